@@ -1,0 +1,1 @@
+"""The engine: senses, council, consensus, hands, ledger and stream of Incident Commander."""

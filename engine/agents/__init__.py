@@ -1,0 +1,1 @@
+"""The agents: pure brains, and the process around one of them."""

@@ -1,0 +1,1 @@
+"""The bus between processes: in memory, and over NATS. Trusted for nothing."""

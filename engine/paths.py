@@ -1,0 +1,161 @@
+"""Where everything of one run lies: the one place that knows file names.
+
+A run lives in one folder that other users can cross but not list; whatever holds a secret is in a
+folder of mode 0700. Unix sockets have short names, because their paths may have 108 bytes at most.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.vocabulary import AgentId, ServiceName
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run below ``root``."""
+
+    root: Path
+
+    def make(self) -> "RunPaths":
+        """Create the folders that do not exist yet."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o711)
+        for folder in (self.secrets, self.bus, self.engine, self.actuator, self.agents):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self.fleet, self.fleet_logs):
+            folder.mkdir(mode=0o711, exist_ok=True)
+        return self
+
+    # --- public -------------------------------------------------------------------------------
+
+    @property
+    def genesis(self) -> Path:
+        """The constitution, public."""
+        return self.root / "genesis.json"
+
+    @property
+    def manifest(self) -> Path:
+        """A copy of the fleet's manifest: what genesis pins."""
+        return self.root / "fleet.toml"
+
+    @property
+    def policy(self) -> Path:
+        """The policy in force: what genesis pins."""
+        return self.root / "policy.toml"
+
+    # --- secrets: one 0600 file each, in a 0700 folder ------------------------------------------
+
+    @property
+    def secrets(self) -> Path:
+        """Folder of keys and tokens that belong to no single process folder."""
+        return self.root / "secrets"
+
+    @property
+    def operator_key(self) -> Path:
+        """Private key of the operator who started this run."""
+        return self.secrets / "operator.key"
+
+    @property
+    def probe_key(self) -> Path:
+        """Private key of the SLO probe."""
+        return self.secrets / "probe.key"
+
+    @property
+    def repair_token(self) -> Path:
+        """What the actuator shows to the orchestrator."""
+        return self.actuator / "repair.token"
+
+    @property
+    def chaos_token(self) -> Path:
+        """What a drill shows to the orchestrator; the actuator cannot know it."""
+        return self.secrets / "drill.token"
+
+    @property
+    def stream_token(self) -> Path:
+        """Bearer token of the screens."""
+        return self.secrets / "stream.token"
+
+    # --- sockets --------------------------------------------------------------------------------
+
+    @property
+    def repair_socket(self) -> Path:
+        """The orchestrator's door for repairs."""
+        return self.root / "repair.sock"
+
+    @property
+    def chaos_socket(self) -> Path:
+        """The orchestrator's door for drills."""
+        return self.root / "drill.sock"
+
+    @property
+    def freeze_socket(self) -> Path:
+        """The actuator's door for freezing, without any quorum."""
+        return self.root / "freeze.sock"
+
+    # --- the bus --------------------------------------------------------------------------------
+
+    @property
+    def bus(self) -> Path:
+        """Folder of the NATS server: configuration, log, and one 0600 credential a user."""
+        return self.root / "bus"
+
+    def bus_credential(self, user: str) -> Path:
+        """Where ``user`` finds his bus address and password (JSON: url, user, password)."""
+        return self.bus / f"{user}.json"
+
+    # --- processes ------------------------------------------------------------------------------
+
+    @property
+    def agents(self) -> Path:
+        """Folder of all agents' folders."""
+        return self.root / "agents"
+
+    def agent(self, agent: AgentId) -> Path:
+        """One agent's folder: key, ledger, log."""
+        return self.agents / agent
+
+    @property
+    def actuator(self) -> Path:
+        """The actuator's folder: key, journal, token, log."""
+        return self.root / "actuator"
+
+    @property
+    def engine(self) -> Path:
+        """The engine's folder: its copy of the ledger, the trace, its log."""
+        return self.root / "engine"
+
+    @property
+    def engine_ledger(self) -> Path:
+        """The engine's verified copy of the ledger."""
+        return self.engine / "ledger.sqlite"
+
+    @property
+    def stream_address(self) -> Path:
+        """Where screens connect: one line, ``ws://127.0.0.1:PORT``."""
+        return self.engine / "stream.url"
+
+    # --- the fleet ------------------------------------------------------------------------------
+
+    @property
+    def fleet(self) -> Path:
+        """Scratch folder of the fleet."""
+        return self.root / "fleet"
+
+    @property
+    def fleet_logs(self) -> Path:
+        """Logs of the services, which agents read."""
+        return self.fleet / "logs"
+
+    def fleet_log(self, service: ServiceName) -> Path:
+        """One service's log: one JSON object a line."""
+        return self.fleet_logs / f"{service}.log"
+
+    @property
+    def endpoints(self) -> Path:
+        """Where the running fleet can be looked at."""
+        return self.fleet / "endpoints.json"
+
+    @property
+    def probe_log(self) -> Path:
+        """What the SLO probe saw, second by second: one JSON object a line."""
+        return self.fleet / "probe.log"

@@ -1,0 +1,1 @@
+"""How the state of the engine travels to screens, and commands back."""

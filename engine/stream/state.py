@@ -1,0 +1,180 @@
+"""What a screen shows: rows keyed by name, plus two growing lists (pure values).
+
+The engine projects the council's fold, its own collector and the trace into these rows; screens
+know nothing else. Rates and shares are floats here: nothing folds over them.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Health(StrEnum):
+    """How a service, link or agent is; a screen shows it by glyph, word and colour."""
+
+    OK = "ok"
+    WARN = "warn"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A plain row."""
+
+
+class ServiceRow(Row):
+    """One service of the fleet."""
+
+    name: str
+    health: Health
+    release: str
+    pid: int
+    rate: float
+    """Requests a second that arrive."""
+    errors: float
+    """Share of them that fail, 0 to 1."""
+    p95_ms: float
+    note: str = ""
+    """For instance ``exited: signal 9``."""
+
+
+class LinkRow(Row):
+    """One call: what the proxy on it counts."""
+
+    caller: str
+    callee: str
+    rate: float
+    errors: float
+    p95_ms: float
+
+
+class AgentRow(Row):
+    """One agent and its replica."""
+
+    id: str
+    role: str
+    health: Health
+    primary: bool
+    view: int
+    executed: int
+    """Sequence number up to which it has executed."""
+    phase: str
+    """Where its replica is: idle, pre-prepared, prepared, committed, view-change."""
+    vote: str
+    """Its Assessment of the live proposal: accept, reject, abstain, or empty."""
+    restarts: int
+    age_s: float
+    """Since it was last heard."""
+
+
+class TimelineEntry(Row):
+    """One thing that happened in an incident, in words made from typed values."""
+
+    at_ms: int
+    """Unix milliseconds when the engine received the batch."""
+    sequence_number: int
+    kind: str
+    """The operation's tag, or decided, closed."""
+    who: str
+    text: str
+
+
+class IncidentRow(Row):
+    """The incident that the screen is about."""
+
+    key: str
+    title: str
+    status: str
+    """claimed, open, diagnosed, proposed, decided, certified, acted, recovered, handed over, ..."""
+    version: int
+    attempt: int
+    opened_ms: int
+    closed_ms: int
+    """0 while it is open."""
+    hypotheses: tuple[str, ...]
+    """Best first, with probability: ``payments crash 0.97``."""
+    plan: str
+    """The live proposal in words; empty when there is none."""
+    plan_digest: str
+    """Hexadecimal; what an approval names."""
+    risk: str
+    blast_radius: tuple[str, ...]
+    not_after_ms: int
+    needs_approval: bool
+    accepts: int
+    rejects: int
+    threshold: int
+    certificate: str
+    """Hexadecimal digest once a quorum has signed; empty before."""
+
+
+class LedgerRow(Row):
+    """One ordered batch."""
+
+    sequence_number: int
+    view: int
+    at_ms: int
+    operations: tuple[str, ...]
+    """``author: tag`` of each."""
+    chain: str
+    """First 12 hexadecimal digits of the chain digest."""
+
+
+class SwarmRow(Row):
+    """The swarm as a whole."""
+
+    cluster: str
+    epoch: int
+    n: int
+    f: int
+    quorum: int
+    view: int
+    primary: str
+    executed: int
+    budget: int
+    """Faults that may still happen before consensus stops."""
+    frozen: bool
+    policy: str
+    """``low auto, medium ask, high ask``."""
+    bus_dropped: int
+    trace_dropped: int
+    ready: bool
+
+
+class SloRow(Row):
+    """What the independent probe says."""
+
+    subject: str
+    green: bool
+    held_ms: int
+    success: float
+    """Share of the probe's requests that were good in the last ten seconds."""
+    history: tuple[int, ...]
+    """Per mille good in each of the last 120 seconds, oldest first."""
+
+
+class DrillRow(Row):
+    """A drill that runs, as far as the responders may know: that one runs."""
+
+    running: bool
+    text: str = ""
+
+
+class ScreenState(msgspec.Struct, frozen=True):
+    """Everything a screen shows. ``engine.stream.fold`` changes it by deltas."""
+
+    at_ms: int = 0
+    swarm: SwarmRow | None = None
+    slo: SloRow | None = None
+    drill: DrillRow | None = None
+    incident: IncidentRow | None = None
+    services: dict[str, ServiceRow] = {}
+    links: dict[str, LinkRow] = {}
+    """Keyed ``caller>callee``."""
+    agents: dict[str, AgentRow] = {}
+    timeline: tuple[TimelineEntry, ...] = ()
+    """Of the incident shown; the newest 200."""
+    ledger: tuple[LedgerRow, ...] = ()
+    """The newest 50."""
+    notices: tuple[str, ...] = ()
+    """What a person must know now: frozen, quorum lost, stale telemetry. At most 8."""

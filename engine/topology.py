@@ -1,0 +1,165 @@
+"""The fleet as its manifest says it is, and as its orchestrator says it is now (pure)."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from engine.codec import Malformed, digest_of, encode
+from engine.vocabulary import Digest, Generation, ServiceName
+
+
+class ServiceSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One service of the fleet."""
+
+    name: ServiceName
+    kind: str
+    """``http``, ``postgres`` or ``redis``."""
+    release: str
+    """The release that is live when the fleet starts."""
+    stateful: bool = False
+    """Restarting it may lose or delay data of others: raises the risk of doing so."""
+
+
+class CallSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An edge of the call graph: ``caller`` asks ``callee``."""
+
+    caller: str
+    """A service, or the name of an outside caller such as ``customers``."""
+    callee: ServiceName
+    protocol: str = "http"
+    """``http`` (requests and errors are counted) or ``tcp`` (connections and bytes)."""
+
+
+class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A service level objective: what the probe judges by."""
+
+    subject: str
+    availability_permille: int
+    """Share of requests that must succeed."""
+    latency_ms: int
+    """An answer slower than this counts as failed."""
+    hold_ms: int
+    """Green for this long on end is green again."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A fleet: its services, who calls whom, and what it promises its users."""
+
+    name: str
+    objective: Objective
+    service: tuple[ServiceSpec, ...]
+    call: tuple[CallSpec, ...]
+    drillable: bool = False
+    """Whether faults may be injected at all."""
+
+    @property
+    def digest(self) -> Digest:
+        """What genesis pins."""
+        return digest_of("manifest", encode(self))
+
+    def spec(self, name: str) -> ServiceSpec | None:
+        """The service called ``name``."""
+        return next((service for service in self.service if service.name == name), None)
+
+    def callers_of(self, name: str) -> tuple[ServiceName, ...]:
+        """All services that reach ``name`` directly or through others, nearest first."""
+        found: list[ServiceName] = []
+        frontier = [name]
+        while frontier:
+            callee = frontier.pop(0)
+            for call in self.call:
+                caller = ServiceName(call.caller)
+                if call.callee == callee and self.spec(caller) and caller not in found:
+                    found.append(caller)
+                    frontier.append(caller)
+        return tuple(found)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a TOML file.
+
+    Raises:
+        Malformed: the file is missing or wrong; names the file, the place and the remedy.
+    """
+    try:
+        text = path.read_text()
+        manifest = msgspec.convert(tomllib.loads(text), Manifest)
+    except OSError as error:
+        raise Malformed(f"{path}: cannot read the manifest: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise Malformed(f"{path}: {error}; see assets/fleets/shop.toml for the form") from None
+    names = [service.name for service in manifest.service]
+    for name in names:
+        if names.count(name) > 1:
+            raise Malformed(f"{path}: service {name!r} is listed twice; remove one")
+    for call in manifest.call:
+        if call.callee not in names:
+            raise Malformed(f"{path}: call to {call.callee!r}, which is no service of the fleet")
+    return manifest
+
+
+# --- what the orchestrator says: read-only, scraped by each agent for itself ------------------
+
+
+class ReleaseChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A release went live."""
+
+    release: str
+    live_since_ms: int
+    """Unix milliseconds."""
+
+
+class ServiceStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One service as its orchestrator sees it, as ``kubectl get pod`` would say it."""
+
+    name: ServiceName
+    alive: bool
+    """Whether the process exists; says nothing about whether it works."""
+    generation: Generation | None
+    """The current run, or the last one when it is gone."""
+    exit: str = ""
+    """How the last run ended, ``signal 9`` or ``code 1``; empty while it runs."""
+    changes: tuple[ReleaseChange, ...] = ()
+    """Releases in the order in which they went live; the last one is live. The newest 16."""
+
+
+class FleetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All services as their orchestrator sees them."""
+
+    services: tuple[ServiceStatus, ...]
+
+
+class ServiceEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one service can be looked at."""
+
+    health: str
+    """URL that answers 200 when the service says it is well; empty where it has none."""
+    metrics: str
+    """URL of its Prometheus text; empty where it has none."""
+    log: str
+    """Path of its log: one JSON object a line."""
+
+
+class Endpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a running fleet can be looked at; written by its orchestrator when it is up."""
+
+    status: str
+    """URL of a ``FleetStatus`` as JSON."""
+    links: tuple[str, ...]
+    """URLs of the proxies' Prometheus text: requests, errors and latency of each link."""
+    services: dict[ServiceName, ServiceEndpoints]
+
+
+def read_endpoints(path: Path) -> Endpoints:
+    """The endpoints that a running fleet has written.
+
+    Raises:
+        Malformed: the file is missing or wrong.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Endpoints)
+    except OSError as error:
+        raise Malformed(f"{path}: no endpoints: {error.strerror}; is the fleet up?") from None
+    except msgspec.DecodeError as error:
+        raise Malformed(f"{path}: {error}; start the fleet anew") from None
