@@ -1,0 +1,119 @@
+"""How much the swarm may do alone, for how long, and how often: one file, pinned by genesis."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from engine.codec import Malformed, digest_of, encode
+from engine.vocabulary import Digest, Policy, Risk, Step
+
+
+class Automation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy for each risk."""
+
+    low: Policy = Policy.AUTO
+    medium: Policy = Policy.ASK
+    high: Policy = Policy.ASK
+
+    def mode(self, risk: Risk) -> Policy:
+        """The policy for ``risk``."""
+        return {Risk.LOW: self.low, Risk.MEDIUM: self.medium, Risk.HIGH: self.high}[risk]
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often."""
+
+    attempts: int = 4
+    """Repairs tried in one incident before it is handed over to people."""
+    repeats: int = 1
+    """How often the same action on the same run of a service may be tried in one incident."""
+    actions_per_ten_minutes: int = 8
+    """Of the actuator, over everything that it does; more waits for a person."""
+
+
+class Spans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far ``not_after_ms`` may lie ahead of an agent's clock when it signs, in ms."""
+
+    auto_ms: int = 60_000
+    ask_ms: int = 900_000
+
+    def of(self, mode: Policy) -> int:
+        """The span under ``mode``."""
+        return self.ask_ms if mode is Policy.ASK else self.auto_ms
+
+
+class Patience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long each agent waits for a step, by its own monotonic clock, before ``Elapsed``."""
+
+    corroborate_ms: int = 15_000
+    diagnose_ms: int = 10_000
+    propose_ms: int = 5_000
+    assess_ms: int = 5_000
+    certify_ms: int = 8_000
+    recover_ms: int = 30_000
+
+    def of(self, step: Step, span_ms: int) -> int:
+        """Patience with ``step``; acting and approving have until the plan's own end."""
+        match step:
+            case Step.CORROBORATE:
+                return self.corroborate_ms
+            case Step.DIAGNOSE:
+                return self.diagnose_ms
+            case Step.PROPOSE:
+                return self.propose_ms
+            case Step.ASSESS:
+                return self.assess_ms
+            case Step.CERTIFY:
+                return self.certify_ms
+            case Step.RECOVER:
+                return self.recover_ms
+            case Step.APPROVE | Step.ACT:
+                return span_ms
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy file."""
+
+    automation: Automation = Automation()
+    limits: Limits = Limits()
+    spans: Spans = Spans()
+    patience: Patience = Patience()
+
+    @property
+    def digest(self) -> Digest:
+        """What genesis pins, and what every certificate names."""
+        return digest_of("policy", encode(self))
+
+    def in_words(self) -> str:
+        """For a screen: ``low auto, medium ask, high ask``."""
+        modes = self.automation
+        return f"low {modes.low}, medium {modes.medium}, high {modes.high}"
+
+
+DRILL_RULES = Rules(automation=Automation(low=Policy.AUTO, medium=Policy.AUTO, high=Policy.AUTO))
+"""Drills, and runs without a terminal, use auto for all risks, and say so."""
+
+
+def read_rules(path: Path) -> Rules:
+    """The rules in a TOML file.
+
+    Raises:
+        Malformed: the file is missing or wrong; names the file, the place and the remedy.
+    """
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text()), Rules)
+    except OSError as error:
+        raise Malformed(f"{path}: cannot read the policy: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise Malformed(f"{path}: {error}; modes are observe, ask and auto") from None
+
+
+def write_rules(rules: Rules, path: Path) -> None:
+    """Write ``rules`` as TOML that ``read_rules`` reads back as the same value."""
+    lines: list[str] = []
+    for section, values in msgspec.to_builtins(rules).items():
+        lines.append(f"[{section}]")
+        lines += [f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in values.items()]
+        lines.append("")
+    path.write_text("\n".join(lines))
