@@ -1,0 +1,148 @@
+"""The command line of Incident Commander.
+
+Every command is a module with ``add_arguments(parser)`` and ``run(args) -> int``. Only the module of
+the command that was chosen is imported, so that ``--help`` stays quick and loads no screen.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import NamedTuple, NoReturn, Protocol, cast
+
+from engine.cli import CommandError
+
+VERSION = "0.1.0"
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+PIPE_CLOSED = 141
+"""128 + SIGPIPE: the reader of our output has gone."""
+
+
+class Command(NamedTuple):
+    """One line of the command table."""
+
+    name: str
+    summary: str
+    module: str
+    """Where its functions are; imported only when the command is chosen."""
+    examples: tuple[str, ...]
+    """What follows ``main.py`` in the examples below its help."""
+
+
+COMMANDS = (
+    Command(
+        "doctor",
+        "what works on this machine and what is missing, with the command that mends it",
+        "engine.cli.doctor",
+        ("doctor", "doctor --plain"),
+    ),
+)
+
+
+class CommandModule(Protocol):
+    """What a command's module offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what the command takes."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; the result is the exit code."""
+        ...
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with the complaint and where to read more."""
+        self.exit(MISUSED, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def examples_text(lines: tuple[str, ...]) -> str:
+    """The examples below a help text."""
+    return "\n".join(["examples:", *(f"  main.py {line}" for line in lines)])
+
+
+def chosen_command(arguments: list[str]) -> str | None:
+    """The name of the command in ``arguments``: no option before it takes a value."""
+    return next((word for word in arguments if not word.startswith("-")), None)
+
+
+def make_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser with all commands by name, and the chosen one with all it takes."""
+    parser = OneLineParser(
+        prog="main.py",
+        description="Incident Commander: a control room for a swarm of incident-response agents.",
+        epilog=examples_text(tuple(command.examples[0] for command in COMMANDS)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"incident-commander {VERSION}")
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where an internal error came from"
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        subparser = subparsers.add_parser(
+            command.name,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=examples_text(command.examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if command.name == chosen:
+            module = cast(CommandModule, importlib.import_module(command.module))
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def complain(chosen: str | None, message: str) -> None:
+    """Write one line to stderr."""
+    name = f"main.py {chosen}" if chosen else "main.py"
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def internal_error_line(error: BaseException) -> str:
+    """A bug of ours in one line: what it was, and the last place it passed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"internal error: {type(error).__name__}: {error}{place} (main.py --traceback says more)"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command that ``arguments`` name and return its exit code."""
+    chosen = chosen_command(arguments)
+    try:
+        args = make_parser(chosen).parse_args(arguments)
+        code = int(args.run(args))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except CommandError as error:
+        complain(chosen, str(error))
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        complain(chosen, f"{error.name} is not installed here: make venv, then .venv/bin/python")
+        return FAILED
+    except OSError as error:
+        complain(chosen, str(error))
+        return FAILED
+    except Exception as error:  # the last resort of the whole program: a bug, said in one line
+        if "--traceback" in arguments:
+            raise
+        complain(chosen, internal_error_line(error))
+        return FAILED
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

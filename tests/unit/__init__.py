@@ -1,0 +1,1 @@
+"""Tests of single modules: values in, values out."""
