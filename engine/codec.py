@@ -16,7 +16,7 @@ T = TypeVar("T")
 MAX_FRAME_BYTES = 1 << 20
 """Nothing longer is decoded at all."""
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
 NO_DIGEST = Digest(bytes(32))
@@ -44,7 +44,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     if decoder is None:
         decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
     try:
-        value = decoder.decode(data)
+        value: T = decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Malformed(str(error)) from None
     if _encoder.encode(value) != data:

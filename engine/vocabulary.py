@@ -13,10 +13,10 @@ from typing import NewType
 
 import msgspec
 
-AgentId = NewType("AgentId", str)
-"""Name of one agent, for instance ``diagnosis-1``."""
 AuthorId = NewType("AuthorId", str)
 """Name of anyone who may sign a submission: an agent, the actuator, the SLO probe, an operator."""
+AgentId = NewType("AgentId", AuthorId)
+"""Name of one agent, for instance ``diagnosis-1``."""
 ServiceName = NewType("ServiceName", str)
 IncidentKey = NewType("IncidentKey", str)
 """``fleet/subject#number``: the fleet, the alarmed service or SLO, and a running number."""
@@ -125,7 +125,7 @@ class SignalKind(StrEnum):
 # --- what is seen ----------------------------------------------------------------------------
 
 
-class Signal(Value):
+class Signal(Value, frozen=True):
     """Name of one metric's stream: a service, or the call ``caller`` makes to it."""
 
     service: ServiceName
@@ -134,7 +134,7 @@ class Signal(Value):
     """Empty for a signal of the service itself."""
 
 
-class Anomaly(Value):
+class Anomaly(Value, frozen=True):
     """A signal off its habit."""
 
     signal: Signal
@@ -146,7 +146,7 @@ class Anomaly(Value):
     """Probability, per mille, that the signal is really off its habit."""
 
 
-class Evidence(Value):
+class Evidence(Value, frozen=True):
     """One reason for or against a hypothesis: a signal, a change or a log template's digest."""
 
     signal: Signal
@@ -156,7 +156,7 @@ class Evidence(Value):
     """A log template with typed placeholders in place of every variable part; never a raw line."""
 
 
-class Hypothesis(Value):
+class Hypothesis(Value, frozen=True):
     """A suspected service and kind of fault, with a probability and its evidence."""
 
     service: ServiceName
@@ -165,7 +165,7 @@ class Hypothesis(Value):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Generation(Value):
+class Generation(Value, frozen=True):
     """Which run of a service is meant: what an action's precondition names."""
 
     pid: int
@@ -177,14 +177,14 @@ class Generation(Value):
 # --- what can be done ------------------------------------------------------------------------
 
 
-class RestartService(Value, tag="restart-service"):
+class RestartService(Value, frozen=True, tag="restart-service"):
     """End the named run of a service, if it is still there, and start a new one of that release."""
 
     service: ServiceName
     generation: Generation
 
 
-class RollBack(Value, tag="roll-back"):
+class RollBack(Value, frozen=True, tag="roll-back"):
     """Replace the named run of a service by one of an earlier release that ran before it."""
 
     service: ServiceName
@@ -192,7 +192,7 @@ class RollBack(Value, tag="roll-back"):
     to_release: str
 
 
-class Deploy(Value, tag="deploy"):
+class Deploy(Value, frozen=True, tag="deploy"):
     """Put the release that the undone action replaced back: the undo of a ``RollBack``."""
 
     service: ServiceName
@@ -202,7 +202,7 @@ class Deploy(Value, tag="deploy"):
 Action = RestartService | RollBack | Deploy
 
 
-class Plan(Value):
+class Plan(Value, frozen=True):
     """Typed actions with their expected effect, blast radius, risk and undo."""
 
     actions: tuple[Action, ...]
@@ -221,21 +221,21 @@ class Plan(Value):
 # --- operations ------------------------------------------------------------------------------
 
 
-class Opened(Value, tag="opened"):
+class Opened(Value, frozen=True, tag="opened"):
     """Detection claims that something is wrong."""
 
     incident: IncidentKey
     anomalies: tuple[Anomaly, ...]
 
 
-class Corroborated(Value, tag="corroborated"):
+class Corroborated(Value, frozen=True, tag="corroborated"):
     """An agent sees it too, in its own window."""
 
     incident: IncidentKey
     anomalies: tuple[Anomaly, ...]
 
 
-class Diagnosed(Value, tag="diagnosed"):
+class Diagnosed(Value, frozen=True, tag="diagnosed"):
     """A ranking of hypotheses; empty says "inconclusive"."""
 
     incident: IncidentKey
@@ -244,7 +244,7 @@ class Diagnosed(Value, tag="diagnosed"):
     ruled_out: tuple[Hypothesis, ...] = ()
 
 
-class Warned(Value, tag="warned"):
+class Warned(Value, frozen=True, tag="warned"):
     """A forecast that a limit will be crossed."""
 
     incident: IncidentKey
@@ -255,7 +255,7 @@ class Warned(Value, tag="warned"):
     latest_ms: int
 
 
-class Proposed(Value, tag="proposed"):
+class Proposed(Value, frozen=True, tag="proposed"):
     """A plan put to the council."""
 
     incident: IncidentKey
@@ -263,7 +263,7 @@ class Proposed(Value, tag="proposed"):
     plan: Plan
 
 
-class Assessed(Value, tag="assessed"):
+class Assessed(Value, frozen=True, tag="assessed"):
     """One agent's accept, reject or abstention on a proposal, for reasons of its own."""
 
     incident: IncidentKey
@@ -274,7 +274,7 @@ class Assessed(Value, tag="assessed"):
     evidence: tuple[Evidence, ...] = ()
 
 
-class Approved(Value, tag="approved"):
+class Approved(Value, frozen=True, tag="approved"):
     """An operator's yes to exactly the plan that he saw."""
 
     command: CommandId
@@ -284,7 +284,7 @@ class Approved(Value, tag="approved"):
     not_after_ms: int
 
 
-class Refused(Value, tag="refused"):
+class Refused(Value, frozen=True, tag="refused"):
     """An operator's no to exactly the plan that he saw."""
 
     command: CommandId
@@ -293,19 +293,19 @@ class Refused(Value, tag="refused"):
     plan: Digest
 
 
-class Frozen(Value, tag="frozen"):
+class Frozen(Value, frozen=True, tag="frozen"):
     """An operator stops all automation."""
 
     command: CommandId
 
 
-class Thawed(Value, tag="thawed"):
+class Thawed(Value, frozen=True, tag="thawed"):
     """An operator lets automation go on."""
 
     command: CommandId
 
 
-class TakenOver(Value, tag="taken-over"):
+class TakenOver(Value, frozen=True, tag="taken-over"):
     """An operator takes the incident into his own hands; the swarm only watches."""
 
     command: CommandId
@@ -313,7 +313,7 @@ class TakenOver(Value, tag="taken-over"):
     version: int
 
 
-class Noted(Value, tag="noted"):
+class Noted(Value, frozen=True, tag="noted"):
     """An operator's remark for the record. It never influences a decision."""
 
     command: CommandId
@@ -321,7 +321,7 @@ class Noted(Value, tag="noted"):
     text: str
 
 
-class UndoRequested(Value, tag="undo-requested"):
+class UndoRequested(Value, frozen=True, tag="undo-requested"):
     """An operator fires the undo of a plan that was carried out."""
 
     command: CommandId
@@ -330,7 +330,7 @@ class UndoRequested(Value, tag="undo-requested"):
     plan: Digest
 
 
-class Certified(Value, tag="certified"):
+class Certified(Value, frozen=True, tag="certified"):
     """An agent's signature over the ``CertificateBody`` that its own fold arrived at."""
 
     incident: IncidentKey
@@ -341,7 +341,7 @@ class Certified(Value, tag="certified"):
     """Ed25519 (RFC 8032) over the encoded body, in the domain of certificates."""
 
 
-class Probed(Value, tag="probed"):
+class Probed(Value, frozen=True, tag="probed"):
     """The SLO probe's word: green or red, and for how long."""
 
     subject: str
@@ -350,7 +350,7 @@ class Probed(Value, tag="probed"):
     held_ms: int
 
 
-class Acted(Value, tag="acted"):
+class Acted(Value, frozen=True, tag="acted"):
     """The actuator reports what came of one step of a certified plan."""
 
     certificate: Digest
@@ -361,7 +361,7 @@ class Acted(Value, tag="acted"):
     """The run that the step left behind, where it is known."""
 
 
-class Undone(Value, tag="undone"):
+class Undone(Value, frozen=True, tag="undone"):
     """The actuator reports what came of one step of a certified plan's undo."""
 
     certificate: Digest
@@ -369,21 +369,21 @@ class Undone(Value, tag="undone"):
     outcome: OutcomeKind
 
 
-class Worse(Value, tag="worse"):
+class Worse(Value, frozen=True, tag="worse"):
     """An agent's window, begun after the action, looks worse than before it."""
 
     incident: IncidentKey
     attempt: int
 
 
-class Recovered(Value, tag="recovered"):
+class Recovered(Value, frozen=True, tag="recovered"):
     """An agent's window, begun after the action, is back to habit."""
 
     incident: IncidentKey
     attempt: int
 
 
-class Elapsed(Value, tag="elapsed"):
+class Elapsed(Value, frozen=True, tag="elapsed"):
     """An agent's own monotonic clock says that a step has had its time."""
 
     incident: IncidentKey
@@ -391,7 +391,7 @@ class Elapsed(Value, tag="elapsed"):
     step: Step
 
 
-class Convicted(Value, tag="convicted"):
+class Convicted(Value, frozen=True, tag="convicted"):
     """Proof against an agent: two conflicting messages that it signed."""
 
     culprit: AgentId
@@ -400,7 +400,7 @@ class Convicted(Value, tag="convicted"):
     second: bytes
 
 
-class Replaced(Value, tag="replaced"):
+class Replaced(Value, frozen=True, tag="replaced"):
     """An operator orders a new key in for an agent; takes effect with the next epoch."""
 
     command: CommandId
@@ -408,7 +408,7 @@ class Replaced(Value, tag="replaced"):
     public_key: bytes
 
 
-class Configured(Value, tag="configured"):
+class Configured(Value, frozen=True, tag="configured"):
     """An operator orders new digests of policy, catalogue or fleet manifest in."""
 
     command: CommandId

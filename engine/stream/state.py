@@ -22,7 +22,7 @@ class Row(msgspec.Struct, frozen=True):
     """A plain row."""
 
 
-class ServiceRow(Row):
+class ServiceRow(Row, frozen=True):
     """One service of the fleet."""
 
     name: str
@@ -38,7 +38,7 @@ class ServiceRow(Row):
     """For instance ``exited: signal 9``."""
 
 
-class LinkRow(Row):
+class LinkRow(Row, frozen=True):
     """One call: what the proxy on it counts."""
 
     caller: str
@@ -48,7 +48,7 @@ class LinkRow(Row):
     p95_ms: float
 
 
-class AgentRow(Row):
+class AgentRow(Row, frozen=True):
     """One agent and its replica."""
 
     id: str
@@ -67,7 +67,7 @@ class AgentRow(Row):
     """Since it was last heard."""
 
 
-class TimelineEntry(Row):
+class TimelineEntry(Row, frozen=True):
     """One thing that happened in an incident, in words made from typed values."""
 
     at_ms: int
@@ -79,7 +79,7 @@ class TimelineEntry(Row):
     text: str
 
 
-class IncidentRow(Row):
+class IncidentRow(Row, frozen=True):
     """The incident that the screen is about."""
 
     key: str
@@ -108,7 +108,7 @@ class IncidentRow(Row):
     """Hexadecimal digest once a quorum has signed; empty before."""
 
 
-class LedgerRow(Row):
+class LedgerRow(Row, frozen=True):
     """One ordered batch."""
 
     sequence_number: int
@@ -120,7 +120,7 @@ class LedgerRow(Row):
     """First 12 hexadecimal digits of the chain digest."""
 
 
-class SwarmRow(Row):
+class SwarmRow(Row, frozen=True):
     """The swarm as a whole."""
 
     cluster: str
@@ -141,7 +141,7 @@ class SwarmRow(Row):
     ready: bool
 
 
-class SloRow(Row):
+class SloRow(Row, frozen=True):
     """What the independent probe says."""
 
     subject: str
@@ -153,7 +153,7 @@ class SloRow(Row):
     """Per mille good in each of the last 120 seconds, oldest first."""
 
 
-class DrillRow(Row):
+class DrillRow(Row, frozen=True):
     """A drill that runs, as far as the responders may know: that one runs."""
 
     running: bool
