@@ -7,7 +7,7 @@ folder of mode 0700. Unix sockets have short names, because their paths may have
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.vocabulary import AgentId, ServiceName
+from engine.vocabulary import AgentId, AuthorId, ServiceName
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RunPaths:
         self.root.chmod(0o711)
         for folder in (self.secrets, self.bus, self.engine, self.actuator, self.agents):
             folder.mkdir(mode=0o700, exist_ok=True)
-        for folder in (self.fleet, self.fleet_logs):
+        for folder in (self.public_keys, self.fleet, self.fleet_logs):
             folder.mkdir(mode=0o711, exist_ok=True)
         return self
 
@@ -42,6 +42,15 @@ class RunPaths:
     def policy(self) -> Path:
         """The policy in force: what genesis pins."""
         return self.root / "policy.toml"
+
+    @property
+    def public_keys(self) -> Path:
+        """Folder of public keys: each author's own process puts its own there."""
+        return self.root / "keys"
+
+    def public_key(self, author: AuthorId) -> Path:
+        """The public key of one author, in hexadecimal."""
+        return self.public_keys / f"{author}.pub"
 
     # --- secrets: one 0600 file each, in a 0700 folder ------------------------------------------
 
@@ -128,6 +137,11 @@ class RunPaths:
     def engine_ledger(self) -> Path:
         """The engine's verified copy of the ledger."""
         return self.engine / "ledger.sqlite"
+
+    @property
+    def processes(self) -> Path:
+        """Which processes the engine keeps running (JSON, for drills and people)."""
+        return self.engine / "processes.json"
 
     @property
     def stream_address(self) -> Path:

@@ -1,0 +1,152 @@
+"""Founding a cluster: every process makes its own key, and the genesis binds them all.
+
+Public keys are gathered from one small file an author, written by that author's own process. From
+then on each process checks that its files are those that genesis pins, or refuses to start.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import platformdirs
+
+from engine import genesis as genesis_file
+from engine.act.catalogue import catalogue_digest
+from engine.codec import Malformed
+from engine.genesis import ACTUATOR, PROBE, Genesis, Member
+from engine.paths import RunPaths
+from engine.policy import Rules, read_rules
+from engine.signing import Signer
+from engine.topology import Manifest, read_manifest
+from engine.vocabulary import AgentId, AuthorId, Role
+
+WAIT_S = 30.0
+"""A process whose key is not there by then is broken: say so instead of waiting for ever."""
+
+
+def swarm_of(size: int) -> list[tuple[AgentId, Role]]:
+    """The names and roles of ``size`` agents, the five roles in turn.
+
+    Raises:
+        ValueError: not a positive multiple of five.
+    """
+    roles = list(Role)
+    if size < len(roles) or size % len(roles):
+        raise ValueError(
+            f"{size} agents: a swarm has 5, 10, 15 … agents, one of each role at least"
+        )
+    return [
+        (AgentId(AuthorId(f"{roles[i % len(roles)]}-{i // len(roles) + 1}")), roles[i % len(roles)])
+        for i in range(size)
+    ]
+
+
+def publish_key(paths: RunPaths, author: AuthorId, signer: Signer) -> None:
+    """Put the public key of ``author`` where the founding looks for it."""
+    path = paths.public_key(author)
+    scratch = path.with_suffix(f".{os.getpid()}")
+    scratch.write_text(signer.public_key.hex() + "\n")
+    scratch.replace(path)
+
+
+async def appearance(path: Path) -> None:
+    """Wait until another process has put a file at ``path``; bounded by the caller's time-out."""
+    while not path.exists():  # noqa: ASYNC110 -- another process's file: there is no event of ours
+        await asyncio.sleep(0.02)
+
+
+async def _public_key(paths: RunPaths, author: AuthorId) -> bytes:
+    path = paths.public_key(author)
+    await appearance(path)
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except ValueError:
+        raise Malformed(f"{path}: no public key; remove it and start {author} anew") from None
+    if len(key) != 32:
+        raise Malformed(f"{path}: {len(key)} bytes are no public key (32 bytes)")
+    return key
+
+
+async def found(
+    paths: RunPaths, name: str, size: int, operators: list[AuthorId], *, with_probe: bool
+) -> Genesis:
+    """Write the genesis of a new cluster once everyone's public key is there.
+
+    Raises:
+        Malformed: a key or a file is wrong, or somebody's key did not come in time.
+    """
+    manifest, rules = read_manifest(paths.manifest), read_rules(paths.policy)
+    agents = swarm_of(size)
+    authors = [*(AuthorId(agent) for agent, _ in agents), *operators, ACTUATOR]
+    if with_probe:
+        authors.append(PROBE)
+    try:
+        async with asyncio.timeout(WAIT_S):
+            keys = {author: await _public_key(paths, author) for author in authors}
+    except TimeoutError:
+        missing = [author for author in authors if not paths.public_key(author).exists()]
+        raise Malformed(
+            f"{paths.root}: no public key of {', '.join(missing)}; see its log"
+        ) from None
+    genesis = Genesis(
+        name=name,
+        nonce=os.urandom(32),
+        epoch=0,
+        n=size,
+        f=(size - 1) // 3,
+        agents=tuple(Member(agent, role, keys[AuthorId(agent)]) for agent, role in agents),
+        operators={operator: keys[operator] for operator in operators},
+        actuator=keys[ACTUATOR],
+        probe=keys.get(PROBE, b""),
+        policy=rules.digest,
+        catalogue=catalogue_digest(),
+        manifest=manifest.digest,
+    )
+    genesis_file.write(genesis, paths.genesis)
+    _pin(genesis)
+    return genesis
+
+
+def trust_folder() -> Path:
+    """Where the genesis of every cluster that was founded on this machine is pinned."""
+    return platformdirs.user_state_path("incident-commander") / "trust"
+
+
+def _pin(genesis: Genesis) -> None:
+    folder = trust_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    genesis_file.write(genesis, folder / f"{genesis.cluster.hex()}.json")
+
+
+async def constitution(paths: RunPaths) -> tuple[Genesis, Rules, Manifest]:
+    """Wait for the genesis, and the rules and the manifest that it pins.
+
+    Raises:
+        Malformed: a file does not match the digest that genesis names, or nothing came in time.
+    """
+    try:
+        async with asyncio.timeout(WAIT_S):
+            await appearance(paths.genesis)
+    except TimeoutError:
+        raise Malformed(f"{paths.genesis}: no genesis came; is the engine running?") from None
+    return check_constitution(paths.genesis, paths.policy, paths.manifest)
+
+
+def check_constitution(
+    genesis_path: Path, policy_path: Path, manifest_path: Path
+) -> tuple[Genesis, Rules, Manifest]:
+    """The constitution in three files, each checked against the digest in genesis.
+
+    Raises:
+        Malformed: a file is missing, wrong, or not the one that genesis pins.
+    """
+    genesis = genesis_file.read(genesis_path)
+    rules, manifest = read_rules(policy_path), read_manifest(manifest_path)
+    for path, found_digest, pinned in (
+        (policy_path, rules.digest, genesis.policy),
+        (manifest_path, manifest.digest, genesis.manifest),
+        (Path("engine/act/catalogue.py"), catalogue_digest(), genesis.catalogue),
+    ):
+        if found_digest != pinned:
+            raise Malformed(f"{path}: not what the genesis pins; put the original back")
+    return genesis, rules, manifest
