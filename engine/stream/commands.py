@@ -1,0 +1,156 @@
+"""An operator's commands, signed with his own key where he sits: the engine only relays them."""
+
+from pathlib import Path
+
+import msgspec
+
+from engine.codec import digest_of, encode
+from engine.genesis import Genesis
+from engine.genesis import read as read_genesis
+from engine.signing import Domain, Ed25519Signer, KeyFileError, Signer
+from engine.stream.state import IncidentRow
+from engine.stream.wire import Command
+from engine.vocabulary import (
+    MAX_TEXT,
+    Approved,
+    AuthorId,
+    CommandId,
+    Digest,
+    Frozen,
+    IncidentKey,
+    Noted,
+    Operation,
+    Refused,
+    Signed,
+    Submission,
+    TakenOver,
+    Thawed,
+    UndoRequested,
+)
+
+APPROVAL_MS = 60_000
+"""An approval holds for a minute, or as long as the plan, whichever is shorter."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """Exactly what an operator had before his eyes when he decided."""
+
+    incident: IncidentKey
+    version: int
+    plan: str
+    """Hexadecimal digest of the plan; empty where there was none."""
+    not_after_ms: int
+
+    @classmethod
+    def of(cls, row: IncidentRow) -> "Shown":
+        """What ``row`` shows."""
+        return cls(IncidentKey(row.key), row.version, row.plan_digest, row.not_after_ms)
+
+    @property
+    def plan_digest(self) -> Digest:
+        """The plan's digest as bytes."""
+        return Digest(bytes.fromhex(self.plan))
+
+
+class Operator:
+    """Signs in the name of one operator; his commands carry rising numbers that name them for ever."""
+
+    def __init__(self, name: AuthorId, signer: Signer, cluster: Digest, epoch: int) -> None:
+        self.name = name
+        self._signer = signer
+        self._cluster = cluster
+        self._epoch = epoch
+        self._counter = 0
+
+    @classmethod
+    def load(cls, key: Path, genesis: Path) -> "Operator":
+        """The operator whose private key lies in the file ``key``.
+
+        Raises:
+            KeyFileError: the key cannot be used, or the cluster's genesis does not know it.
+            Malformed: the genesis cannot be read.
+        """
+        signer = Ed25519Signer.load(key)
+        constitution = read_genesis(genesis)
+        return cls(
+            _name_of(signer, constitution, key), signer, constitution.cluster, constitution.epoch
+        )
+
+    def approve(self, shown: Shown, now_ms: int) -> Command:
+        """Yes to exactly the plan that was shown."""
+        until = (
+            min(shown.not_after_ms, now_ms + APPROVAL_MS)
+            if shown.not_after_ms
+            else now_ms + APPROVAL_MS
+        )
+        command = self._next(now_ms)
+        return self._signed(
+            command, Approved(command, shown.incident, shown.version, shown.plan_digest, until)
+        )
+
+    def refuse(self, shown: Shown, now_ms: int) -> Command:
+        """No to exactly the plan that was shown."""
+        command = self._next(now_ms)
+        return self._signed(
+            command, Refused(command, shown.incident, shown.version, shown.plan_digest)
+        )
+
+    def undo(self, shown: Shown, now_ms: int) -> Command:
+        """Fire the undo of the plan that was shown and carried out."""
+        command = self._next(now_ms)
+        return self._signed(
+            command, UndoRequested(command, shown.incident, shown.version, shown.plan_digest)
+        )
+
+    def take_over(self, shown: Shown, now_ms: int) -> Command:
+        """Take the incident out of the swarm's hands."""
+        command = self._next(now_ms)
+        return self._signed(command, TakenOver(command, shown.incident, shown.version))
+
+    def note(self, incident: IncidentKey, text: str, now_ms: int) -> Command:
+        """A remark for the record.
+
+        Raises:
+            ValueError: the text is empty or longer than ``MAX_TEXT``.
+        """
+        if not 0 < len(text) <= MAX_TEXT:
+            raise ValueError(f"a note has 1 to {MAX_TEXT} characters, this one has {len(text)}")
+        command = self._next(now_ms)
+        return self._signed(command, Noted(command, incident, text))
+
+    def freeze(self, now_ms: int) -> Command:
+        """Stop all automation."""
+        command = self._next(now_ms)
+        return self._signed(command, Frozen(command))
+
+    def thaw(self, now_ms: int) -> Command:
+        """Let automation go on."""
+        command = self._next(now_ms)
+        return self._signed(command, Thawed(command))
+
+    def _next(self, now_ms: int) -> CommandId:
+        # The wall clock keeps numbers rising across restarts of the screen, without a file.
+        self._counter = max(self._counter + 1, now_ms)
+        return CommandId(f"{self.name}-{self._counter}")
+
+    def _signed(self, command: CommandId, operation: Operation) -> Command:
+        submission = encode(
+            Submission(self._cluster, self._epoch, self.name, self._counter, (operation,))
+        )
+        signature = self._signer.sign(Domain.SUBMISSION, submission)
+        return Command(command, encode(Signed(submission, signature)))
+
+
+def fingerprint(public_key: bytes) -> str:
+    """First 12 hexadecimal digits of a key's digest, for people to compare."""
+    return digest_of("fingerprint", public_key).hex()[:12]
+
+
+def _name_of(signer: Signer, genesis: Genesis, key: Path) -> AuthorId:
+    for name, public_key in genesis.operators.items():
+        if public_key == signer.public_key:
+            return name
+    raise KeyFileError(
+        f"{key}: cluster {genesis.name} knows no operator with this key "
+        f"({fingerprint(signer.public_key)}); use the key of the run's own operator"
+    )

@@ -1,0 +1,93 @@
+"""Which runs are alive on this machine: each registers itself by a small file in the state folder."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from engine.codec import Malformed
+from engine.paths import RunPaths
+from engine.stream.link import NotFound, Target
+from engine.stream.token import read_token
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run: the folder it lives in and the process that owns it."""
+
+    root: str
+    pid: int
+
+    @property
+    def paths(self) -> RunPaths:
+        """Where its files lie."""
+        return RunPaths(Path(self.root))
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process exists."""
+        try:
+            os.kill(self.pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except PermissionError:
+            return True
+        return self.pid > 0
+
+
+def registry() -> Path:
+    """The folder where runs register."""
+    return Path(platformdirs.user_state_dir("incident-commander")) / "runs"
+
+
+def register(paths: RunPaths, pid: int, folder: Path | None = None) -> Path:
+    """Let screens find the run at ``paths``; remove the returned file when it ends."""
+    place = folder or registry()
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = place / f"{paths.root.name}-{pid}.json"
+    scratch = file.with_suffix(".tmp")
+    scratch.write_bytes(msgspec.json.encode(Run(str(paths.root.resolve()), pid)))
+    scratch.replace(file)
+    return file
+
+
+def live_runs(folder: Path | None = None) -> list[Run]:
+    """The runs whose process is alive, newest first; files that say nothing useful are passed over."""
+    found: list[tuple[float, Run]] = []
+    for file in (folder or registry()).glob("*.json"):
+        try:
+            run = msgspec.json.decode(file.read_bytes(), type=Run)
+            changed = file.stat().st_mtime
+        except (OSError, msgspec.DecodeError):
+            continue
+        if run.alive:
+            found.append((changed, run))
+    return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
+
+
+def target_of(paths: RunPaths) -> Target:
+    """Where the engine of the run at ``paths`` can be reached now.
+
+    Raises:
+        NotFound: it has not written its address or its token yet.
+    """
+    try:
+        url = paths.stream_address.read_text().strip()
+    except OSError:
+        raise NotFound(f"the engine in {paths.root} is not up yet") from None
+    try:
+        return Target(url, read_token(paths.stream_token))
+    except Malformed as error:
+        raise NotFound(str(error)) from None
+
+
+def newest_target(folder: Path | None = None) -> Target:
+    """Where the engine of the newest live run can be reached.
+
+    Raises:
+        NotFound: no run is alive, or its engine is not up yet.
+    """
+    runs = live_runs(folder)
+    if not runs:
+        raise NotFound("no run is alive on this machine; start one with: main.py up")
+    return target_of(runs[0].paths)
