@@ -29,6 +29,10 @@ AGENTS = {
     "resolution-1": "resolution",
     "communication-1": "communication",
 }
+DIAGNOSIS = (
+    "payments crash 0.97 (liveness of payments +4.2, errors orders>payments +3.1), "
+    "orders errors 0.02, postgres slow 0.01; ruled out: gateway crash"
+)
 CALLS = (
     ("customers", "gateway"),
     ("gateway", "catalog"),
@@ -149,8 +153,7 @@ def diagnosed(state: ScreenState) -> ScreenState:
         (
             "diagnosed",
             "diagnosis-1",
-            "payments crash 0.97 (liveness of payments +4.2, errors orders>payments +3.1); "
-            "orders errors 0.02; postgres slow 0.01; ruled out: gateway crash",
+            DIAGNOSIS,
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import math
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -137,7 +138,7 @@ def test_a_whole_incident_folds_to_its_last_frame() -> None:
     frames = story()
     shown = Snapshot(1, 0, frames[0])
 
-    for seq, (old, new) in enumerate(zip(frames, frames[1:], strict=False)):
+    for seq, (old, new) in enumerate(pairwise(frames)):
         shown = fold(shown, Delta(1, seq, seq + 1, diff(old, new)))
 
     assert shown.state == frames[-1]

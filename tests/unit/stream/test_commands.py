@@ -100,7 +100,9 @@ def test_numbers_rise_even_when_the_clock_stands_or_goes_back() -> None:
 
 def test_the_operator_is_whom_genesis_knows_by_his_key(tmp_path: Path) -> None:
     key = Ed25519Signer.load_or_create(tmp_path / "operator.key")
-    members = tuple(Member(AgentId(f"a-{i}"), Role.DETECTION, bytes([i]) * 32) for i in range(5))
+    members = tuple(
+        Member(AgentId(AuthorId(f"a-{i}")), Role.DETECTION, bytes([i]) * 32) for i in range(5)
+    )
     genesis = Genesis(
         "shop",
         b"n" * 32,

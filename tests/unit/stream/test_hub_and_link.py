@@ -1,11 +1,13 @@
 """The hub and the link, over real WebSockets on loopback."""
 
 import asyncio
+import os
 import random
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -49,7 +51,10 @@ def _hub(epoch: int = 1) -> Hub:
 
 @asynccontextmanager
 async def _client(
-    hub: Hub, token: str = TOKEN, origin: str | None = None, **more: object
+    hub: Hub,
+    token: str = TOKEN,
+    origin: str | None = None,
+    **more: Any,  # noqa: ANN401 -- as connect
 ) -> AsyncIterator[ClientConnection]:
     async with connect(
         hub.address,
@@ -58,13 +63,16 @@ async def _client(
         origin=Origin(origin) if origin else None,
         compression=None,
         proxy=None,
-        **more,  # type: ignore[arg-type]
+        **more,
     ) as connection:
         yield connection
 
 
 @asynccontextmanager
-async def _started(hub: Hub, **more: object) -> AsyncIterator[tuple[ClientConnection, Snapshot]]:
+async def _started(
+    hub: Hub,
+    **more: Any,  # noqa: ANN401 -- as connect
+) -> AsyncIterator[tuple[ClientConnection, Snapshot]]:
     async with _client(hub, **more) as connection:
         assert isinstance(decode_from_server(await connection.recv()), Hello)
         await connection.send(encode_message(Start()), text=True)
@@ -76,9 +84,9 @@ async def _started(hub: Hub, **more: object) -> AsyncIterator[tuple[ClientConnec
 class Watcher:
     """Runs a link and remembers what it told."""
 
-    def __init__(self, find: object, seed: int = 1) -> None:
+    def __init__(self, find: Callable[[], Target]) -> None:
         self.events: list[LinkEvent] = []
-        self.link = Link(find, self.events.append, SystemClock(), random.Random(seed))  # type: ignore[arg-type]
+        self.link = Link(find, self.events.append, SystemClock(), random.Random(1))
 
     async def __aenter__(self) -> "Watcher":
         self._task = asyncio.create_task(self.link.run())
@@ -233,14 +241,14 @@ async def test_a_slow_screen_is_skipped_and_resynced_and_costs_the_others_nothin
         narrow = socket.create_connection(("127.0.0.1", int(hub.address.rpartition(":")[2])))
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         async with _started(hub, sock=narrow, max_queue=1, max_size=None) as (slow, _):
-            slow.transport.pause_reading()  # type: ignore[attr-defined]
-            at_ms = 1
+            slow.transport.pause_reading()
+            at_ms, last = 1, big
             while hub.counters.skipped < 3:
                 at_ms += 1
                 last = replace(big, at_ms=at_ms, notices=(f"{at_ms}" + "x" * 200_000,))
                 hub.publish(last)
                 await until(lambda last=last: healthy.state == last)  # type: ignore[misc]
-            slow.transport.resume_reading()  # type: ignore[attr-defined]
+            slow.transport.resume_reading()
 
             message = decode_from_server(await slow.recv())
             while not (isinstance(message, Snapshot) and message.gap):
@@ -257,7 +265,7 @@ async def test_a_screen_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
         narrow = socket.create_connection(("127.0.0.1", int(hub.address.rpartition(":")[2])))
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         async with _started(hub, sock=narrow, close_timeout=0.1) as (slow, _):
-            slow.transport.pause_reading()  # type: ignore[attr-defined]
+            slow.transport.pause_reading()
             hub.publish(replace(calm(), notices=("x" * 4_000_000,)))
             await until(lambda: hub.counters.sent == 2)
             hub.publish(calm(2))
@@ -271,9 +279,9 @@ async def test_garbage_ends_its_sender_and_nobody_else() -> None:
         for garbage in (b"\xff\xfe", "[]", '{"op":"command"}', "{" * 5000, '{"op":"start"}'):
             async with _started(hub) as (connection, _):
                 await connection.send(garbage)
-                with pytest.raises(ConnectionClosed):
-                    while True:
-                        await connection.recv()
+                with suppress(ConnectionClosed):
+                    async for _ in connection:  # Ends with the connection.
+                        pass
         hub.publish(calm())
         await until(lambda: watcher.state == calm())
 
@@ -351,9 +359,7 @@ async def test_a_refused_token_is_told_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_the_newest_live_run_is_found(tmp_path: Path) -> None:
-    import os
-
-    with pytest.raises(NotFound, match="main.py up"):
+    with pytest.raises(NotFound, match="start one with"):
         newest_target(tmp_path / "runs")
     dead = RunPaths(tmp_path / "dead").make()
     live = RunPaths(tmp_path / "live").make()
