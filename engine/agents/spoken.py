@@ -14,14 +14,18 @@ MAX_KEPT = 512
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):
     identity: str
-    operation: bytes
+    operation: Operation
 
 
 class SpokenFile:
     """An append-only file of length-prefixed records, fsynced before a word leaves the agent."""
 
     def __init__(self, path: Path) -> None:
-        """Read what was said before a restart; a torn last record was never said."""
+        """Read what was said before a restart; a torn last record was never said.
+
+        Raises:
+            Malformed: a record in the middle is damaged.
+        """
         self._said: dict[str, Operation] = {}
         data = path.read_bytes() if path.exists() else b""
         position = 0
@@ -31,11 +35,9 @@ class SpokenFile:
                 break
             try:
                 line = decode(data[position + 4 : end], _Line)
-                self._said[line.identity] = decode(line.operation, Operation)  # type: ignore[arg-type] -- a union is a type to msgspec
             except Malformed as error:
-                raise Malformed(
-                    f"{path}: byte {position}: {error}; the agent must be replaced"
-                ) from None
+                raise Malformed(f"{path}: byte {position}: {error}; replace the agent") from None
+            self._said[line.identity] = line.operation
             position = end
         self._file = path.open("ab")
         self._file.truncate(position)
@@ -46,7 +48,7 @@ class SpokenFile:
 
     def remember(self, identity: str, operation: Operation) -> None:
         """Keep ``operation``; durable when it returns."""
-        record = encode(_Line(identity, encode(operation)))
+        record = encode(_Line(identity, operation))
         self._file.write(len(record).to_bytes(4, "big") + record)
         self._file.flush()
         os.fsync(self._file.fileno())
