@@ -1,0 +1,53 @@
+"""The actuator's own door: an operator's signed freeze or thaw, with no quorum and no bus.
+
+A Unix socket of mode 0600. One request a connection: the encoded ``Signed`` submission in
+hexadecimal and a newline; the answer is one line of words.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+MAX_LINE_BYTES = 16_384
+PATIENCE_S = 5.0
+
+
+@asynccontextmanager
+async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncIterator[None]:
+    """Answer requests at the socket ``path`` with what ``obey`` says of their bytes."""
+
+    async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                line = await reader.readuntil(b"\n")
+            answer = obey(bytes.fromhex(line.decode("ascii").strip()))
+        except (ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            answer = "refused: not a line of hexadecimal"
+        writer.write(answer.encode() + b"\n")
+        writer.close()
+
+    path.unlink(missing_ok=True)
+    server = await asyncio.start_unix_server(attend, path, limit=MAX_LINE_BYTES)
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+async def knock(path: Path, signed: bytes) -> str:
+    """Send an encoded ``Signed`` freeze or thaw to the door at ``path``; returns its answer.
+
+    Raises:
+        OSError: nobody is behind the door.
+    """
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            writer.write(signed.hex().encode() + b"\n")
+            await writer.drain()
+            return (await reader.readline()).decode().strip()
+        finally:
+            writer.close()
