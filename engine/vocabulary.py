@@ -513,3 +513,20 @@ class TraceEvent(msgspec.Struct, frozen=True, array_like=True):
     received_ns: int
     refused: str = ""
     """Why it was dropped or refused; empty when it was taken."""
+
+
+class Vitals(msgspec.Struct, frozen=True, array_like=True):
+    """What an agent says of itself once a second: unverified, for screens only."""
+
+    agent: AgentId
+    view: int
+    executed: int
+    """Sequence number up to which it has executed."""
+    phase: str
+    """Where its replica is: idle, pre-prepared, prepared, committed, view-change."""
+    window_age_ms: int
+    """Age of its newest observation; -1 before the first."""
+    trace_dropped: int
+    bus_dropped: int
+    ready: bool
+    """Whether it sees the fleet and follows the log."""
