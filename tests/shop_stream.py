@@ -24,6 +24,7 @@ from engine.vocabulary import Generation, ServiceName
 
 SHOP = read_manifest(Path(__file__).parent.parent / "assets/fleets/shop.toml")
 START_MS = 1_800_000_000_000
+GATEWAY, CATALOG, ORDERS = map(ServiceName, ("gateway", "catalog", "orders"))
 WELL, SILENT, REFUSED = HealthAnswer.WELL, HealthAnswer.SILENT, HealthAnswer.REFUSED
 
 
@@ -117,7 +118,7 @@ class ShopStream:
     def stall(self, milliseconds: int) -> None:
         """The machine stands still: what is under way becomes late, nothing is scraped."""
         self.now_ms += milliseconds
-        for link in (("customers", "gateway"), ("gateway", "catalog"), ("gateway", "orders")):
+        for link in (("customers", GATEWAY), ("gateway", CATALOG), ("gateway", ORDERS)):
             if link in self.links:
                 self.links[link].requests += 6
                 self.links[link].late += 6
@@ -158,7 +159,7 @@ class ShopStream:
         callees = [c.callee for c in self.manifest.call if c.caller == entry]
         return self.random.choices(callees, weights=[45, 30, 25][: len(callees)])[0]
 
-    def _call(self, caller: str, callee: str, only: str = "") -> tuple[bool, int]:
+    def _call(self, caller: str, callee: ServiceName, only: str = "") -> tuple[bool, int]:
         """Whether one call failed, and how long it took."""
         counters, harm = self.links[caller, callee], self.harm.get(callee, Harm())
         if self.protocol[caller, callee] != "http":

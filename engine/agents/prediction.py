@@ -32,6 +32,7 @@ CLEAR_SLOPE = 5.0
 NEAREST_MS = 3_000
 FURTHEST_MS = 120_000
 ERROR_LIMIT_SHARE = 0.05
+LEAST_BAD = 3
 NOW_MS = 4_500
 BEFORE_MS = 13_500
 LEAST_TIME_LEFT_MS = 1_000
@@ -125,7 +126,9 @@ def _bad_share(series: LinkSeries, from_ms: int, to_ms: int) -> float | None:
     counts = series.counts(from_ms, to_ms)
     if counts.attempts < 3:
         return None
-    return max(counts.failures, counts.late) / counts.attempts
+    bad = max(counts.failures, counts.late)
+    # One or two bad requests are what a healthy link has too.
+    return bad / counts.attempts if bad >= LEAST_BAD else 0.0
 
 
 def _binned(series: LinkSeries, kind: SignalKind, now_ms: int) -> list[tuple[float, float]]:

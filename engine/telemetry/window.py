@@ -7,8 +7,7 @@ looks at a stale window must abstain.
 """
 
 from collections import deque
-from collections.abc import Sized
-from typing import TypeVar, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 
@@ -25,6 +24,9 @@ from engine.telemetry.samples import (
 from engine.telemetry.series import LinkSeries
 from engine.topology import Manifest, ServiceStatus
 from engine.vocabulary import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Sized
 
 STALE_MS = 4_000
 """A source not heard for this long says nothing about now (four scrapes)."""
