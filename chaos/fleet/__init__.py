@@ -1,0 +1,1 @@
+"""The shop: a small fleet of real processes to rehearse on."""

@@ -1,0 +1,1 @@
+"""What each of the shop's six services does for its customers."""
