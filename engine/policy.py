@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from engine.codec import Malformed, digest_of, encode
-from engine.vocabulary import Digest, Policy, Risk, Step
+from engine.vocabulary import Digest, Policy, Risk
 
 
 class Automation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,24 +52,6 @@ class Patience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assess_ms: int = 5_000
     certify_ms: int = 8_000
     recover_ms: int = 30_000
-
-    def of(self, step: Step, span_ms: int) -> int:
-        """Patience with ``step``; acting and approving have until the plan's own end."""
-        match step:
-            case Step.CORROBORATE:
-                return self.corroborate_ms
-            case Step.DIAGNOSE:
-                return self.diagnose_ms
-            case Step.PROPOSE:
-                return self.propose_ms
-            case Step.ASSESS:
-                return self.assess_ms
-            case Step.CERTIFY:
-                return self.certify_ms
-            case Step.RECOVER:
-                return self.recover_ms
-            case Step.APPROVE | Step.ACT:
-                return span_ms
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

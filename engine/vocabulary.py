@@ -98,10 +98,13 @@ class Step(StrEnum):
     CORROBORATE = "corroborate"
     DIAGNOSE = "diagnose"
     PROPOSE = "propose"
+    PLAN = "plan"
+    """To have any plan at all, a deputy's included."""
     ASSESS = "assess"
     APPROVE = "approve"
     CERTIFY = "certify"
     ACT = "act"
+    UNDO = "undo"
     RECOVER = "recover"
 
 

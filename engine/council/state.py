@@ -97,6 +97,8 @@ class Attempt(msgspec.Struct):
     undo_outcomes: dict[int, OutcomeKind] = {}
     undo_orders: dict[AuthorId, bytes] = {}
     """Signed submissions that fire the undo: f+1 ``Worse``, or one operator's request."""
+    undo_from: IncidentStatus | None = None
+    """Where the incident stood when the undo was fired."""
     recovered: set[AuthorId] = set()
     elapsed: dict[Step, set[AuthorId]] = {}
 
@@ -171,3 +173,22 @@ class Happening(msgspec.Struct, frozen=True):
 def proposal_digest(author: AuthorId, proposed: Proposed) -> Digest:
     """The identity of a proposal: what assessments name."""
     return digest_of("proposal", author.encode(), encode(proposed))
+
+
+def in_order(value: object) -> object:
+    """``value`` in a form with one encoding, whatever the hash seed.
+
+    Sets are sorted; dicts keep the log's order, which is part of the state (the newest diagnosis is
+    the last one), and may have keys that no canonical map can have.
+    """
+    match value:
+        case dict():
+            return [(key, in_order(part)) for key, part in value.items()]
+        case set():
+            return sorted(value)
+        case list():
+            return [in_order(part) for part in value]
+        case msgspec.Struct() if not value.__struct_config__.frozen:
+            return [in_order(getattr(value, name)) for name in value.__struct_fields__]
+        case _:
+            return value
