@@ -9,7 +9,6 @@ import msgspec
 from engine.act import catalogue
 from engine.certificate import certificate_digest, objection_to
 from engine.codec import Malformed, decode
-from engine.council.authority import Office, office_of
 from engine.genesis import Genesis
 from engine.policy import Rules
 from engine.ports import ActionKey
@@ -101,12 +100,12 @@ def _undo_objection(order: Order, genesis: Genesis, verifier: Verifier) -> str:
         ):
             continue
         for operation in submission.operations:
-            match office_of(submission.author, genesis), operation:
-                case Office.AGENT, Worse(incident=incident, attempt=attempt):
-                    if (incident, attempt) == (body.incident, body.attempt):
+            match operation:
+                case Worse() if submission.author in genesis.agent_keys():
+                    if (operation.incident, operation.attempt) == (body.incident, body.attempt):
                         agents.add(submission.author)
-                case Office.OPERATOR, UndoRequested(incident=incident, plan=plan):
-                    if (incident, plan) == (body.incident, body.plan):
+                case UndoRequested() if submission.author in genesis.operators:
+                    if (operation.incident, operation.plan) == (body.incident, body.plan):
                         return ""
                 case _:
                     pass
