@@ -1,0 +1,383 @@
+"""What an agent does next: the duties that follow from the council's fold and its own window (pure).
+
+The mind holds no clock: wall time and monotonic time come in with every step. What it has said is
+remembered, because saying something different later would be evidence against it; the process
+around it keeps that memory on disk (``Spoken``).
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from engine.act.catalogue import tag_of
+from engine.agents import (
+    communication,
+    detection,
+    diagnosis,
+    prediction,
+    resolution,
+)
+from engine.agents.likelihood import Judgement
+from engine.certificate import certificate_digest, sign_body
+from engine.council import Council, Incident, IncidentStatus, Proposal
+from engine.council.authority import role_of
+from engine.genesis import Genesis
+from engine.policy import Rules
+from engine.signing import Signer
+from engine.telemetry.window import Window
+from engine.topology import Manifest
+from engine.vocabulary import (
+    MAX_ITEMS,
+    AgentId,
+    Assessed,
+    Certified,
+    Corroborated,
+    Diagnosed,
+    Elapsed,
+    IncidentKey,
+    Opened,
+    Operation,
+    OutcomeKind,
+    Policy,
+    Proposed,
+    Recovered,
+    Role,
+    ServiceName,
+    Step,
+    Verdict,
+    Worse,
+)
+
+CONCLUSIVE_PERMILLE = 500
+"""A diagnosis waits until its best hypothesis is at least this likely, or its patience half over."""
+DEPUTY_OPENS_AFTER_MS = 3_000
+"""How long an agent of another role sees an anomaly before it opens the incident itself."""
+SETTLE_MS = 4_000
+"""An incident that closed this recently is not opened anew by what still stands in the window."""
+RESPEAK_MS = 5_000
+"""A claim to open that the fold has not taken by then is made anew, with the number then due."""
+
+
+class Now(msgspec.Struct, frozen=True):
+    """The time, as this agent's own clocks have it."""
+
+    unix_ms: int
+    monotonic_ms: int
+
+
+class Spoken(Protocol):
+    """Remembers, over crashes too, what this agent has said where it must not say two things."""
+
+    def recall(self, identity: str) -> Operation | None:
+        """What was said under ``identity``."""
+        ...
+
+    def remember(self, identity: str, operation: Operation) -> None:
+        """Keep ``operation``; durable when it returns."""
+        ...
+
+
+class Mind:
+    """One agent's reasoning over its own window and the council's state."""
+
+    def __init__(
+        self,
+        agent: AgentId,
+        signer: Signer,
+        council: Council,
+        window: Window,
+        spoken: Spoken,
+    ) -> None:
+        """Begin with nothing seen; ``council`` and ``window`` are kept up to date by the shell."""
+        role = role_of(agent, council.genesis)
+        assert role is not None, f"{agent} is no agent of this cluster"
+        self.agent = agent
+        self.role = role
+        self._signer = signer
+        self._council = council
+        self._window = window
+        self._spoken = spoken
+        self._said: set[tuple[str, ...]] = set()
+        self._since: dict[tuple[IncidentKey, int, str], Now] = {}
+        self._uneasy_since: int | None = None
+        self._opened_at = -RESPEAK_MS
+        self._closed_at = -SETTLE_MS
+        self._closed_seen = council.closed
+
+    @property
+    def _genesis(self) -> Genesis:
+        return self._council.genesis
+
+    @property
+    def _rules(self) -> Rules:
+        return self._council.rules
+
+    @property
+    def _manifest(self) -> Manifest:
+        return self._council.manifest
+
+    # --- one step -------------------------------------------------------------------------------
+
+    def step(self, now: Now) -> list[Operation]:
+        """Everything that this agent has to say now; each thing is said once."""
+        if self._council.closed != self._closed_seen:
+            self._closed_seen, self._closed_at = self._council.closed, now.monotonic_ms
+        said: list[Operation] = list(self._watch(now))
+        for incident in self._council.open_incidents:
+            said += self._attend(incident, now)
+        self._forget()
+        return said
+
+    def _forget(self) -> None:
+        """Drop the memory of incidents that are no longer open: bounded by what is open."""
+        live = {incident.key for incident in self._council.open_incidents}
+        self._since = {key: since for key, since in self._since.items() if key[0] in live}
+        self._said = {key for key in self._said if key[1] in live}
+
+    def _once(self, *identity: str) -> bool:
+        if identity in self._said:
+            return False
+        self._said.add(identity)
+        return True
+
+    def _waited_ms(self, incident: Incident, now: Now) -> int:
+        """How long, by this agent's clock, the incident has been where it is."""
+        since = self._entered(incident, now)
+        return now.monotonic_ms - since.monotonic_ms
+
+    def _entered(self, incident: Incident, now: Now) -> Now:
+        key = (incident.key, incident.attempt.number, str(incident.status))
+        return self._since.setdefault(key, now)
+
+    # --- watching -------------------------------------------------------------------------------
+
+    def _watch(self, now: Now) -> Iterator[Operation]:
+        """Open an incident when something is wrong and none is open."""
+        if self._council.open_incidents:
+            self._uneasy_since = None
+            return
+        anomalies = detection.anomalies(self._window, self._manifest, now.unix_ms)
+        subject = detection.alarmed(anomalies, self._manifest)
+        if subject is None:
+            self._uneasy_since = None
+            return
+        if self._uneasy_since is None:
+            self._uneasy_since = now.monotonic_ms
+        patience = 0 if self.role is Role.DETECTION else DEPUTY_OPENS_AFTER_MS
+        settled = now.monotonic_ms - self._closed_at >= SETTLE_MS
+        quiet = now.monotonic_ms - self._opened_at >= RESPEAK_MS
+        if settled and quiet and now.monotonic_ms - self._uneasy_since >= patience:
+            self._opened_at = now.monotonic_ms
+            yield Opened(self._council.next_key(subject), anomalies[:MAX_ITEMS])
+
+    # --- attending an open incident -------------------------------------------------------------
+
+    def _attend(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        self._entered(incident, now)
+        yield from self._corroborate(incident, now)
+        match incident.status:
+            case IncidentStatus.OPEN | IncidentStatus.DIAGNOSED:
+                yield from self._diagnose(incident, now)
+                yield from self._propose(incident, now)
+            case IncidentStatus.PROPOSED | IncidentStatus.AWAITING_APPROVAL:
+                yield from self._assess_all(incident, now)
+            case IncidentStatus.DECIDED:
+                yield from self._certify(incident, now)
+            case IncidentStatus.ACTED:
+                yield from self._judge_worse(incident, now)
+            case _:
+                pass
+        yield from self._judge_recovered(incident, now)
+        yield from self._elapse(incident, now)
+
+    def _corroborate(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        waiting = {IncidentStatus.CLAIMED, IncidentStatus.OPEN}
+        if self.agent in incident.witnesses or incident.status not in waiting:
+            return
+        anomalies = detection.anomalies(self._window, self._manifest, now.unix_ms)
+        if anomalies and self._once("corroborated", incident.key):
+            yield Corroborated(incident.key, anomalies[:MAX_ITEMS])
+
+    def _is_my_turn(self, incident: Incident, role: Role, step: Step) -> bool:
+        if self.role is role:
+            return True
+        return len(incident.attempt.elapsed.get(step, ())) > self._genesis.f
+
+    def _diagnose(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        if not self._is_my_turn(incident, Role.DIAGNOSIS, Step.DIAGNOSE):
+            return
+        if self.agent in incident.attempt.diagnoses:
+            return
+        found = diagnosis.rank(self._window, self._manifest, now.unix_ms)
+        best = found.hypotheses[0].probability_permille if found.hypotheses else 0
+        impatient = self._waited_ms(incident, now) > self._rules.patience.diagnose_ms // 2
+        if best < CONCLUSIVE_PERMILLE and not impatient:
+            return
+        if self._once("diagnosed", incident.key, str(incident.attempt.number)):
+            yield Diagnosed(
+                incident.key, incident.attempt.number, found.hypotheses, found.ruled_out
+            )
+
+    def _propose(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        if not self._is_my_turn(incident, Role.RESOLUTION, Step.PROPOSE):
+            return
+        diagnosed = incident.attempt.diagnoses.values()
+        hypotheses = next((d.hypotheses for d in reversed(list(diagnosed)) if d.hypotheses), ())
+        if not hypotheses:
+            return
+        plan = resolution.plan(
+            hypotheses,
+            self._window,
+            self._manifest,
+            now.unix_ms,
+            now.unix_ms + self._span_ms(now),
+            _tried(incident),
+        )
+        if plan is not None and self._once("proposed", incident.key, str(incident.attempt.number)):
+            yield Proposed(incident.key, incident.attempt.number, plan)
+
+    def _span_ms(self, _: Now) -> int:
+        """How long a plan of ours may be carried out: a margin below what signers accept."""
+        modes = self._rules.automation
+        asks = Policy.ASK in {modes.low, modes.medium, modes.high}
+        span = self._rules.spans.of(Policy.ASK if asks else Policy.AUTO)
+        return span * 9 // 10
+
+    # --- judging --------------------------------------------------------------------------------
+
+    def _assess_all(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        for proposal in list(incident.attempt.proposals.values()):
+            if self.agent in proposal.assessments or proposal.refused:
+                continue
+            identity = f"assessed/{proposal.digest.hex()}"
+            before = self._spoken.recall(identity)
+            given = before or self._assess(incident, proposal, now)
+            if given is None or not self._once("assessed", incident.key, proposal.digest.hex()):
+                continue
+            if before is None:
+                self._spoken.remember(identity, given)
+            yield given
+
+    def _assess(self, incident: Incident, proposal: Proposal, now: Now) -> Operation | None:
+        judgement = self._judge(proposal, now)
+        patient = self._waited_ms(incident, now) < self._rules.patience.assess_ms // 2
+        if judgement.verdict is Verdict.ABSTAIN and patient:
+            return None
+        return Assessed(
+            incident.key,
+            proposal.digest,
+            judgement.verdict,
+            judgement.score_permille,
+            judgement.evidence,
+        )
+
+    def _judge(self, proposal: Proposal, now: Now) -> Judgement:
+        """This role's own check of a plan: five methods, none a copy of another's answer."""
+        brain = {
+            Role.DETECTION: detection.assess,
+            Role.DIAGNOSIS: diagnosis.assess,
+            Role.PREDICTION: prediction.assess,
+            Role.RESOLUTION: resolution.assess,
+            Role.COMMUNICATION: communication.assess,
+        }[self.role]
+        return brain(self._window, self._manifest, proposal.plan, now.unix_ms)
+
+    def _certify(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        attempt = incident.attempt
+        body, chosen = attempt.body, attempt.live
+        if body is None or chosen is None or self.agent in attempt.signatures:
+            return
+        span_ms = self._rules.spans.of(self._rules.automation.mode(chosen.plan.risk))
+        if self._council.frozen or not now.unix_ms < body.not_after_ms <= now.unix_ms + span_ms:
+            return
+        if self._once("certified", incident.key, str(attempt.number)):
+            digest = certificate_digest(body)
+            signature = sign_body(body, self._signer)
+            yield Certified(incident.key, chosen.digest, digest, signature)
+
+    # --- verifying ------------------------------------------------------------------------------
+
+    def _judge_recovered(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        underway = {IncidentStatus.DECIDED, IncidentStatus.CERTIFIED, IncidentStatus.UNDOING}
+        attempt = incident.attempt
+        if incident.status in underway or self.agent in attempt.recovered:
+            return
+        since = self._entered(incident, now)
+        if detection.recovered(
+            self._window, self._manifest, since.unix_ms, now.unix_ms
+        ) and self._once("recovered", incident.key, str(attempt.number), str(incident.status)):
+            yield Recovered(incident.key, attempt.number)
+
+    def _judge_worse(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        attempt = incident.attempt
+        if self.agent in attempt.undo_orders:
+            return
+        acted = self._entered(incident, now)
+        opened = min(
+            (since.unix_ms for key, since in self._since.items() if key[0] == incident.key),
+            default=acted.unix_ms,
+        )
+        if detection.worse(
+            self._window, self._manifest, opened, acted.unix_ms, now.unix_ms
+        ) and self._once("worse", incident.key, str(attempt.number)):
+            yield Worse(incident.key, attempt.number)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _elapse(self, incident: Incident, now: Now) -> Iterator[Operation]:
+        """Say which steps have had their time, by this agent's own monotonic clock."""
+        attempt, waited_ms = incident.attempt, self._waited_ms(incident, now)
+        for step, after_ms in self._deadlines(incident, now):
+            voices = attempt.elapsed.get(step, ())
+            if waited_ms < after_ms or self.agent in voices:
+                continue
+            if self._once("elapsed", incident.key, str(attempt.number), str(step)):
+                yield Elapsed(incident.key, attempt.number, step)
+
+    def _deadlines(self, incident: Incident, now: Now) -> list[tuple[Step, int]]:
+        """The steps that are awaited, and how long after the status was entered each is over."""
+        patience, live = self._rules.patience, incident.attempt.live
+        to_end_ms = 0
+        if live is not None:
+            entered = self._entered(incident, now)
+            # The actuator refuses after not_after; only then may the council go on without it.
+            to_end_ms = max(0, live.plan.not_after_ms - entered.unix_ms) + 1_000
+        match incident.status:
+            case IncidentStatus.CLAIMED:
+                return [(Step.CORROBORATE, patience.corroborate_ms)]
+            case IncidentStatus.OPEN:
+                propose_ms = patience.diagnose_ms + patience.propose_ms
+                return [
+                    (Step.DIAGNOSE, patience.diagnose_ms),
+                    (Step.PROPOSE, propose_ms),
+                    (Step.ASSESS, propose_ms + patience.assess_ms),
+                ]
+            case IncidentStatus.DIAGNOSED:
+                return [
+                    (Step.PROPOSE, patience.propose_ms),
+                    (Step.ASSESS, patience.propose_ms + patience.assess_ms),
+                ]
+            case IncidentStatus.PROPOSED:
+                return [(Step.ASSESS, patience.assess_ms)]
+            case IncidentStatus.AWAITING_APPROVAL:
+                return [(Step.APPROVE, to_end_ms)]
+            case IncidentStatus.DECIDED:
+                return [(Step.CERTIFY, patience.certify_ms)]
+            case IncidentStatus.CERTIFIED | IncidentStatus.UNDOING:
+                return [(Step.ACT, to_end_ms)]
+            case IncidentStatus.ACTED:
+                return [(Step.RECOVER, patience.recover_ms)]
+            case _:
+                return []
+
+
+def _tried(incident: Incident) -> frozenset[tuple[ServiceName, str]]:
+    """Which actions were carried out in this incident before, and did not mend it."""
+    return frozenset(
+        (action.service, tag_of(action))
+        for attempt in incident.attempts[:-1]
+        if attempt.certificate is not None
+        for step, action in enumerate(attempt.certificate.plan.actions)
+        if attempt.outcomes.get(step) is OutcomeKind.DONE
+    )
