@@ -46,6 +46,8 @@ class Counters:
     busy_ms: int = 0
     connections: int = 0
     connect_failures: int = 0
+    asked_bytes: int = 0
+    answered_bytes: int = 0
 
 
 @dataclass
@@ -132,7 +134,7 @@ class ShopStream:
         found: list[Observation] = [
             LinkSeen(
                 at, caller, callee, c.requests, c.errors, c.late, c.busy_ms, c.connections,
-                c.connect_failures,
+                c.connect_failures, c.asked_bytes, c.answered_bytes,
             )
             for (caller, callee), c in self.links.items()
         ]  # fmt: skip
@@ -174,9 +176,10 @@ class ShopStream:
     def _statement(self, counters: Counters, harm: Harm) -> tuple[bool, int]:
         """One statement on a pooled connection; a dead database refuses a new connection."""
         if harm.dead:
-            counters.connections += 1
             counters.connect_failures += 1
             return True, 2
+        counters.asked_bytes += 120
+        counters.answered_bytes += 0 if harm.hung else 300
         if harm.hung:
             return True, 2_000
         return self.random.random() < harm.error_share, 3 + harm.delay_ms

@@ -148,7 +148,8 @@ def _direct(trouble: Trouble) -> list[Evidence]:
     """What status, health and the last release say of this very service."""
     found = []
     gone = 10.0 if trouble.gone >= 2 else 4.0 * trouble.gone
-    ill = min(9.0, 3.0 * max(trouble.refused, trouble.silent)) + min(2.0, 1.0 * trouble.unwell)
+    ill = min(9.0, 3.0 * max(trouble.refused, trouble.silent, trouble.unanswered))
+    ill += min(2.0, 1.0 * trouble.unwell)
     if gone or ill:
         weight = max(gone, ill)
         found.append(Evidence(Signal(trouble.service, SignalKind.LIVENESS), round(1_000 * weight)))
@@ -201,9 +202,10 @@ def _kinds(trouble: Trouble, callers: list[Trouble]) -> dict[FaultKind, float]:
     # Callers of a store that hangs wait for it, and then fail.
     waiting = 5.0 if callers and late and failing else 0.0
     crash = 8.0 if trouble.gone >= 2 else 3.0 * max(trouble.gone, trouble.refused)
+    hang = min(9.0, 3.0 * max(trouble.silent, 2 * trouble.unanswered))
     weights = {
         FaultKind.CRASH: crash or -4.0,
-        FaultKind.HANG: -4.0 if trouble.gone else max(waiting, min(9.0, 3.0 * trouble.silent)),
+        FaultKind.HANG: -4.0 if trouble.gone else max(waiting, hang),
         # A release that cannot even stay up is a bad release before it is a crash.
         FaultKind.BAD_DEPLOY: (12.0 if trouble.gone else 7.0) if follows else -6.0,
         FaultKind.ERRORS: 4.0 if failing else 0.0,

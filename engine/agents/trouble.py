@@ -18,6 +18,7 @@ from engine.vocabulary import ServiceName, SignalKind
 RECENT_MS = 10_500
 MOST_WEIGHT = 12.0
 """One service's failures move the odds by at most this: requests are no independent witnesses."""
+OVER_MS = 4_500
 ONSET_GAP_MS = 4_500
 ONSET_REACH_MS = 90_000
 CHANGE_REACH_MS = 120_000
@@ -48,6 +49,8 @@ class Trouble(msgspec.Struct, frozen=True):
     """Health questions without an answer in a row."""
     unwell: int = 0
     """Health questions answered with a failure in a row."""
+    unanswered: int = 0
+    """Callers whose bytes get no bytes back."""
     onset_ms: int | None = None
     """When its trouble began, as far as the window shows."""
     changed_ms: int | None = None
@@ -84,6 +87,7 @@ def _trouble(window: Window, service: ServiceName, now_ms: int) -> Trouble:
         refused=_run(window, service, HealthAnswer.REFUSED, now_ms),
         silent=_run(window, service, HealthAnswer.SILENT, now_ms),
         unwell=_run(window, service, HealthAnswer.UNWELL, now_ms),
+        unanswered=sum(is_unanswered(at, now_ms) for at in into.values()),
         onset_ms=onset_ms,
         changed_ms=changed_ms(window, service, now_ms),
     )
@@ -105,9 +109,21 @@ def _weight(into: dict[str, LinkSeries], kind: SignalKind, now_ms: int) -> tuple
         usual = habit.error_share if kind is SignalKind.ERRORS else habit.late_share
         bad = _bad(counts, kind)
         factor = log_bayes_factor(bad, counts.attempts, usual, habit.requests)
-        if bad >= 3 and factor > best:
+        if bad >= 3 and factor > best and not _is_over(series, kind, now_ms):
             best, worst = min(MOST_WEIGHT, factor), caller
     return best, worst
+
+
+def _is_over(series: LinkSeries, kind: SignalKind, now_ms: int) -> bool:
+    """Whether the calls of the last seconds were all good: what was, is not what is."""
+    counts = series.counts(now_ms - OVER_MS, now_ms)
+    return counts.attempts >= 5 and not _bad(counts, kind)
+
+
+def is_unanswered(series: LinkSeries, now_ms: int) -> bool:
+    """Whether bytes go to the callee and none come back: alive to the kernel, and to nobody else."""
+    counts = series.counts(now_ms - OVER_MS, now_ms)
+    return counts.asked_bytes > 0 and not counts.answered_bytes and counts.span_ms >= 1_500
 
 
 def _callee_shares(

@@ -4,6 +4,8 @@ import msgspec
 
 from engine.telemetry.prometheus import Page
 from engine.telemetry.samples import (
+    LINK_ANSWERED_BYTES,
+    LINK_ASKED_BYTES,
     LINK_CONNECT_FAILURES,
     LINK_CONNECTIONS,
     LINK_ERRORS,
@@ -97,6 +99,8 @@ def _seen(at_ms: int, link: tuple[str, str], counted: _Counted, timed: bool) -> 
         busy_ms=values.get(LINK_LATENCY_SUM, 0),
         connections=values.get(LINK_CONNECTIONS, 0),
         connect_failures=values.get(LINK_CONNECT_FAILURES, 0),
+        asked_bytes=values.get(LINK_ASKED_BYTES, 0),
+        answered_bytes=values.get(LINK_ANSWERED_BYTES, 0),
     )
 
 

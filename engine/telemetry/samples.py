@@ -8,9 +8,12 @@ The proxies' Prometheus text carries, for each link::
                                               objective's latency in seconds (1.0), and +Inf
     link_latency_seconds_sum{caller,callee}   seconds spent in all of them (optional)
     link_connections_total{caller,callee}     connections opened (TCP links)
-    link_connect_failures_total{caller,callee}      of these: refused, reset or timed out
+    link_connect_failures_total{caller,callee}      not opened: refused, reset or timed out
+    link_asked_bytes_total{caller,callee}     bytes on the way there (optional)
+    link_answered_bytes_total{caller,callee}  bytes on the way back (optional)
 
-and each service's own text ``service_requests_total``, ``service_errors_total``,
+Connections are counted on every link, but only where no requests are do they say how it goes.
+Each service's own text has ``service_requests_total``, ``service_errors_total``,
 ``service_info{release}`` and ``process_start_time_seconds``. Nothing else is read.
 """
 
@@ -26,6 +29,8 @@ LINK_LATENCY_BUCKET = "link_latency_seconds_bucket"
 LINK_LATENCY_SUM = "link_latency_seconds_sum"
 LINK_CONNECTIONS = "link_connections_total"
 LINK_CONNECT_FAILURES = "link_connect_failures_total"
+LINK_ASKED_BYTES = "link_asked_bytes_total"
+LINK_ANSWERED_BYTES = "link_answered_bytes_total"
 LINK_METRICS = frozenset(
     {
         LINK_REQUESTS,
@@ -34,6 +39,8 @@ LINK_METRICS = frozenset(
         LINK_LATENCY_SUM,
         LINK_CONNECTIONS,
         LINK_CONNECT_FAILURES,
+        LINK_ASKED_BYTES,
+        LINK_ANSWERED_BYTES,
     }
 )
 
@@ -71,6 +78,8 @@ class LinkSeen(msgspec.Struct, frozen=True, gc=False):
     """Time spent in all requests; 0 where the proxy does not say."""
     connections: int = 0
     connect_failures: int = 0
+    asked_bytes: int = 0
+    answered_bytes: int = 0
 
 
 class ServiceSeen(msgspec.Struct, frozen=True, gc=False):

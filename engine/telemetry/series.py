@@ -33,16 +33,21 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     busy_ms: int = 0
     connections: int = 0
     connect_failures: int = 0
+    asked_bytes: int = 0
+    answered_bytes: int = 0
 
     @property
     def failures(self) -> int:
-        """Failed requests, or connections where the link is none of requests."""
-        return self.errors + self.connect_failures
+        """Failed requests, or connections where the link is none of requests.
+
+        A refused connection fails a request too: the larger number counts both once.
+        """
+        return max(self.errors, self.connect_failures)
 
     @property
     def attempts(self) -> int:
         """Requests, or connections where the link is none of requests."""
-        return max(self.requests, self.connections, self.failures)
+        return max(self.requests, self.connections + self.connect_failures, self.errors)
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -142,6 +147,8 @@ class LinkSeries:
             seen.busy_ms,
             seen.connections,
             seen.connect_failures,
+            seen.asked_bytes,
+            seen.answered_bytes,
         )
         if not self._times:
             self._totals.append((0,) * len(raw))
