@@ -18,8 +18,8 @@ from aiohttp import web
 
 from chaos.fleet.exposition import CONTENT_TYPE
 from chaos.fleet.wiring import LOOPBACK, Wiring, link_name, read_wiring
-from chaos.links import Link, text_of
 from chaos.http1 import Exchange, Failure, Finding, Garbled
+from chaos.links import Link, text_of
 
 CONNECT_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 5.0

@@ -1,5 +1,7 @@
 """However bytes are cut up, the proxy reads the same messages; whatever they are, it never breaks."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +30,7 @@ def requests(draw: st.DrawFn) -> bytes:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @given(st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 10_000), max_size=20))
@@ -61,7 +63,9 @@ def test_bytes_of_any_kind_are_followed_or_garbled_and_nothing_else(
     assert exchange.oldest_ns is None
 
 
-MUTATED = b"GET /a HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n3\r\nabc"
+MUTATED = (
+    b"GET /a HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n3\r\nabc"
+)
 
 
 @given(st.lists(st.tuples(st.integers(0, len(MUTATED) - 1), st.integers(0, 255)), max_size=6))
