@@ -141,8 +141,6 @@ class ConsoleApp(App[Leave]):
         now_ns = self._monotonic_ns()
         with self.batch_update():
             for screen in self.screen_stack:
-                if not screen.is_mounted:
-                    continue
                 if isinstance(screen, IncidentScreen):
                     screen.paint(self.store, now_ns)
                 elif isinstance(screen, Question):

@@ -42,38 +42,38 @@ class IncidentScreen(Screen[None]):
         self._zone = zone
         self._painted: ScreenState | None = None
         self._boxes: dict[str, Box] = {}
-        self._panels: dict[str, Panel] = {}
+        self._top = Panel(id="top", choosing=False)
+        self._banners = Panel(id="banners", choosing=False)
+        self._panels = {
+            name: Panel(id=name, follow=name in ("timeline", "ledger"), choosing=name != "slo")
+            for name in PANELS
+        }
+        self._small = Static(id="small", markup=False)
+        self._footer = Footer(compact=True)
 
     def compose(self) -> ComposeResult:
         """Top line, banners, panels, keys."""
-        yield Panel(id="top", choosing=False)
-        yield Panel(id="banners", choosing=False)
-        with Container(id="body"):
-            for name in PANELS:
-                panel = Panel(
-                    id=name, follow=name in ("timeline", "ledger"), choosing=name != "slo"
-                )
-                self._panels[name] = panel
-                yield panel
-            yield Static(id="small", markup=False)
-        yield Footer(compact=True)
+        yield self._top
+        yield self._banners
+        yield Container(*self._panels.values(), self._small, id="body")
+        yield self._footer
 
     def on_resize(self) -> None:
         """Everything has to be laid out anew."""
         self._painted = None
         # Below this width the palette's key would lie over the others; it works all the same.
-        self.query_one(Footer).show_command_palette = self.size.width >= WIDE_FOOTER
+        self._footer.show_command_palette = self.size.width >= WIDE_FOOTER
 
     def paint(self, store: Store, now_ns: int) -> None:
         """Show what ``store`` shows; cheap when nothing has changed."""
         width, height = self.size
-        self.query_one("#top", Panel).show([top_line(store, now_ns, width, self._zone)])
+        self._top.show([top_line(store, now_ns, width, self._zone)])
         banners = banner_lines(store, now_ns, width, self._zone)
-        strip = self.query_one("#banners", Panel)
-        if strip.styles.height is None or strip.styles.height.value != len(banners):
-            strip.styles.height = len(banners)
+        wanted = self._banners.styles.height
+        if wanted is None or wanted.value != len(banners):
+            self._banners.styles.height = len(banners)
             self._painted = None
-        strip.show(banners)
+        self._banners.show(banners)
         self.set_class(store.status(now_ns) in (LinkStatus.WAITING, LinkStatus.STALE), "old")
         state = store.shown
         if state is self._painted:
@@ -82,7 +82,7 @@ class IncidentScreen(Screen[None]):
         small = is_too_small(width, height)
         self.set_class(small, "small")
         if small:
-            self.query_one("#small", Static).update(
+            self._small.update(
                 f"this terminal has {width}×{height} cells;\n"
                 f"the incident screen needs {LEAST_WIDTH}×{LEAST_HEIGHT}"
             )

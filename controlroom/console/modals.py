@@ -46,6 +46,7 @@ class Question(ModalScreen[str]):
         self._choices = choices
         self._safe = safe
         self._is_void = void
+        self._said = Static("", id="void", markup=False)
         self.void_reason = ""
 
     def compose(self) -> ComposeResult:
@@ -54,7 +55,7 @@ class Question(ModalScreen[str]):
             yield Label(self._title, classes="box-title", markup=False)
             for line in self._about:
                 yield Static(line, markup=False)
-            yield Static("", id="void", markup=False)
+            yield self._said
             answers = "   ".join(f"{choice.key} {choice.word}" for choice in self._choices)
             yield Label(f"{answers}   enter {self._safe}", classes="box-keys", markup=False)
 
@@ -63,7 +64,7 @@ class Question(ModalScreen[str]):
         reason = self._is_void(live) if self._is_void is not None else ""
         if reason and not self.void_reason:
             self.void_reason = reason
-            self.query_one("#void", Static).update(f"✖ VOID  {reason}. Any key closes this.")
+            self._said.update(f"✖ VOID  {reason}. Any key closes this.")
             self.add_class("void")
 
     def on_key(self, event: events.Key) -> None:

@@ -54,14 +54,18 @@ def _columns(
     names = [prefix + name for prefix, name in rows] + _outside_callers(state)
     columns = [
         Column("service", min(LONGEST_NAME, max(map(len, names), default=9)), 9),
-        Column("health", 9, 8),
+        Column("health", 9, 9),
         Column("calls/s", 7, 3, right=True),
         Column("fail", 6, 6, right=True),
         Column("p95", 6, 4, right=True),
     ]
-    if causes or any(service.note for service in state.services.values()):
-        columns.append(Column("suffers from", 0, 7))
-    return fitting(columns, width, least=12)
+    told = [
+        _suffering(service, causes.get(name, "")).text for name, service in state.services.items()
+    ]
+    wanted = max(map(len, told), default=0)
+    if wanted:
+        columns.append(Column("suffers from", 0, 9))
+    return fitting(columns, width, least=min(LONGEST_NAME, wanted))
 
 
 def causes_of(services: Mapping[str, ServiceRow], links: Mapping[str, LinkRow]) -> dict[str, str]:
