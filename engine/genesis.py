@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from engine.codec import Malformed, digest_of, encode
-from engine.consensus.quorum import quorum_of
+from engine.quorum import quorum_of
 from engine.vocabulary import AgentId, AuthorId, Digest, Role
 
 

@@ -223,13 +223,6 @@ def acted(state: ScreenState) -> ScreenState:
     """The actuator has done it."""
     assert state.incident is not None
     incident = replace(state.incident, status="acted", version=state.incident.version + 1)
-    return _step(
-        replace(state, incident=incident), ("acted", "actuator", "step 0 done, now pid 4242")
-    )
-
-
-def healed(state: ScreenState) -> ScreenState:
-    """The fleet is well again."""
     services = dict(state.services)
     services["payments"] = replace(
         services["payments"], health=Health.OK, errors=0.0, p95_ms=11.0, pid=4242, note=""
@@ -239,7 +232,10 @@ def healed(state: ScreenState) -> ScreenState:
     links = {
         key: replace(link, errors=0.0) if link.errors else link for key, link in state.links.items()
     }
-    return replace(state, at_ms=state.at_ms + 1000, services=services, links=links)
+    return _step(
+        replace(state, incident=incident, services=services, links=links),
+        ("acted", "actuator", "step 0 done, now pid 4242"),
+    )
 
 
 def recovered(state: ScreenState) -> ScreenState:
@@ -291,7 +287,7 @@ def story() -> list[ScreenState]:
         ("communication-1", "accept", "the log says: connection refused by payments"),
     ):
         frames.append(assessed(frames[-1], agent, verdict, reason))
-    for step in (decided, certified, acted, healed, recovered):
+    for step in (decided, certified, acted, recovered):
         frames.append(step(frames[-1]))
     return frames
 

@@ -1,1 +1,0 @@
-"""The terminal console: pure drawing (``draw``), one widget that shows lines, and the app."""

@@ -1,0 +1,133 @@
+"""The bus over NATS: reconnects for ever, holds little back, counts what is lost."""
+
+import logging
+from pathlib import Path
+
+import msgspec
+from nats import errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from engine.codec import Malformed
+from engine.ports import Handler
+
+RECONNECT_WAIT_S = 0.1
+"""Between two attempts; a server that restarts takes some 50 ms to listen again."""
+PENDING_BYTES = 4 << 20
+"""What is kept while the server is away; the rest is dropped and the replicas send it again."""
+SUBSCRIPTION_BYTES = 8 << 20
+"""Most bytes that wait for one handler."""
+
+log = logging.getLogger(__name__)
+
+
+class BusCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one user reaches the bus; in a file that only its owner can read."""
+
+    url: str
+    user: str
+    password: str
+
+
+def read_credential(path: Path) -> BusCredential:
+    """The credential in a file.
+
+    Raises:
+        Malformed: the file is missing, readable by others, or holds something else.
+    """
+    try:
+        data, mode = path.read_bytes(), path.stat().st_mode
+    except OSError as error:
+        raise Malformed(f"{path}: cannot read the bus credential: {error.strerror}") from None
+    if mode & 0o077:
+        raise Malformed(f"{path}: others can read this password; run: chmod 600 {path}")
+    try:
+        return msgspec.json.decode(data, type=BusCredential)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"{path}: no bus credential: {error}; restart the engine") from None
+
+
+class NatsBus:
+    """One user's connection; see ``connect``."""
+
+    def __init__(self, client: Client, user: str) -> None:
+        """Wrap a client that ``connect`` will open."""
+        self._client = client
+        self._user = user
+        self._dropped = 0
+
+    @classmethod
+    async def connect(cls, credential: Path) -> "NatsBus":
+        """A connection for the user of the file ``credential``; waits until there is a server.
+
+        Raises:
+            Malformed: the file cannot be used.
+        """
+        found = read_credential(credential)
+        bus = cls(Client(), found.user)
+        await bus._client.connect(
+            found.url,
+            user=found.user,
+            password=found.password,
+            name=found.user,
+            error_cb=bus._failed,
+            disconnected_cb=bus._disconnected,
+            reconnected_cb=bus._reconnected,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # seconds, any number
+            connect_timeout=2,
+            pending_size=PENDING_BYTES,
+            ping_interval=10,
+            max_outstanding_pings=2,
+        )
+        return bus
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """Send ``payload`` to whoever subscribes to ``subject`` now; lost when nobody does."""
+        try:
+            await self._client.publish(subject, payload)
+        except (errors.Error, OSError) as error:
+            self._dropped += 1
+            log.debug("publish_lost", extra={"subject": subject, "why": str(error)})
+
+    async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
+        """Call ``handler`` for each message, in order; at most ``pending`` wait, newest dropped."""
+
+        async def hand_on(message: Msg) -> None:
+            await handler(message.subject, message.data)
+
+        await self._client.subscribe(
+            subject,
+            cb=hand_on,
+            pending_msgs_limit=pending,
+            pending_bytes_limit=SUBSCRIPTION_BYTES,
+        )
+
+    @property
+    def dropped(self) -> int:
+        """Messages dropped so far: too many waiting, or no server for too long."""
+        return self._dropped
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a server right now."""
+        return self._client.is_connected
+
+    async def close(self) -> None:
+        """Stop all subscriptions and leave."""
+        await self._client.close()
+
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, errors.SlowConsumerError):
+            self._dropped += 1
+        else:
+            log.warning("bus_error", extra={"user": self._user, "why": str(error)})
+
+    async def _disconnected(self) -> None:
+        log.info("bus_disconnected", extra={"user": self._user})
+
+    async def _reconnected(self) -> None:
+        log.info("bus_reconnected", extra={"user": self._user})
+
+
+__all__ = ["BusCredential", "NatsBus", "read_credential"]

@@ -1,0 +1,118 @@
+"""The proofs a ledger carries, checked by anyone who has the genesis: pure, used offline too.
+
+The digest of a batch depends on cluster, epoch and content only, never on view or sequence number.
+The chain digest is ``chain_k = H(chain_(k-1), k, digest of batch k)`` with ``chain_0`` the cluster
+id, so two ledgers with one chain digest are one history, whichever votes they carry.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from engine.codec import digest_of
+from engine.consensus.committee import Committee, Refused
+from engine.consensus.messages import Batch, Commit, Status
+from engine.genesis import Genesis
+from engine.signing import Verifier
+from engine.vocabulary import Digest, Entry
+
+
+class Unproven(ValueError):
+    """An entry or a seal whose proof does not hold; the message says what is wrong with it."""
+
+
+class Seal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A quorum's word that its ledger ends here: signed Status messages at one head."""
+
+    sequence_number: int
+    chain: bytes
+    statuses: tuple[bytes, ...]
+
+
+def batch_digest(cluster: bytes, epoch: int, batch: Batch) -> Digest:
+    """What replicas vote on."""
+    return digest_of("batch", cluster, epoch.to_bytes(8, "big"), *batch)
+
+
+def chain_link(previous: bytes, sequence_number: int, digest: bytes) -> Digest:
+    """The chain digest after a batch with ``digest`` at ``sequence_number``."""
+    return digest_of("chain", previous, sequence_number.to_bytes(8, "big"), digest)
+
+
+def chain_after(previous: bytes, entry: Entry, cluster: bytes, epoch: int) -> Digest:
+    """The chain digest after ``entry``."""
+    digest = batch_digest(cluster, epoch, entry.batch)
+    return chain_link(previous, entry.sequence_number, digest)
+
+
+def verify_entry(entry: Entry, genesis: Genesis, verifier: Verifier) -> None:
+    """Check that a quorum committed ``entry``.
+
+    Raises:
+        Unproven: the commit certificate does not prove it.
+    """
+    check_entry(entry, Committee(genesis, verifier))
+
+
+def check_entry(entry: Entry, committee: Committee) -> None:
+    """As ``verify_entry``, for a committee that is kept.
+
+    Raises:
+        Unproven: the commit certificate does not prove it.
+    """
+    if entry.sequence_number < 1:
+        raise Unproven(f"entry {entry.sequence_number}: numbers begin at 1")
+    digest = batch_digest(committee.cluster, committee.epoch, entry.batch)
+    voters: set[int] = set()
+    for frame in entry.commits[: committee.n]:
+        try:
+            vote = committee.read(frame)
+            if not isinstance(vote, Commit) or vote.digest != digest:
+                raise Refused("is no COMMIT for this batch")
+            if (vote.view, vote.sequence_number) != (entry.view, entry.sequence_number):
+                raise Refused("is for another place")
+            if not committee.signed(frame, vote):
+                raise Refused("is not signed by its sender")
+        except Refused as error:
+            raise Unproven(f"entry {entry.sequence_number}: a commit vote {error}") from None
+        voters.add(vote.replica)
+    if len(voters) < committee.quorum:
+        raise Unproven(
+            f"entry {entry.sequence_number}: {len(voters)} replicas committed it, "
+            f"{committee.quorum} are needed"
+        )
+
+
+def verify_seal(seal: Seal, head: int, chain: bytes, genesis: Genesis, verifier: Verifier) -> None:
+    """Check that a quorum says that the ledger ends at ``head`` with ``chain``.
+
+    Raises:
+        Unproven: the seal is for another head, or no quorum signed it.
+    """
+    if (seal.sequence_number, seal.chain) != (head, chain):
+        raise Unproven(
+            f"the seal is for sequence number {seal.sequence_number}, the ledger ends at {head}: "
+            "entries are missing, or were changed"
+        )
+    committee = Committee(genesis, verifier)
+    sealed = seal_from(seal.statuses[: genesis.n], head, chain, committee)
+    if sealed is None:
+        raise Unproven(f"no quorum of {genesis.quorum} signed the seal at {head}")
+
+
+def seal_from(
+    frames: Iterable[bytes], head: int, chain: bytes, committee: Committee
+) -> Seal | None:
+    """The seal at ``head`` that the signed Status messages among ``frames`` make, if they do."""
+    good: dict[int, bytes] = {}
+    for frame in frames:
+        try:
+            status = committee.open(frame)
+        except Refused:
+            continue
+        if isinstance(status, Status) and (status.executed, status.chain) == (head, chain):
+            good.setdefault(status.replica, frame)
+    if len(good) < committee.quorum:
+        return None
+    statuses = tuple(good[replica] for replica in sorted(good)[: committee.quorum])
+    return Seal(head, chain, statuses)

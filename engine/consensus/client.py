@@ -1,0 +1,145 @@
+"""How an author gets operations ordered: signs them, sends them, insists until it is done."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from engine.clock import Clock
+from engine.codec import encode
+from engine.consensus.committee import Committee, Refused
+from engine.consensus.messages import Ordered
+from engine.genesis import Genesis
+from engine.ports import Bus
+from engine.signing import Domain, Signer, Verifier
+from engine.vocabulary import AuthorId, Operation, Signed, Submission
+
+FIRST_PAUSE_S = 0.25
+"""A decision takes some 20 ms; whoever hears nothing for ten times that says it again."""
+LAST_PAUSE_S = 2.0
+MOST_UNDER_WAY = 64
+MOST_WAITING = 256
+
+
+class Overloaded(RuntimeError):
+    """More submissions wait than may; nothing of this one was sent, try again later."""
+
+
+@dataclass
+class _UnderWay:
+    """One submission and who said where it stands."""
+
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    said: dict[int, int] = field(default_factory=dict)
+    number: int = 0
+
+
+class Submitter:
+    """One author's way into the log."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        signer: Signer,
+        author: AuthorId,
+        genesis: Genesis,
+        verifier: Verifier,
+        clock: Clock,
+        *,
+        after: int = 0,
+    ) -> None:
+        """Submit as ``author``; counters rise from the wall clock and from ``after``.
+
+        ``after`` is a counter that was surely used before, where the author knows one: it keeps
+        counters rising although the wall clock was set back between two runs.
+        """
+        self._bus = bus
+        self._signer = signer
+        self._author = author
+        self._genesis = genesis
+        self._cluster = genesis.cluster
+        self._committee = Committee(genesis, verifier)
+        self._clock = clock
+        self._counter = after
+        self._under_way: dict[int, _UnderWay] = {}
+        self._room = asyncio.Semaphore(MOST_UNDER_WAY)
+        self._waiting = 0
+        self._subscribed = False
+
+    async def run(self) -> None:
+        """Hear what the agents say was ordered, until cancelled."""
+        await self._subscribe()
+        await asyncio.Event().wait()
+
+    async def submit(self, operations: Sequence[Operation]) -> int:
+        """Have ``operations`` ordered as one submission; returns their sequence number.
+
+        Insists for ever: bound it with ``asyncio.timeout``. What was sent may still be ordered
+        after that.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise Overloaded(f"{self._author}: {self._waiting} submissions wait to be ordered")
+        await self._subscribe()
+        self._waiting += 1
+        try:
+            async with self._room:
+                return await self._insist(self._next_counter(), tuple(operations))
+        finally:
+            self._waiting -= 1
+
+    async def _insist(self, counter: int, operations: tuple[Operation, ...]) -> int:
+        submission = Submission(
+            self._cluster, self._genesis.epoch, self._author, counter, operations
+        )
+        payload = encode(submission)
+        frame = encode(Signed(payload, self._signer.sign(Domain.SUBMISSION, payload)))
+        waiting = self._under_way[counter] = _UnderWay()
+        pause_s = FIRST_PAUSE_S
+        try:
+            while True:
+                await self._bus.publish(f"submit.{self._author}", frame)
+                try:
+                    async with asyncio.timeout(pause_s):
+                        await waiting.done.wait()
+                except TimeoutError:
+                    pause_s = min(2 * pause_s, LAST_PAUSE_S)
+                else:
+                    return waiting.number
+        finally:
+            del self._under_way[counter]
+
+    def _next_counter(self) -> int:
+        self._counter = max(self._counter + 1, self._clock.unix_ms() * 1_000_000)
+        return self._counter
+
+    async def _subscribe(self) -> None:
+        if self._subscribed:
+            return
+        self._subscribed = True
+        for agent in self._committee.ids:
+            await self._bus.subscribe(f"ordered.{agent}", self._heard, pending=1024)
+
+    async def _heard(self, _subject: str, payload: bytes) -> None:
+        try:
+            notice = self._committee.read(payload)
+            if not isinstance(notice, Ordered):
+                return
+            own = [
+                counter
+                for author, counter in notice.submissions
+                if author == self._author and counter in self._under_way
+            ]
+            if not own or not self._committee.signed(payload, notice):
+                return
+        except Refused:
+            return
+        for counter in own:
+            waiting = self._under_way[counter]
+            waiting.said[notice.replica] = notice.sequence_number
+            # f + 1 agents that say the same include an honest one.
+            agreeing = list(waiting.said.values()).count(notice.sequence_number)
+            if agreeing >= self._committee.weak_quorum:
+                waiting.number = notice.sequence_number
+                waiting.done.set()

@@ -1,0 +1,135 @@
+"""Whose submissions are ordered already, and which still wait."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from engine.codec import Malformed, decode
+from engine.vocabulary import AuthorId, Entry, Signed, Submission
+
+Key = tuple[AuthorId, int]
+"""(author, counter): names a submission for ever."""
+
+REMEMBERED_PER_AUTHOR = 1024
+"""Counters kept by author. Older ones count as ordered; nobody has that many under way."""
+
+
+class ClientTable:
+    """What has been ordered, as every replica concludes from the ledger alone.
+
+    A submission may stand in the ledger twice, because two views may both have put it into a batch;
+    only the first one counts, and ``fresh`` is the one place that says which that is.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing ordered."""
+        self._ordered: dict[AuthorId, dict[int, int]] = {}
+        self._floor: dict[AuthorId, int] = {}
+
+    def number_of(self, key: Key) -> int | None:
+        """The sequence number at which ``key`` was ordered, as far as it is remembered."""
+        return self._ordered.get(key[0], {}).get(key[1])
+
+    def knows(self, key: Key) -> bool:
+        """Whether ``key`` was ordered, or is so old that it counts as ordered."""
+        return key[1] <= self.floor(key[0]) or self.number_of(key) is not None
+
+    def floor(self, author: AuthorId) -> int:
+        """Counters of ``author`` up to this one count as ordered."""
+        return self._floor.get(author, -1)
+
+    def newest(self, author: AuthorId) -> int:
+        """The highest counter of ``author`` that was ordered; 0 when there is none."""
+        return max(self._ordered.get(author, {}), default=0)
+
+    def fresh(self, entry: Entry) -> tuple[Submission, ...]:
+        """The submissions of the next ``entry`` that had not been ordered before; notes them."""
+        found = []
+        for frame in entry.batch:
+            try:
+                submission = decode(decode(frame, Signed).payload, Submission)
+            except Malformed:
+                continue  # A quorum ordered it all the same: no replica can make sense of it.
+            key = (submission.author, submission.counter)
+            if self.knows(key):
+                continue
+            self._note(key, entry.sequence_number)
+            found.append(submission)
+        return tuple(found)
+
+    def _note(self, key: Key, sequence_number: int) -> None:
+        author, counter = key
+        counters = self._ordered.setdefault(author, {})
+        counters[counter] = sequence_number
+        if len(counters) > REMEMBERED_PER_AUTHOR:
+            oldest = min(counters)
+            del counters[oldest]
+            self._floor[author] = oldest
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A submission that is not ordered yet."""
+
+    frame: bytes
+    since_ms: int
+    proposed: bool = False
+    """In a batch of the current view, so the primary does not propose it again."""
+    relayed_ms: int = 0
+    relay_pause_ms: int = 0
+    """0 until it was handed to the primary; later it goes to everyone."""
+
+
+@dataclass
+class Pending:
+    """Submissions that are not ordered yet, oldest first; bounded, by author too."""
+
+    most: int
+    most_per_author: int
+    waiting: dict[Key, Waiting] = field(default_factory=dict)
+    _by_author: dict[AuthorId, int] = field(default_factory=dict)
+
+    def add(self, key: Key, frame: bytes, now_ms: int) -> bool:
+        """Keep a submission; False when there is no room for it."""
+        count = self._by_author.get(key[0], 0)
+        if len(self.waiting) >= self.most or count >= self.most_per_author:
+            return False
+        self.waiting[key] = Waiting(frame, now_ms)
+        self._by_author[key[0]] = count + 1
+        return True
+
+    def discard(self, key: Key) -> None:
+        """Forget a submission, if it is there."""
+        if self.waiting.pop(key, None) is not None:
+            self._by_author[key[0]] -= 1
+
+    def discard_up_to(self, author: AuthorId, floor: int) -> None:
+        """Forget what ``author`` has waiting with counters up to ``floor``."""
+        if floor < 0 or not self._by_author.get(author):
+            return
+        for key in [key for key in self.waiting if key[0] == author and key[1] <= floor]:
+            self.discard(key)
+
+    def mark(self, keys: Iterable[Key]) -> None:
+        """Note that these are in a batch of the current view."""
+        for key in keys:
+            if (item := self.waiting.get(key)) is not None:
+                item.proposed = True
+
+    def enter_view(self) -> None:
+        """Nothing is in a batch of the new view yet."""
+        for item in self.waiting.values():
+            item.proposed = False
+
+    def cut(self, count: int, size: int) -> tuple[tuple[Key, ...], tuple[bytes, ...]]:
+        """The next batch: the oldest that are in none, at most ``count`` and ``size`` bytes."""
+        keys: list[Key] = []
+        frames: list[bytes] = []
+        for key, item in self.waiting.items():
+            if item.proposed:
+                continue
+            if len(frames) == count or len(item.frame) > size:
+                break
+            size -= len(item.frame)
+            keys.append(key)
+            frames.append(item.frame)
+        return tuple(keys), tuple(frames)

@@ -1,0 +1,133 @@
+"""Who the replicas are, and whether a frame was really signed by one of them."""
+
+import hashlib
+
+from engine.codec import Malformed, decode, encode
+from engine.consensus.messages import AnyMessage, Message, decode_message
+from engine.genesis import Genesis
+from engine.quorum import weak_quorum_of
+from engine.signing import Domain, Signer, Verifier
+from engine.vocabulary import AgentId, Signed, Submission
+
+REMEMBERED = 16_384
+"""Digests of frames whose signature was found good: a VIEW-CHANGE repeats votes already seen."""
+
+
+class Refused(ValueError):
+    """A frame that is not taken; the message says why. It accuses nobody."""
+
+
+class Committee:
+    """The members of one cluster and epoch, with the verifier all of them use."""
+
+    def __init__(self, genesis: Genesis, verifier: Verifier) -> None:
+        """Take the members from ``genesis``."""
+        self.genesis = genesis
+        self.n = genesis.n
+        self.f = genesis.f
+        self.quorum = genesis.quorum
+        self.weak_quorum = weak_quorum_of(genesis.f)
+        self.cluster = genesis.cluster
+        self.epoch = genesis.epoch
+        self.ids: tuple[AgentId, ...] = tuple(member.id for member in genesis.agents)
+        self._keys = tuple(member.public_key for member in genesis.agents)
+        self._author_keys = genesis.author_keys()
+        self._places = {agent: place for place, agent in enumerate(self.ids)}
+        self._verifier = verifier
+        self._good: dict[bytes, None] = {}
+
+    def place_of(self, agent: AgentId) -> int | None:
+        """The replica number of ``agent``, or None for a stranger."""
+        return self._places.get(agent)
+
+    def primary_of(self, view: int) -> int:
+        """The replica that leads ``view``: fixed for ever, whatever anyone is accused of."""
+        return view % self.n
+
+    def sign(self, signer: Signer, message: Message) -> bytes:
+        """The encoded ``Signed`` around ``message``."""
+        payload = encode(message)
+        return encode(Signed(payload, signer.sign(Domain.CONSENSUS, payload)))
+
+    def read(self, frame: bytes) -> AnyMessage:
+        """The message inside ``frame``, its signature not yet checked.
+
+        Raises:
+            Refused: malformed, or of another cluster or epoch, or of no member.
+        """
+        try:
+            message = decode_message(decode(frame, Signed).payload)
+        except Malformed as error:
+            raise Refused(f"malformed: {error}") from None
+        if message.cluster != self.cluster:
+            raise Refused("of another cluster")
+        if message.epoch != self.epoch:
+            raise Refused("of another epoch")
+        if message.replica >= self.n:
+            raise Refused("of no member")
+        return message
+
+    def signed(self, frame: bytes, message: Message) -> bool:
+        """Whether the replica that ``message`` names signed ``frame``, from which it was read."""
+        key = hashlib.sha256(frame).digest()
+        if key in self._good:
+            return True
+        envelope = decode(frame, Signed)
+        good = self._verifier.verify(
+            self._keys[message.replica], Domain.CONSENSUS, envelope.payload, envelope.signature
+        )
+        if good:
+            self._remember(key)
+        return good
+
+    def open(self, frame: bytes) -> AnyMessage:
+        """The message inside ``frame``, signed by the member that it names.
+
+        Raises:
+            Refused: it cannot be read or its signature is wrong.
+        """
+        message = self.read(frame)
+        if not self.signed(frame, message):
+            raise Refused("signature does not fit")
+        return message
+
+    def read_submission(self, frame: bytes) -> Submission:
+        """The submission inside ``frame``, its signature not yet checked.
+
+        Raises:
+            Refused: malformed, of another cluster or epoch, or of an unknown author.
+        """
+        try:
+            submission = decode(decode(frame, Signed).payload, Submission)
+        except Malformed as error:
+            raise Refused(f"malformed submission: {error}") from None
+        if submission.cluster != self.cluster or submission.epoch != self.epoch:
+            raise Refused("submission for another cluster or epoch")
+        if submission.author not in self._author_keys:
+            raise Refused("submission of an unknown author")
+        if not 0 <= submission.counter < 2**62:
+            raise Refused("submission with an impossible counter")
+        return submission
+
+    def open_submission(self, frame: bytes) -> Submission:
+        """The submission inside ``frame``, signed by its author.
+
+        Raises:
+            Refused: it cannot be read or its signature is wrong.
+        """
+        submission = self.read_submission(frame)
+        key = hashlib.sha256(frame).digest()
+        if key not in self._good:
+            envelope = decode(frame, Signed)
+            public_key = self._author_keys[submission.author]
+            if not self._verifier.verify(
+                public_key, Domain.SUBMISSION, envelope.payload, envelope.signature
+            ):
+                raise Refused("signature of the submission does not fit")
+            self._remember(key)
+        return submission
+
+    def _remember(self, key: bytes) -> None:
+        if len(self._good) >= REMEMBERED:
+            del self._good[next(iter(self._good))]
+        self._good[key] = None

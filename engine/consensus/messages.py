@@ -1,0 +1,199 @@
+"""What replicas say to each other: signed messages, and the packets that carry them.
+
+A message is signed over its canonical encoding in the domain of consensus, and names cluster and
+epoch, so that no signature means anything elsewhere. ``replica`` is the signer's place in
+``Genesis.agents``. Packets are not signed: whatever matters in them proves itself.
+"""
+
+from typing import Annotated, Any, NamedTuple, cast
+
+import msgspec
+
+from engine.codec import decode
+from engine.vocabulary import AuthorId, Entry
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+"""A view, a sequence number, a replica number."""
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Batch = tuple[bytes, ...]
+"""Encoded ``Signed`` submissions in order; empty for a null batch."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What every signed message begins with."""
+
+    cluster: Hash
+    epoch: Count
+    replica: Count
+
+
+class PrePrepare(Message, frozen=True, tag="pre-prepare"):
+    """The primary puts a batch at a sequence number; counts as its vote to prepare."""
+
+    view: Count
+    sequence_number: Count
+    digest: Hash
+
+
+class Prepare(Message, frozen=True, tag="prepare"):
+    """A backup took exactly this batch for this place."""
+
+    view: Count
+    sequence_number: Count
+    digest: Hash
+
+
+class Commit(Message, frozen=True, tag="commit"):
+    """A quorum prepared this batch; a quorum of these is the ledger's proof."""
+
+    view: Count
+    sequence_number: Count
+    digest: Hash
+
+
+class Checkpoint(Message, frozen=True, tag="checkpoint"):
+    """Everything up to this sequence number is executed, with this chain digest."""
+
+    sequence_number: Count
+    chain: Hash
+
+
+class Prepared(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Proof that a batch was prepared: the PRE-PREPARE and q - 1 PREPAREs of distinct backups."""
+
+    pre_prepare: bytes
+    prepares: tuple[bytes, ...]
+
+
+class StableCheckpoint(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A quorum of CHECKPOINTs; the one at 0 needs no proof."""
+
+    sequence_number: Count
+    chain: Hash
+    proof: tuple[bytes, ...]
+
+
+class ViewChange(Message, frozen=True, tag="view-change"):
+    """The sender has left all views below ``view`` and shows what it prepared in them."""
+
+    view: Count
+    stable: StableCheckpoint
+    prepared: tuple[Prepared, ...]
+    """For each sequence number above the stable checkpoint, the proof of the highest view."""
+
+
+class NewView(Message, frozen=True, tag="new-view"):
+    """The next primary's proof that the view begins, and with which batches."""
+
+    view: Count
+    view_changes: tuple[bytes, ...]
+    pre_prepares: tuple[bytes, ...]
+
+
+class Status(Message, frozen=True, tag="status"):
+    """Where a replica is; a quorum of these at one head seals a ledger."""
+
+    view: Count
+    entered: bool
+    """False while the view change to ``view`` is under way."""
+    executed: Count
+    chain: Hash
+    stable: Count
+
+
+class Ordered(Message, frozen=True, tag="ordered"):
+    """Tells authors that their submissions (author, counter) stand at a sequence number."""
+
+    sequence_number: Count
+    submissions: tuple[tuple[AuthorId, Count], ...]
+
+
+SlotVote = PrePrepare | Prepare | Commit
+AnyMessage = PrePrepare | Prepare | Commit | Checkpoint | ViewChange | NewView | Status | Ordered
+
+
+class Parcel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What every packet is."""
+
+
+class Vote(Parcel, frozen=True, tag="vote"):
+    """One encoded ``Signed`` message."""
+
+    frame: bytes
+
+
+class Proposal(Parcel, frozen=True, tag="proposal"):
+    """A signed PRE-PREPARE with the batch whose digest it names."""
+
+    frame: bytes
+    batch: Batch
+
+
+class Relay(Parcel, frozen=True, tag="relay"):
+    """Submissions that the sender has waited for too long."""
+
+    submissions: Batch
+
+
+class Fetch(Parcel, frozen=True, tag="fetch"):
+    """Asks for up to ``limit`` ordered entries from ``first`` on."""
+
+    first: Count
+    limit: Count
+
+
+class Entries(Parcel, frozen=True, tag="entries"):
+    """Ordered entries, each with its commit certificate."""
+
+    entries: tuple[Entry, ...]
+
+
+class FetchBatches(Parcel, frozen=True, tag="fetch-batches"):
+    """Asks for batches by digest."""
+
+    digests: tuple[Hash, ...]
+
+
+class Batches(Parcel, frozen=True, tag="batches"):
+    """Batches that were asked for; the digest tells which is which."""
+
+    batches: tuple[Batch, ...]
+
+
+class Stable(Parcel, frozen=True, tag="stable"):
+    """The newest stable checkpoint, for a peer that has an older one."""
+
+    checkpoint: StableCheckpoint
+
+
+Packet = Vote | Proposal | Relay | Fetch | Entries | FetchBatches | Batches | Stable
+
+
+class Ballot(NamedTuple):
+    """A vote as it is kept: what it is for, and the signed frame."""
+
+    digest: bytes
+    frame: bytes
+
+
+def kind_of(message: Message | Parcel) -> str:
+    """The word that stands for the type on the wire and on screens."""
+    return str(message.__struct_config__.tag)
+
+
+def decode_message(payload: bytes) -> AnyMessage:
+    """The message whose canonical encoding is ``payload``.
+
+    Raises:
+        engine.codec.Malformed: it is none.
+    """
+    return decode(payload, cast("type[AnyMessage]", cast("Any", AnyMessage)))
+
+
+def decode_packet(frame: bytes) -> Packet:
+    """The packet whose canonical encoding is ``frame``.
+
+    Raises:
+        engine.codec.Malformed: it is none.
+    """
+    return decode(frame, cast("type[Packet]", cast("Any", Packet)))

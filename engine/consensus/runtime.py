@@ -1,0 +1,347 @@
+"""The shell around one replica: bus and clock in, disk and bus out, effects strictly in order.
+
+What was read from the bus is stepped through the core in rounds; the votes of a round are written
+ahead with one sync, then everything else of it happens in order. A vote may so reach the disk
+before an entry that was executed earlier in the round: a crash between them loses nothing, because
+the entry is fetched again. The other way round, a message before its vote, never happens.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.clock import Clock
+from engine.codec import Malformed, decode, encode
+from engine.consensus.announce import Announced, LedgerFetch
+from engine.consensus.clients import ClientTable
+from engine.consensus.committee import Committee
+from engine.consensus.effects import (
+    Acknowledge,
+    AnyRecord,
+    Broadcast,
+    Compact,
+    Effect,
+    Execute,
+    Persist,
+    Receive,
+    ReportEvidence,
+    Send,
+    Serve,
+    Submit,
+    Tick,
+    Trace,
+)
+from engine.consensus.evidence import Evidence
+from engine.consensus.inbox import Inbox
+from engine.consensus.messages import Entries
+from engine.consensus.replica import Replica, Resume
+from engine.consensus.settings import DEFAULTS, Settings
+from engine.consensus.vote_log import VoteLog
+from engine.genesis import Genesis
+from engine.ports import Bus, EntryStore
+from engine.signing import Signer, Verifier
+from engine.vocabulary import AgentId, Entry, TraceEvent
+
+BUSY_TICK_S = 0.05
+IDLE_TICK_S = 0.2
+"""Five agents that tick five times a second cost nothing; timeouts are several times that."""
+ROUND = 16
+"""Messages of each source in one round: enough to share a sync, few enough to stay fair."""
+MOST_SERVED_BYTES = 512 << 10
+"""Entries in one answer stay within a frame."""
+_STAMP = 8
+"""Bytes before each frame on the bus: the sender's monotonic clock, for the trace only."""
+
+OnExecute = Callable[[Entry, int], None]
+OnTrace = Callable[[TraceEvent], None]
+OnEvidence = Callable[[Evidence], None]
+
+
+class Source(NamedTuple):
+    """Where a message came from: the kind of subject and who alone may publish there."""
+
+    kind: str
+    name: str
+
+
+class ReplicaRuntime:
+    """One agent's replica at work."""
+
+    def __init__(
+        self,
+        agent: AgentId,
+        replica: Replica,
+        bus: Bus,
+        store: EntryStore,
+        votes: VoteLog,
+        clock: Clock,
+    ) -> None:
+        """Put the parts together; ``open`` makes them."""
+        self._agent = agent
+        self._replica = replica
+        self._bus = bus
+        self._store = store
+        self._votes = votes
+        self._clock = clock
+        self._inbox: Inbox[Source] = Inbox()
+        self._awake = asyncio.Event()
+        self._more = asyncio.Event()
+        self._served = 0
+        self._stamps = (0, 0)
+        self.on_execute: OnExecute = lambda _entry, _received_ns: None
+        self.on_trace: OnTrace = lambda _event: None
+        self.on_evidence: OnEvidence = lambda _evidence: None
+        self._peers: tuple[AgentId, ...] = ()
+        self._authors: tuple[str, ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        agent: AgentId,
+        genesis: Genesis,
+        signer: Signer,
+        verifier: Verifier,
+        bus: Bus,
+        store: EntryStore,
+        votes: Path,
+        clock: Clock,
+        on_execute: OnExecute | None = None,
+        on_trace: OnTrace | None = None,
+        on_evidence: OnEvidence | None = None,
+        settings: Settings = DEFAULTS,
+    ) -> "ReplicaRuntime":
+        """The replica of ``agent``, continued from its ledger and its vote log.
+
+        Raises:
+            VotesDamaged: the vote log cannot be used, so this agent may not vote.
+            ValueError: ``agent`` is no member, or the settings do not fit the committee.
+        """
+        clients = ClientTable()
+        following = 1
+        while entries := store.read(following, 256):
+            for entry in entries:
+                clients.fresh(entry)
+            following += len(entries)
+        log = VoteLog(votes, may_begin=store.head[0] == 0)
+        committee = Committee(genesis, verifier)
+        resume = Resume(store.head, clients, log.records)
+        replica = Replica(committee, agent, signer, settings, resume)
+        runtime = cls(agent, replica, bus, store, log, clock)
+        runtime._peers = tuple(peer for peer in committee.ids if peer != agent)
+        runtime._authors = tuple(genesis.author_keys())
+        runtime.on_execute = on_execute or runtime.on_execute
+        runtime.on_trace = on_trace or runtime.on_trace
+        runtime.on_evidence = on_evidence or runtime.on_evidence
+        return runtime
+
+    # --- what others may ask -------------------------------------------------------------------
+
+    @property
+    def view(self) -> int:
+        """The view this replica is in, or changes to."""
+        return self._replica.view
+
+    @property
+    def primary(self) -> AgentId:
+        """Who leads that view."""
+        return self._replica.primary
+
+    @property
+    def executed(self) -> int:
+        """Sequence number up to which it has executed."""
+        return self._replica.executed
+
+    @property
+    def phase(self) -> str:
+        """Idle, pre-prepared, prepared, committed or view-change."""
+        return self._replica.phase
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes part: in a view, in touch with a quorum, and not behind."""
+        return self._replica.ready
+
+    @property
+    def dropped(self) -> int:
+        """Messages dropped because a source had too many waiting."""
+        return self._inbox.dropped + self._replica.dropped
+
+    async def executed_more(self) -> None:
+        """Return after the next execution."""
+        await self._more.wait()
+
+    def submit(self, signed: bytes) -> None:
+        """Have an encoded ``Signed`` submission ordered, as if its author had published it."""
+        self._take(Source("submit", self._agent), signed)
+
+    # --- at work -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            engine.consensus.checkpoint.Diverged: a quorum has another history: people must look.
+        """
+        try:
+            await self._subscribe()
+            await self._carry_out(self._tick())
+            ticked_ns = self._clock.monotonic_ns()
+            while True:
+                pause = BUSY_TICK_S if self._replica.busy else IDLE_TICK_S
+                due_s = pause - (self._clock.monotonic_ns() - ticked_ns) / 1e9
+                if due_s <= 0:
+                    await self._carry_out(self._tick())
+                    ticked_ns = self._clock.monotonic_ns()
+                elif not self._inbox:
+                    await self._sleep(due_s)
+                await self._round()
+        finally:
+            self._votes.close()
+
+    async def _sleep(self, seconds: float) -> None:
+        self._awake.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    async def _subscribe(self) -> None:
+        for peer in self._peers:
+            for subject in (f"pbft.{peer}", f"pbft.{peer}.{self._agent}", f"head.{peer}"):
+                await self._bus.subscribe(subject, self._heard, pending=1024)
+        for author in self._authors:
+            await self._bus.subscribe(f"submit.{author}", self._heard, pending=256)
+        await self._bus.subscribe("fetch.*", self._heard, pending=64)
+
+    async def _heard(self, subject: str, payload: bytes) -> None:
+        kind, name, *_ = subject.split(".")
+        self._take(Source(kind, name), payload)
+
+    def _take(self, source: Source, payload: bytes) -> None:
+        if self._inbox.put(source, payload, self._clock.monotonic_ns()):
+            self._awake.set()
+
+    def _tick(self) -> Sequence[Effect]:
+        self._served = 0
+        self._stamps = (0, 0)
+        return self._replica.step(Tick(self._clock.monotonic_ns() // 1_000_000))
+
+    async def _round(self) -> None:
+        effects: list[Effect] = []
+        for source, payload, received_ns in self._inbox.take(ROUND):
+            if source.kind == "submit":
+                effects += self._replica.step(Submit(payload))
+            elif source.kind == "fetch":
+                await self._serve_follower(payload)
+            elif len(payload) > _STAMP:
+                sent_ns = int.from_bytes(payload[:_STAMP], "big")
+                event = Receive(AgentId(source.name), payload[_STAMP:])  # type: ignore[arg-type]
+                for effect in self._replica.step(event):
+                    if isinstance(effect, Trace):
+                        self._trace(effect, sent_ns, received_ns)
+                    else:
+                        effects.append(effect)
+        await self._carry_out(effects)
+
+    # --- effects -------------------------------------------------------------------------------
+
+    async def _carry_out(self, effects: Sequence[Effect]) -> None:
+        written_to = 0
+        for position, effect in enumerate(effects):
+            match effect:
+                case Persist():
+                    if position >= written_to:
+                        written_to = self._write_ahead(effects, position)
+                case Compact():
+                    self._votes.replace(effect.records)
+                case Execute():
+                    await self._execute(effect)
+                case ReportEvidence():
+                    self.on_evidence(effect.evidence)
+                case Trace():
+                    self._trace(effect, 0, self._clock.monotonic_ns())
+                case Serve():
+                    await self._serve_peer(effect)
+                case Broadcast():
+                    word = "head" if effect.status else "pbft"
+                    await self._say(f"{word}.{self._agent}", effect.frame)
+                case Send():
+                    await self._say(f"pbft.{self._agent}.{effect.peer}", effect.frame)
+                case Acknowledge():
+                    await self._bus.publish(f"ordered.{self._agent}", effect.frame)
+
+    def _write_ahead(self, effects: Sequence[Effect], position: int) -> int:
+        """Write the votes up to the next compaction with one sync; returns where that is."""
+        end = next(
+            (at for at in range(position, len(effects)) if isinstance(effects[at], Compact)),
+            len(effects),
+        )
+        records: list[AnyRecord] = []
+        for effect in effects[position:end]:
+            if isinstance(effect, Persist):
+                records += effect.records
+        self._votes.append(records)
+        return end
+
+    async def _execute(self, effect: Execute) -> None:
+        received_ns = self._clock.monotonic_ns()
+        self._store.append(effect.entry, received_ns)
+        self.on_execute(effect.entry, received_ns)
+        self._more.set()
+        self._more = asyncio.Event()
+        announced = encode(Announced(effect.entry, effect.chain))
+        await self._bus.publish(f"ledger.{self._agent}", announced)
+
+    async def _say(self, subject: str, frame: bytes) -> None:
+        stamp = self._clock.monotonic_ns().to_bytes(_STAMP, "big")
+        await self._bus.publish(subject, stamp + frame)
+
+    def _trace(self, effect: Trace, sent_ns: int, received_ns: int) -> None:
+        self.on_trace(
+            TraceEvent(
+                sender=effect.sender,
+                receiver=self._agent,
+                kind=effect.kind,
+                view=effect.view,
+                sequence_number=effect.sequence_number,
+                digest=effect.digest[:8],
+                sent_ns=sent_ns,
+                received_ns=received_ns,
+                refused=effect.refused[:80],
+            )
+        )
+
+    # --- serving entries -----------------------------------------------------------------------
+
+    async def _serve_peer(self, effect: Serve) -> None:
+        entries = tuple(self._within_frame(self._store.read(effect.first, effect.limit)))
+        if entries:
+            await self._say(f"pbft.{self._agent}.{effect.peer}", encode(Entries(entries)))
+
+    async def _serve_follower(self, payload: bytes) -> None:
+        try:
+            asked = decode(payload, LedgerFetch)
+        except Malformed:
+            return
+        self._served += 1
+        if asked.agent != self._agent or self._served > DEFAULTS.answers_per_tick:
+            return
+        if asked.first < 1:
+            return
+        limit = max(0, min(asked.limit, DEFAULTS.fetch_entries))
+        for entry in self._within_frame(self._store.read(asked.first, limit)):
+            await self._bus.publish(f"ledger.{self._agent}", encode(Announced(entry, b"")))
+
+    @staticmethod
+    def _within_frame(entries: Sequence[Entry]) -> Sequence[Entry]:
+        size = 0
+        fitting: list[Entry] = []
+        for entry in entries:
+            size += sum(map(len, entry.batch)) + sum(map(len, entry.commits))
+            if fitting and size > MOST_SERVED_BYTES:
+                break
+            fitting.append(entry)
+        return fitting

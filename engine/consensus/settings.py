@@ -1,0 +1,82 @@
+"""The numbers of consensus in one place, each with its reason."""
+
+import msgspec
+
+from engine.codec import MAX_FRAME_BYTES
+from engine.quorum import quorum_of
+
+_VOTE_BYTES = 220
+"""Upper bound of one encoded signed vote: 64 signature, 32 digest, 32 cluster, tags and numbers."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """How one replica paces itself. Agreement never depends on any of these but the period."""
+
+    checkpoint_period: int = 64
+    """Executed batches between two checkpoints; the same for all replicas of a cluster. A
+    VIEW-CHANGE proves what was prepared in up to two periods, so this bounds its size."""
+    batch_submissions: int = 64
+    """Most submissions in a batch: 64 signature checks are about 10 ms for a backup."""
+    batch_bytes: int = 256 << 10
+    """A batch, its certificate and its envelope stay well below one frame."""
+    submission_bytes: int = 64 << 10
+    """Largest encoded submission; operations hold typed values, so this is ample."""
+    in_flight: int = 8
+    """Batches under way at once; while they are, later submissions gather into larger batches."""
+    pending_submissions: int = 2048
+    pending_per_author: int = 256
+    """So that one author cannot take the place of all others."""
+    request_timeout_ms: int = 700
+    """How long work may stand still before the primary is given up. A decision takes 5-30 ms
+    here and a loaded machine stalls for some 200 ms; failover should take less than 1.5 s."""
+    starvation_factor: int = 4
+    """A submission may wait this many timeouts while others are served: then the primary is
+    starving its author."""
+    view_change_timeout_ms: int = 600
+    """How long the next primary has for its NEW-VIEW once a quorum asked for it."""
+    backoff_doublings: int = 6
+    """Timeouts double with each view that achieved nothing, up to 2**6 times."""
+    status_ms: int = 250
+    """Pause between two Status messages when there is something new to say."""
+    idle_status_ms: int = 2000
+    """Pause between two Status messages when nothing happens."""
+    resend_ms: int = 200
+    """First pause before one's own votes on an undecided batch are sent again; then doubled."""
+    resend_most_ms: int = 2000
+    relay_ms: int = 200
+    """A submission not ordered by then is handed to the primary, and to everyone at twice that."""
+    fetch_ms: int = 200
+    """Pause before a gap is taken for a loss and asked for, and between two such requests."""
+    fetch_entries: int = 64
+    answers_per_tick: int = 4
+    """Most requests of one peer that are answered between two ticks."""
+    future_frames: int = 256
+    future_bytes: int = 1 << 20
+    """What one peer may have waiting for a view that this replica has not entered."""
+    longest_tick_ms: int = 250
+    """Time in which this process itself stood still does not count against the primary."""
+
+    @property
+    def window(self) -> int:
+        """How far above the stable checkpoint sequence numbers may be used: two periods."""
+        return 2 * self.checkpoint_period
+
+    def checked_for(self, n: int, f: int) -> "Settings":
+        """These settings, if a NEW-VIEW of ``n`` replicas fits a frame at its largest.
+
+        Raises:
+            ValueError: it would not fit; says which period would.
+        """
+        quorum = quorum_of(n, f)
+        one_slot = quorum * quorum * _VOTE_BYTES
+        if self.window * one_slot > MAX_FRAME_BYTES:
+            fitting = MAX_FRAME_BYTES // (2 * one_slot)
+            raise ValueError(
+                f"checkpoint_period {self.checkpoint_period} makes a NEW-VIEW of {n} replicas "
+                f"longer than a frame; use {fitting} or less"
+            )
+        return self
+
+
+DEFAULTS = Settings()
+"""What every process of a run uses: the period must be the same for all replicas."""

@@ -1,0 +1,136 @@
+"""The canonical export of a ledger: one JSON object a line, the same bytes for the same ledger.
+
+First the genesis, then each entry in order with its chain digest, last the seal that says where the
+ledger ends.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from engine.codec import Malformed, decode, encode
+from engine.consensus.certificate import Seal, chain_after
+from engine.genesis import Genesis
+from engine.vocabulary import Entry
+
+T = TypeVar("T")
+
+MAX_LINE = 4 << 20
+"""Longest line that is read at all."""
+
+
+class Export(NamedTuple):
+    """A ledger as it was exported: nothing of it is verified yet."""
+
+    genesis: Genesis
+    entries: tuple[Entry, ...]
+    chains: tuple[bytes, ...]
+    """What the export says the chain digest after each entry is."""
+    seal: Seal | None
+
+
+def lines_of(genesis: Genesis, entries: Iterable[Entry], seal: Seal | None) -> Iterator[str]:
+    """The lines of the export."""
+    chain: bytes = genesis.cluster
+    yield _line({"genesis": _text(encode(genesis)), "cluster": chain.hex()})
+    for entry in entries:
+        chain = chain_after(chain, entry, genesis.cluster, genesis.epoch)
+        yield _line(
+            {
+                "sequence_number": entry.sequence_number,
+                "entry": _text(encode(entry)),
+                "chain": chain.hex(),
+            }
+        )
+    if seal is not None:
+        yield _line({"seal": _text(encode(seal))})
+
+
+def write_export(path: Path, genesis: Genesis, entries: Iterable[Entry], seal: Seal | None) -> None:
+    """Write the export, whole or not at all."""
+    scratch = path.with_name(path.name + ".new")
+    with scratch.open("w", encoding="ascii", newline="\n") as file:
+        file.writelines(lines_of(genesis, entries, seal))
+    scratch.replace(path)
+
+
+def read_export(path: Path) -> Export:
+    """The ledger in an exported file.
+
+    Raises:
+        Malformed: it is none; names the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Malformed(f"{path}: cannot read the export: {error}") from None
+    try:
+        return parse_export(text)
+    except Malformed as error:
+        raise Malformed(f"{path}: {error}; export the ledger again") from None
+
+
+def parse_export(text: str) -> Export:
+    """The ledger in an export's text.
+
+    Raises:
+        Malformed: it is none; names the line.
+    """
+    lines = text.splitlines()
+    genesis: Genesis | None = None
+    entries: list[Entry] = []
+    chains: list[bytes] = []
+    seal: Seal | None = None
+    for number, line in enumerate(lines, 1):
+        where = f"line {number}"
+        if seal is not None:
+            raise Malformed(f"{where}: nothing may follow the seal")
+        fields = _fields(line, where)
+        if number == 1:
+            genesis = _decoded(fields, "genesis", Genesis, where)
+        elif "entry" in fields:
+            entries.append(_decoded(fields, "entry", Entry, where))
+            chains.append(_hexadecimal(fields, where))
+        else:
+            seal = _decoded(fields, "seal", Seal, where)
+    if genesis is None:
+        raise Malformed("line 1: the genesis is missing")
+    return Export(genesis, tuple(entries), tuple(chains), seal)
+
+
+def _line(fields: dict[str, str | int]) -> str:
+    return json.dumps(fields, separators=(",", ":")) + "\n"
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _fields(line: str, where: str) -> dict[str, str | int]:
+    if len(line) > MAX_LINE:
+        raise Malformed(f"{where}: longer than {MAX_LINE} characters")
+    try:
+        return msgspec.json.decode(line, type=dict[str, str | int])
+    except msgspec.DecodeError as error:
+        raise Malformed(f"{where}: {error}") from None
+
+
+def _decoded(fields: dict[str, str | int], name: str, kind: type[T], where: str) -> T:
+    try:
+        return decode(base64.b64decode(str(fields[name]), validate=True), kind)
+    except KeyError:
+        raise Malformed(f"{where}: no {name} where one is due") from None
+    except (binascii.Error, Malformed) as error:
+        raise Malformed(f"{where}: the {name} is damaged: {error}") from None
+
+
+def _hexadecimal(fields: dict[str, str | int], where: str) -> bytes:
+    try:
+        return bytes.fromhex(str(fields["chain"]))
+    except (KeyError, ValueError):
+        raise Malformed(f"{where}: no chain digest where one is due") from None

@@ -1,0 +1,197 @@
+"""A ledger in one SQLite file: entries with their commit certificates, chained, append-only.
+
+Receipt stamps stand in a column of their own: they serve measurement, and no fold reads them.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from engine.clock import Clock, SystemClock
+from engine.codec import Malformed, decode, encode
+from engine.consensus.certificate import Seal, chain_after
+from engine.genesis import Genesis
+from engine.vocabulary import Entry
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS entries (
+    sequence_number INTEGER PRIMARY KEY,
+    entry BLOB NOT NULL,
+    chain BLOB NOT NULL,
+    received_ns INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL
+) STRICT;
+"""
+
+
+class LedgerDamaged(ValueError):
+    """A ledger file that cannot be used; the message names the file and the remedy."""
+
+
+class SqliteLedger:
+    """The ledger of one replica or follower."""
+
+    def __init__(
+        self, path: Path, genesis: Genesis, *, durable: bool = True, clock: Clock | None = None
+    ) -> None:
+        """Open the ledger of ``genesis`` in the file ``path``, or begin it there.
+
+        With ``durable``, an entry is on the disk when ``append`` returns; a follower, which can
+        fetch everything again, may do without.
+
+        Raises:
+            LedgerDamaged: the file is torn, tampered with, or of another cluster.
+        """
+        self._path = path
+        self._genesis = genesis
+        self._cluster = genesis.cluster
+        self._clock = clock or SystemClock()
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._database.executescript(_SCHEMA)
+            self._check_genesis()
+            self._head = self._check_head()
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(f"SQLite says: {error}") from None
+
+    def _damaged(self, why: str) -> LedgerDamaged:
+        return LedgerDamaged(
+            f"{self._path}: this ledger cannot be used: {why}; "
+            "move it away, and it is fetched again from the other agents"
+        )
+
+    def _check_genesis(self) -> None:
+        encoded = encode(self._genesis)
+        self._database.execute("INSERT OR IGNORE INTO meta VALUES ('genesis', ?)", (encoded,))
+        (kept,) = self._database.execute("SELECT value FROM meta WHERE name='genesis'").fetchone()
+        if kept != encoded:
+            raise self._damaged("it is of another cluster")
+
+    def _check_head(self) -> tuple[int, bytes]:
+        count, last = self._database.execute(
+            "SELECT count(*), coalesce(max(sequence_number), 0) FROM entries"
+        ).fetchone()
+        if count != last:
+            raise self._damaged(f"it has {count} entries, but the last one is number {last}")
+        if last == 0:
+            return 0, self._cluster
+        rows = self._database.execute(
+            "SELECT entry, chain FROM entries WHERE sequence_number >= ? ORDER BY sequence_number",
+            (last - 1,),
+        ).fetchall()
+        previous = self._cluster if last == 1 else rows[0][1]
+        entry = self._decode(rows[-1][0])
+        genesis = self._genesis
+        chain = chain_after(previous, entry, self._cluster, genesis.epoch)
+        if entry.sequence_number != last or chain != rows[-1][1]:
+            raise self._damaged(f"entry {last} does not fit the chain")
+        return last, chain
+
+    def _decode(self, blob: bytes) -> Entry:
+        try:
+            return decode(blob, Entry)
+        except Malformed as error:
+            raise self._damaged(str(error)) from None
+
+    # --- EntryStore ----------------------------------------------------------------------------
+
+    def append(self, entry: Entry, received_ns: int) -> None:
+        """Add the next entry.
+
+        Raises:
+            ValueError: ``entry`` is not the next one in sequence.
+        """
+        number, chain = self._head
+        if entry.sequence_number != number + 1:
+            raise ValueError(f"{self._path}: entry {entry.sequence_number} cannot follow {number}")
+        chain = chain_after(chain, entry, self._cluster, self._genesis.epoch)
+        self._database.execute(
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?)",
+            (entry.sequence_number, encode(entry), chain, received_ns, self._clock.unix_ms()),
+        )
+        self._head = (entry.sequence_number, chain)
+
+    def read(self, first: int, limit: int) -> Sequence[Entry]:
+        """Up to ``limit`` entries from sequence number ``first`` on."""
+        rows = self._database.execute(
+            "SELECT entry FROM entries WHERE sequence_number >= ? ORDER BY sequence_number LIMIT ?",
+            (first, limit),
+        )
+        return [self._decode(blob) for (blob,) in rows]
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Sequence number and chain digest of the last entry; ``(0, cluster)`` when empty."""
+        return self._head
+
+    # --- reading it whole ----------------------------------------------------------------------
+
+    @property
+    def genesis(self) -> Genesis:
+        """The constitution this ledger begins with."""
+        return self._genesis
+
+    def read_all(self) -> Iterator[Entry]:
+        """Every entry, in order."""
+        for entry, _, _ in self._rows():
+            yield entry
+
+    def read_stamped(self) -> Iterator[tuple[Entry, int]]:
+        """Every entry with the Unix milliseconds of its receipt."""
+        for entry, _, received_ms in self._rows():
+            yield entry, received_ms
+
+    def _rows(self) -> Iterator[tuple[Entry, int, int]]:
+        # In pages: whoever reads may append meanwhile.
+        following = 1
+        while True:
+            rows = self._database.execute(
+                "SELECT entry, received_ns, received_ms FROM entries "
+                "WHERE sequence_number >= ? ORDER BY sequence_number LIMIT 256",
+                (following,),
+            ).fetchall()
+            for blob, received_ns, received_ms in rows:
+                yield self._decode(blob), received_ns, received_ms
+            if len(rows) < 256:
+                return
+            following += 256
+
+    # --- the seal --------------------------------------------------------------------------------
+
+    def keep_seal(self, seal: Seal) -> None:
+        """Keep a quorum's word that the ledger ends at its head; replaces an older one."""
+        self._database.execute("INSERT OR REPLACE INTO meta VALUES ('seal', ?)", (encode(seal),))
+
+    @property
+    def seal(self) -> Seal | None:
+        """The newest seal, which may be older than the head."""
+        row = self._database.execute("SELECT value FROM meta WHERE name='seal'").fetchone()
+        return None if row is None else decode(row[0], Seal)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+
+def open_ledger(path: Path) -> SqliteLedger:
+    """The existing ledger in a file, with the genesis that it names itself: trust nothing yet.
+
+    Raises:
+        LedgerDamaged: the file is missing, or is no ledger.
+    """
+    if not path.is_file():
+        raise LedgerDamaged(f"{path}: there is no ledger here")
+    try:
+        database = sqlite3.connect(path)
+        try:
+            row = database.execute("SELECT value FROM meta WHERE name='genesis'").fetchone()
+        finally:
+            database.close()
+        if row is None:
+            raise LedgerDamaged(f"{path}: this ledger has no genesis")
+        return SqliteLedger(path, decode(row[0], Genesis))
+    except (sqlite3.DatabaseError, Malformed) as error:
+        raise LedgerDamaged(f"{path}: this is no ledger: {error}") from None

@@ -1,0 +1,87 @@
+"""The offline verifier: trusts nothing but the public keys it is given (pure)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from engine.consensus.certificate import Seal, Unproven, chain_after, check_entry, verify_seal
+from engine.consensus.clients import ClientTable
+from engine.consensus.committee import Committee, Refused
+from engine.genesis import Genesis
+from engine.signing import Verifier
+from engine.vocabulary import AuthorId, Entry, Submission
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What was verified; that there is one says that all of it holds."""
+
+    cluster: bytes
+    entries: int
+    chain: bytes
+    submissions: tuple[tuple[int, Submission], ...]
+    """The sequence number and submission of everything that counts, in order, duplicates left
+    out: what the council folds over."""
+    sealed: bool
+    """Whether a quorum said that the ledger ends there."""
+
+
+def verify_genesis(genesis: Genesis, trusted_keys: Mapping[AuthorId, bytes]) -> None:
+    """Check that everyone whom ``genesis`` names has the key that is trusted.
+
+    Raises:
+        Unproven: somebody has not.
+    """
+    for author, key in genesis.author_keys().items():
+        if author not in trusted_keys:
+            raise Unproven(f"genesis: the key of {author} is not among the trusted ones")
+        if trusted_keys[author] != key:
+            raise Unproven(f"genesis: {author} has another key than the trusted one")
+    if len(genesis.agents) != genesis.n:
+        raise Unproven(f"genesis: n is {genesis.n}, but {len(genesis.agents)} agents are listed")
+    if len({member.public_key for member in genesis.agents}) != genesis.n:
+        raise Unproven("genesis: two agents share a key, so one of them could vote twice")
+
+
+def verify_ledger(
+    genesis: Genesis,
+    entries: Iterable[Entry],
+    seal: Seal | None,
+    trusted_keys: Mapping[AuthorId, bytes],
+    verifier: Verifier,
+    chains: Sequence[bytes] | None = None,
+    *,
+    require_seal: bool = True,
+) -> Report:
+    """Check a whole ledger: genesis, numbers, commit certificates, signatures, chain, seal.
+
+    ``chains`` are the chain digests that an export claims. Without a seal nothing says that the
+    tail is complete: only with ``require_seal`` off is that let pass, and the report tells.
+
+    Raises:
+        Unproven: something does not hold; says what, and at which entry.
+    """
+    verify_genesis(genesis, trusted_keys)
+    committee = Committee(genesis, verifier)
+    clients = ClientTable()
+    chain: bytes = committee.cluster
+    number = 0
+    found: list[tuple[int, Submission]] = []
+    for entry in entries:
+        if entry.sequence_number != number + 1:
+            raise Unproven(f"entry {entry.sequence_number} stands where {number + 1} is due")
+        check_entry(entry, committee)
+        number += 1
+        try:
+            for frame in entry.batch:
+                committee.open_submission(frame)
+        except Refused as error:
+            raise Unproven(f"entry {number}: {error}") from None
+        chain = chain_after(chain, entry, committee.cluster, committee.epoch)
+        if chains is not None and chains[number - 1] != chain:
+            raise Unproven(f"entry {number}: the chain digest beside it is not the one it makes")
+        found.extend((number, submission) for submission in clients.fresh(entry))
+    if seal is None and require_seal:
+        raise Unproven(f"no seal at {number}: entries may be missing at the end")
+    if seal is not None:
+        verify_seal(seal, number, chain, genesis, verifier)
+    return Report(committee.cluster, number, chain, tuple(found), seal is not None)

@@ -1,0 +1,27 @@
+"""How many votes prove something: pure arithmetic over n replicas of which f may lie.
+
+Two quorums must share at least f+1 replicas, so at least one honest one: 2q - n >= f + 1. The
+smallest such q is ``(n + f + 2) // 2``. For n = 3f + 1 that is the well-known 2f + 1; for five
+replicas and one traitor it is four (two quorums of three can meet in the traitor alone).
+"""
+
+
+def quorum_of(n: int, f: int) -> int:
+    """The smallest safe quorum for ``n`` replicas of which ``f`` may be Byzantine.
+
+    Raises:
+        ValueError: no quorum is both safe and live for these numbers.
+    """
+    if f < 0 or n < 1:
+        raise ValueError(f"n = {n} replicas with f = {f} faults is no cluster")
+    quorum = (n + f + 2) // 2
+    if 2 * quorum - n < f + 1:
+        raise ValueError(f"quorums of {quorum} of {n} can meet in {f} liars alone")
+    if quorum > n - f:
+        raise ValueError(f"n = {n} cannot stay live with f = {f} faults: n must be at least 3f+1")
+    return quorum
+
+
+def weak_quorum_of(f: int) -> int:
+    """Votes of which at least one is honest: f + 1."""
+    return f + 1
