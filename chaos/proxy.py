@@ -6,18 +6,20 @@ refuses, the caller's connection is closed, as it would have been refused withou
 
 import argparse
 import asyncio
+import functools
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
 from aiohttp import web
 
-from chaos.fleet.exposition import CONTENT_TYPE, Histogram, page, sample
+from chaos.fleet.exposition import CONTENT_TYPE
 from chaos.fleet.wiring import LOOPBACK, Wiring, link_name, read_wiring
 from chaos.http1 import Exchange, Failure, Finding, Garbled
+from chaos.links import Link, text_of
 
 CONNECT_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 5.0
@@ -27,39 +29,6 @@ MAX_CONNECTIONS = 512
 """On one link; more are closed at once, and counted as failed to connect."""
 MAX_EARLY_BYTES = 256 * 1024
 """Kept from a caller while the callee is being connected."""
-
-
-class Link:
-    """The counters of one call, and where its callee listens."""
-
-    def __init__(self, caller: str, callee: str, port: int, *, http: bool) -> None:
-        """Count the call from ``caller`` to ``callee``, which listens on ``port``."""
-        self.labels = {"caller": caller, "callee": callee}
-        self.port = port
-        self.http = http
-        self.latency = Histogram()
-        self.requests = 0
-        self.failures = dict.fromkeys(Failure, 0)
-        self.connections = 0
-        self.connect_failures = 0
-        self.bytes_asked = 0
-        self.bytes_answered = 0
-        self.open: set[Inward] = set()
-
-    def count(self, findings: Iterable[Finding]) -> None:
-        """Requests that are over."""
-        for finding in findings:
-            self.requests += 1
-            self.latency.observe(finding.seconds)
-            if finding.failure is not None:
-                self.failures[finding.failure] += 1
-
-    def sweep(self, now_ns: int) -> None:
-        """End connections whose oldest request has waited too long."""
-        for inward in tuple(self.open):
-            oldest = inward.exchange.oldest_ns if inward.exchange else None
-            if oldest is not None and now_ns - oldest > ANSWER_WITHIN_S * 1e9:
-                inward.over(Failure.TIMED_OUT)
 
 
 class Outward(asyncio.Protocol):
@@ -92,9 +61,10 @@ class Outward(asyncio.Protocol):
 class Inward(asyncio.Protocol):
     """A caller's connection to us, with the one to the callee behind it."""
 
-    def __init__(self, link: Link) -> None:
-        """Belong to ``link``."""
+    def __init__(self, link: Link, open_now: "set[Inward]") -> None:
+        """Belong to ``link``, and to the set of its connections that are open."""
         self._link = link
+        self._open = open_now
         self.exchange = Exchange() if link.http else None
         self._caller: asyncio.Transport | None = None
         self._callee: asyncio.Transport | None = None
@@ -105,12 +75,12 @@ class Inward(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A caller has connected; the callee is connected when he first says something."""
         self._caller = cast(asyncio.Transport, transport)
-        if len(self._link.open) >= MAX_CONNECTIONS:
+        if len(self._open) >= MAX_CONNECTIONS:
             self._link.connect_failures += 1
             self._over = True
             self._caller.abort()
             return
-        self._link.open.add(self)
+        self._open.add(self)
         if not self._link.http:
             self._connect()
 
@@ -201,7 +171,7 @@ class Inward(asyncio.Protocol):
         if self._over:
             return
         self._over = True
-        self._link.open.discard(self)
+        self._open.discard(self)
         if self.exchange is not None:
             self._link.count(self.exchange.ended(time.monotonic_ns(), failure))
         for transport in (self._caller, self._callee):
@@ -209,43 +179,12 @@ class Inward(asyncio.Protocol):
                 transport.close()
 
 
-def text_of(links: Iterable[Link]) -> str:
-    """All links' counters as Prometheus text."""
-    links = tuple(links)
-    http = [link for link in links if link.http]
-    latency = "link_latency_seconds"
-
-    def counted(
-        name: str, of: list[Link], value: Callable[[Link], int]
-    ) -> tuple[str, str, list[str]]:
-        return name, "counter", [sample(name, link.labels, value(link)) for link in of]
-
-    every = list(links)
-    reasons = "link_failures_total"
-    return page(
-        (
-            counted("link_requests_total", http, lambda link: link.requests),
-            counted("link_errors_total", http, lambda link: sum(link.failures.values())),
-            (
-                reasons,
-                "counter",
-                [
-                    sample(reasons, {**link.labels, "reason": failure.value}, count)
-                    for link in http
-                    for failure, count in link.failures.items()
-                ],
-            ),
-            (
-                latency,
-                "histogram",
-                [line for link in http for line in link.latency.lines(latency, link.labels)],
-            ),
-            counted("link_connections_total", every, lambda link: link.connections),
-            counted("link_connect_failures_total", every, lambda link: link.connect_failures),
-            counted("link_asked_bytes_total", every, lambda link: link.bytes_asked),
-            counted("link_answered_bytes_total", every, lambda link: link.bytes_answered),
-        )
-    )
+def sweep(connections: Iterable[Inward], now_ns: int) -> None:
+    """End connections whose oldest request has waited too long."""
+    for inward in tuple(connections):
+        oldest = inward.exchange.oldest_ns if inward.exchange else None
+        if oldest is not None and now_ns - oldest > ANSWER_WITHIN_S * 1e9:
+            inward.over(Failure.TIMED_OUT)
 
 
 def links_of(wiring: Wiring) -> list[Link]:
@@ -266,12 +205,13 @@ async def serve(fleet: Path, ready_fd: int) -> None:
     wiring = read_wiring(fleet / "wiring.json")
     links = links_of(wiring)
     loop = asyncio.get_running_loop()
+    opened: list[set[Inward]] = [set() for _ in links]
     servers = []
-    for link in links:
+    for link, connections in zip(links, opened, strict=True):
         port = wiring.links[link_name(link.labels["caller"], link.labels["callee"])]
         servers.append(
             await loop.create_server(
-                lambda link=link: Inward(link),  # type: ignore[misc]  # bound now, on purpose
+                functools.partial(Inward, link, connections),
                 LOOPBACK,
                 port,
                 reuse_address=True,
@@ -294,8 +234,8 @@ async def serve(fleet: Path, ready_fd: int) -> None:
         loop.add_signal_handler(number, stopping.set)
     while not stopping.is_set():
         now_ns = time.monotonic_ns()
-        for link in links:
-            link.sweep(now_ns)
+        for connections in opened:
+            sweep(connections, now_ns)
         try:
             async with asyncio.timeout(SWEEP_EVERY_S):
                 await stopping.wait()

@@ -52,7 +52,7 @@ def publish_key(paths: RunPaths, author: AuthorId, signer: Signer) -> None:
 async def appearance(path: Path) -> None:
     """Wait until another process has put a file at ``path``; bounded by the caller's time-out."""
     # Another process's file: there is no event of ours to wait for.
-    while not path.exists():  # noqa: ASYNC110
+    while not path.exists():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(0.02)
 
 

@@ -33,10 +33,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Spans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far ``not_after_ms`` may lie ahead of an agent's clock when it signs, in ms."""
+    """How long what was decided may still be carried out, in ms."""
 
     auto_ms: int = 60_000
+    """How far ``not_after_ms`` of a plan may lie ahead of an agent's clock when it signs."""
     ask_ms: int = 900_000
+    """The same, where an operator has to approve."""
+    undo_ms: int = 300_000
+    """After an action, how long agents may fire its undo; an operator always may."""
 
     def of(self, mode: Policy) -> int:
         """The span under ``mode``."""

@@ -223,6 +223,13 @@ def acted(state: ScreenState) -> ScreenState:
     """The actuator has done it."""
     assert state.incident is not None
     incident = replace(state.incident, status="acted", version=state.incident.version + 1)
+    return _step(
+        replace(state, incident=incident), ("acted", "actuator", "step 0 done, now pid 4242")
+    )
+
+
+def healed(state: ScreenState) -> ScreenState:
+    """The fleet is well again."""
     services = dict(state.services)
     services["payments"] = replace(
         services["payments"], health=Health.OK, errors=0.0, p95_ms=11.0, pid=4242, note=""
@@ -232,10 +239,7 @@ def acted(state: ScreenState) -> ScreenState:
     links = {
         key: replace(link, errors=0.0) if link.errors else link for key, link in state.links.items()
     }
-    return _step(
-        replace(state, incident=incident, services=services, links=links),
-        ("acted", "actuator", "step 0 done, now pid 4242"),
-    )
+    return replace(state, at_ms=state.at_ms + 1000, services=services, links=links)
 
 
 def recovered(state: ScreenState) -> ScreenState:
@@ -287,7 +291,7 @@ def story() -> list[ScreenState]:
         ("communication-1", "accept", "the log says: connection refused by payments"),
     ):
         frames.append(assessed(frames[-1], agent, verdict, reason))
-    for step in (decided, certified, acted, recovered):
+    for step in (decided, certified, acted, healed, recovered):
         frames.append(step(frames[-1]))
     return frames
 

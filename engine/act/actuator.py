@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from engine.act.journal import Journal, JournalEntry, Progress
@@ -16,6 +17,7 @@ from engine.act.orders import (
     Conditions,
     Order,
     circumstance_objection,
+    operator_orders,
     proof_objection,
     steps_of,
 )
@@ -39,7 +41,6 @@ from engine.vocabulary import (
     Undone,
 )
 
-TEN_MINUTES_MS = 600_000
 RETRY_S = 0.5
 """Between two questions to an executor that cannot be reached."""
 OBSERVATION_TRIES = 20
@@ -68,6 +69,8 @@ class Actuator:
         executor: Executor,
         reporter: Reporter,
         clock: Clock,
+        *,
+        retry_s: float = RETRY_S,
     ) -> None:
         """Take everything that it needs; it opens nothing itself."""
         self._genesis = genesis
@@ -79,7 +82,8 @@ class Actuator:
         self._reporter = reporter
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
-        self._refused: set[bytes] = set()
+        self._retry_s = retry_s
+        self._last_refusal = ""
 
     async def settle(self) -> None:
         """Finish what a crash interrupted; called once, before any order is taken."""
@@ -104,31 +108,25 @@ class Actuator:
             return
         objection = proof_objection(order, self._genesis, self._manifest, self._verifier)
         if objection:
-            log.warning("order_refused", why=objection)
+            self._refuse("order_refused", objection)
             return
         for key, action in steps:
             entry = self._journal.entry(key)
-            report = await self._step(key, action, order, entry)
+            report = await (self._resume(entry) if entry else self._begin(key, action, order))
             if report is None or report.outcome is not OutcomeKind.DONE:
                 return
 
-    async def _step(
-        self, key: ActionKey, action: Action, order: Order, entry: JournalEntry | None
-    ) -> Report | None:
-        if entry is not None:
-            return await self._resume(entry)
-        now_ms = self._clock.unix_ms()
-        conditions = Conditions(
-            now_ms, self._journal.frozen, self._journal.intended_since(now_ms - TEN_MINUTES_MS)
-        )
+    async def _begin(self, key: ActionKey, action: Action, order: Order) -> Report | None:
+        """Carry out a step for the first time; None when something stands against it now."""
+        conditions = self._conditions(order)
         objection = circumstance_objection(order, self._rules, conditions)
         if objection:
-            log.warning("order_not_now", why=objection, step=key.step)
+            self._refuse("order_not_now", objection)
             return None
-        self._journal.intend(key, order, now_ms, self._clock.monotonic_ns())
+        self._journal.intend(key, order, conditions.now_ms, self._clock.monotonic_ns())
         return await self._finish(key, await self._perform(key, action))
 
-    async def _resume(self, entry: JournalEntry) -> Report | None:
+    async def _resume(self, entry: JournalEntry) -> Report:
         """Go on with a step that was begun before."""
         if entry.report is not None:
             if entry.progress is Progress.FINISHED:
@@ -136,13 +134,27 @@ class Actuator:
             return entry.report
         action = dict(steps_of(entry.order))[entry.key]
         report = await self._observe(entry.key, action)
-        now_ms = self._clock.unix_ms()
-        conditions = Conditions(now_ms, self._journal.frozen, 0)
-        if report.outcome is OutcomeKind.NOT_DONE and not circumstance_objection(
-            entry.order, self._rules, conditions
-        ):
+        if report.outcome is OutcomeKind.NOT_DONE and self._may_still(entry):
             report = await self._perform(entry.key, action)
         return await self._finish(entry.key, report)
+
+    def _may_still(self, entry: JournalEntry) -> bool:
+        """Whether a step that was begun, and is known not to be done, may be done now."""
+        # It was counted against the rate when it was intended.
+        conditions = msgspec.structs.replace(self._conditions(entry.order), recent_actions=0)
+        return not circumstance_objection(entry.order, self._rules, conditions)
+
+    def _conditions(self, order: Order) -> Conditions:
+        by_operator = bool(order.undo_orders) and operator_orders(
+            order, self._genesis, self._verifier
+        )
+        return self._journal.conditions(order, self._clock.unix_ms(), by_operator=by_operator)
+
+    def _refuse(self, event: str, why: str) -> None:
+        """Say it once: agents send an order again and again until it is reported on."""
+        if why != self._last_refusal:
+            self._last_refusal = why
+            log.warning(event, why=why)
 
     async def _perform(self, key: ActionKey, action: Action) -> Report:
         log.info("acting", certificate=key.certificate.hex()[:12], step=key.step, undo=key.undo)
@@ -158,7 +170,7 @@ class Actuator:
                 return await self._executor.observe(key, action)
             except OSError as error:
                 log.warning("executor_unreachable", why=str(error))
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(self._retry_s)
         return Report(OutcomeKind.UNKNOWN, reason="the executor cannot be reached")
 
     async def _finish(self, key: ActionKey, report: Report) -> Report:
@@ -196,12 +208,16 @@ class Actuator:
         if not self._verifier.verify(key, Domain.SUBMISSION, signed.payload, signed.signature):
             return "refused: the signature does not verify"
         match submission.operations:
-            case (Frozen() | Thawed() as word,):
-                frozen = isinstance(word, Frozen)
+            case (Frozen(),):
+                self._journal.freeze(submission.counter)
+            case (Thawed(),):
+                # The log keeps every thaw: one sent again by somebody else must not take.
+                if submission.epoch != self._genesis.epoch:
+                    return "refused: of another epoch"
+                if not self._journal.thaw(submission.counter):
+                    return "refused: older than the last word"
             case _:
                 return "refused: neither a freeze nor a thaw"
-        # A freeze always takes; an old thaw, sent again by somebody who kept it, must not.
-        if not self._journal.set_frozen(frozen, submission.counter):
-            return "refused: older than the last word"
-        log.warning("frozen" if frozen else "thawed", by=submission.author)
-        return "frozen" if frozen else "thawed"
+        answer = "frozen" if self._journal.frozen else "thawed"
+        log.warning(answer, by=submission.author)
+        return answer

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from engine.paths import RunPaths
 from engine.ports import ActionKey, Report
 from engine.vocabulary import Action
 
@@ -47,19 +46,10 @@ class RepairAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FleetExecutor:
     """Carries actions out on the demo fleet: an ``engine.ports.Executor``."""
 
-    def __init__(self, socket: Path, token: str) -> None:
-        """Ask at ``socket``, showing ``token``."""
+    def __init__(self, socket: Path, token_file: Path) -> None:
+        """Ask at ``socket``, showing the token that stands in ``token_file``."""
         self._socket = socket
-        self._token = token
-
-    @classmethod
-    def of_run(cls, paths: RunPaths) -> "FleetExecutor":
-        """The executor for the fleet of one run; the token is the one its orchestrator wrote.
-
-        Raises:
-            OSError: the token cannot be read: the fleet is not up, or is another user's.
-        """
-        return cls(paths.repair_socket, paths.repair_token.read_text().strip())
+        self._token_file = token_file
 
     async def perform(self, key: ActionKey, action: Action) -> Report:
         """Carry ``action`` out unless its precondition no longer holds; idempotent by ``key``.
@@ -78,7 +68,8 @@ class FleetExecutor:
         return await self._ask(Verb.OBSERVE, key, action, OBSERVE_WITHIN_S)
 
     async def _ask(self, verb: Verb, key: ActionKey, action: Action, within_s: float) -> Report:
-        request = RepairRequest(self._token, verb, key, action)
+        token = self._token_file.read_text().strip()
+        request = RepairRequest(token, verb, key, action)
         async with asyncio.timeout(within_s):
             line = await exchange(self._socket, msgspec.json.encode(request))
         try:

@@ -6,13 +6,19 @@ SQLite with synchronous=FULL: what a call returned has survived a SIGKILL at any
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from engine.act.orders import Order
+from engine.act.orders import Conditions, Order, steps_of
+from engine.certificate import certificate_digest
 from engine.codec import Malformed, decode, encode
 from engine.ports import ActionKey, Report
 from engine.vocabulary import Generation, OutcomeKind
+
+TEN_MINUTES_MS = 600_000
+MAX_COUNTER = (1 << 63) - 1
+"""The largest integer that SQLite keeps."""
 
 
 class Progress(StrEnum):
@@ -39,6 +45,7 @@ class JournalEntry(msgspec.Struct, frozen=True):
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS steps (
     certificate BLOB NOT NULL, step INTEGER NOT NULL, undo INTEGER NOT NULL,
+    incident TEXT NOT NULL, attempt INTEGER NOT NULL, service TEXT NOT NULL,
     "order" BLOB NOT NULL, progress TEXT NOT NULL,
     outcome TEXT, generation BLOB, reason TEXT,
     intended_ms INTEGER NOT NULL, intended_ns INTEGER NOT NULL, finished_ns INTEGER,
@@ -77,10 +84,16 @@ class Journal:
 
     def intend(self, key: ActionKey, order: Order, now_ms: int, now_ns: int) -> None:
         """Record, before anything happens, that the step is about to be carried out."""
+        body = order.certificate.body
+        service = dict(steps_of(order))[key].service
         self._db.execute(
-            'INSERT INTO steps (certificate, step, undo, "order", progress, intended_ms,'
-            " intended_ns) VALUES (?,?,?,?,?,?,?)",
-            (*_row(key), encode(order), Progress.INTENDED, now_ms, now_ns),
+            "INSERT INTO steps (certificate, step, undo, incident, attempt, service,"
+            ' "order", progress, intended_ms, intended_ns) VALUES (?,?,?,?,?,?,?,?,?,?)',
+            (
+                *_row(key),
+                *(body.incident, body.attempt, service),
+                *(encode(order), Progress.INTENDED, now_ms, now_ns),
+            ),
         )
 
     def finish(self, key: ActionKey, report: Report, now_ns: int) -> None:
@@ -110,7 +123,7 @@ class Journal:
     def unsettled(self) -> list[JournalEntry]:
         """Steps whose outcome the council does not have yet, oldest first."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM steps WHERE progress != ? ORDER BY intended_ns",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM steps WHERE progress != ? ORDER BY rowid",  # noqa: S608
             (Progress.REPORTED,),
         ).fetchall()
         return [_entry(row) for row in rows]
@@ -122,6 +135,37 @@ class Journal:
         ).fetchone()
         return int(count)
 
+    def conditions(self, order: Order, now_ms: int, *, by_operator: bool = False) -> Conditions:
+        """What is known here that may stand against beginning a step of ``order`` now."""
+        body = order.certificate.body
+        name = certificate_digest(body)
+        newest, begun_ms = self._one(
+            "SELECT MAX(rowid), MAX(intended_ms) FROM steps WHERE certificate=? AND undo=0", name
+        )
+        services = sorted({action.service for _, action in steps_of(order)})
+        marks = ",".join("?" * len(services))
+        (changes,) = self._one(
+            f"SELECT COUNT(*) FROM steps WHERE certificate!=? AND rowid>? AND service IN ({marks})",  # noqa: S608
+            *(name, newest or 0, *services),
+        )
+        (undo_steps,) = self._one("SELECT COUNT(*) FROM steps WHERE certificate=? AND undo=1", name)
+        (attempt,) = self._one(
+            "SELECT MAX(attempt) FROM steps WHERE incident=? AND undo=0", body.incident
+        )
+        return Conditions(
+            now_ms=now_ms,
+            frozen=self.frozen,
+            recent_actions=self.intended_since(now_ms - TEN_MINUTES_MS),
+            begun_ms=begun_ms,
+            undo_begun=bool(undo_steps),
+            newest_attempt=attempt or 0,
+            changed_since=bool(changes),
+            by_operator=by_operator,
+        )
+
+    def _one(self, query: str, *values: object) -> Any:  # noqa: ANN401 -- as SQLite has it
+        return self._db.execute(query, values).fetchone()
+
     # --- freeze ---------------------------------------------------------------------------------
 
     @property
@@ -130,11 +174,20 @@ class Journal:
         (frozen,) = self._db.execute("SELECT frozen FROM freeze").fetchone()
         return bool(frozen)
 
-    def set_frozen(self, frozen: bool, counter: int) -> bool:
-        """Stop or resume; False, and nothing changed, when ``counter`` is not a newer one."""
+    def freeze(self, counter: int) -> None:
+        """Stop; whatever was said before, a freeze takes."""
+        self._db.execute(
+            "UPDATE freeze SET frozen=1, counter=MAX(counter, ?)", (min(counter, MAX_COUNTER),)
+        )
+
+    def thaw(self, counter: int) -> bool:
+        """Resume; False, and nothing changed, when ``counter`` is not newer than the last word's.
+
+        Operators count in Unix milliseconds, so that their words have one order among them all.
+        """
         changed = self._db.execute(
-            "UPDATE freeze SET frozen=?, counter=? WHERE counter < ?",
-            (int(frozen), counter, counter),
+            "UPDATE freeze SET frozen=0, counter=? WHERE counter < ?",
+            (min(counter, MAX_COUNTER), min(counter, MAX_COUNTER)),
         )
         return changed.rowcount == 1
 

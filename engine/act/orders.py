@@ -8,7 +8,7 @@ import msgspec
 
 from engine.act import catalogue
 from engine.certificate import certificate_digest, objection_to
-from engine.codec import Malformed, decode
+from engine.codec import NO_DIGEST, Malformed, decode
 from engine.genesis import Genesis
 from engine.policy import Rules
 from engine.ports import ActionKey
@@ -18,6 +18,7 @@ from engine.vocabulary import (
     Action,
     AuthorId,
     Certificate,
+    Policy,
     Signed,
     Submission,
     UndoRequested,
@@ -34,12 +35,22 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """What the actuator itself knows at the moment of judging."""
+    """What the actuator itself knows at the moment of judging: its clock, and its own journal."""
 
     now_ms: int
-    frozen: bool
-    recent_actions: int
+    frozen: bool = False
+    recent_actions: int = 0
     """Carried out in the last ten minutes."""
+    begun_ms: int | None = None
+    """When the newest step of this certificate's plan was begun; None when none was."""
+    undo_begun: bool = False
+    """Whether a step of this certificate's undo was begun."""
+    newest_attempt: int = 0
+    """Of this incident, among the attempts that were carried out, in part or whole."""
+    changed_since: bool = False
+    """Whether another order has since touched a service that this undo touches."""
+    by_operator: bool = False
+    """Whether an operator himself ordered this undo."""
 
 
 def steps_of(order: Order) -> list[tuple[ActionKey, Action]]:
@@ -70,45 +81,76 @@ def circumstance_objection(order: Order, rules: Rules, conditions: Conditions) -
         return "automation is frozen"
     if conditions.recent_actions >= rules.limits.actions_per_ten_minutes:
         return "too many actions in ten minutes"
-    body = order.certificate.body
     if order.undo_orders:
-        return ""
+        return _undo_is_untimely(rules, conditions)
+    body = order.certificate.body
+    if conditions.undo_begun:
+        return "it is being undone, or was"
+    if body.attempt < conditions.newest_attempt:
+        return "a later attempt of this incident was carried out"
     if conditions.now_ms >= body.not_after_ms:
         return "its time is over"
     mode = rules.automation.mode(order.certificate.plan.risk)
+    if mode is Policy.OBSERVE:
+        return "policy lets the swarm only observe at this risk"
+    if mode is Policy.ASK and body.approval == NO_DIGEST:
+        return "policy asks for an operator's approval, and it names none"
     if body.not_after_ms > conditions.now_ms + rules.spans.of(mode):
         return "it ends later than policy lets a plan live"
     return ""
 
 
+def _undo_is_untimely(rules: Rules, conditions: Conditions) -> str:
+    if conditions.begun_ms is None:
+        return "nothing of it was carried out, so there is nothing to undo"
+    if conditions.changed_since:
+        return "something newer was done to the same service"
+    # f agents can keep one honest agent's word, and add theirs when it suits them.
+    if not conditions.by_operator and conditions.now_ms > conditions.begun_ms + rules.spans.undo_ms:
+        return "agents may fire an undo only soon after the action; an operator still can"
+    return ""
+
+
+def operator_orders(order: Order, genesis: Genesis, verifier: Verifier) -> bool:
+    """Whether one of the undo orders is an operator's own, and verifies."""
+    return any(author in genesis.operators for author in _undo_voices(order, genesis, verifier))
+
+
 def _undo_objection(order: Order, genesis: Genesis, verifier: Verifier) -> str:
-    keys = genesis.author_keys()
+    voices = _undo_voices(order, genesis, verifier)
+    agents = voices - genesis.operators.keys()
+    if agents != voices or len(agents) > genesis.f:
+        return ""
+    return f"{len(agents)} agents say that it got worse; {genesis.f + 1} must, or an operator"
+
+
+def _undo_voices(order: Order, genesis: Genesis, verifier: Verifier) -> set[AuthorId]:
+    """Whose signed words among the undo orders are about exactly this certificate."""
+    keys, agents = genesis.author_keys(), genesis.agent_keys()
     body = order.certificate.body
-    agents: set[AuthorId] = set()
-    for raw in order.undo_orders[: genesis.n + 1]:
+    voices: set[AuthorId] = set()
+    for raw in order.undo_orders[: genesis.n + len(genesis.operators)]:
         try:
             signed = decode(raw, Signed)
             submission = decode(signed.payload, Submission)
         except Malformed:
             continue
-        key = keys.get(submission.author)
+        author, key = submission.author, keys.get(submission.author)
+        ours = (submission.cluster, submission.epoch) == (genesis.cluster, genesis.epoch)
         if (
             key is None
-            or submission.cluster != genesis.cluster
-            or submission.epoch != genesis.epoch
+            or not ours
             or not verifier.verify(key, Domain.SUBMISSION, signed.payload, signed.signature)
         ):
             continue
         for operation in submission.operations:
             match operation:
-                case Worse() if submission.author in genesis.agent_keys():
-                    if (operation.incident, operation.attempt) == (body.incident, body.attempt):
-                        agents.add(submission.author)
-                case UndoRequested() if submission.author in genesis.operators:
-                    if (operation.incident, operation.plan) == (body.incident, body.plan):
-                        return ""
+                case Worse() if author in agents:
+                    fits = (operation.incident, operation.attempt) == (body.incident, body.attempt)
+                case UndoRequested() if author in genesis.operators:
+                    fits = (operation.incident, operation.plan) == (body.incident, body.plan)
                 case _:
-                    pass
-    if len(agents) <= genesis.f:
-        return f"{len(agents)} agents say that it got worse; {genesis.f + 1} must, or an operator"
-    return ""
+                    fits = False
+            if fits:
+                voices.add(author)
+    return voices

@@ -39,7 +39,7 @@ from engine.vocabulary import (
     Opened,
     Operation,
     OutcomeKind,
-    Policy,
+    Plan,
     Proposed,
     Recovered,
     Role,
@@ -231,18 +231,22 @@ class Mind:
             self._window,
             self._manifest,
             now.unix_ms,
-            now.unix_ms + self._span_ms(now),
+            now.unix_ms,
             _tried(incident),
         )
         if plan is not None and self._once("proposed", incident.key, str(incident.attempt.number)):
-            yield Proposed(incident.key, incident.attempt.number, plan)
+            # A margin below what signers accept: their clocks may be behind ours.
+            not_after_ms = now.unix_ms + self._span_ms(plan) * 9 // 10
+            lasting = msgspec.structs.replace(plan, not_after_ms=not_after_ms)
+            yield Proposed(incident.key, incident.attempt.number, lasting)
 
-    def _span_ms(self, _: Now) -> int:
-        """How long a plan of ours may be carried out: a margin below what signers accept."""
-        modes = self._rules.automation
-        asks = Policy.ASK in {modes.low, modes.medium, modes.high}
-        span = self._rules.spans.of(Policy.ASK if asks else Policy.AUTO)
-        return span * 9 // 10
+    def _span_ms(self, plan: Plan) -> int:
+        """How far ahead of now a plan of this risk may end, by the policy for that risk."""
+        return self._rules.spans.of(self._rules.automation.mode(plan.risk))
+
+    def _is_timely(self, plan: Plan, now: Now) -> bool:
+        """Whether a plan ends neither before now nor later than policy lets it."""
+        return now.unix_ms < plan.not_after_ms <= now.unix_ms + self._span_ms(plan)
 
     # --- judging --------------------------------------------------------------------------------
 
@@ -260,6 +264,8 @@ class Mind:
             yield given
 
     def _assess(self, incident: Incident, proposal: Proposal, now: Now) -> Operation | None:
+        if not self._is_timely(proposal.plan, now):
+            return Assessed(incident.key, proposal.digest, Verdict.REJECT, 0)
         judgement = self._judge(proposal, now)
         patient = self._waited_ms(incident, now) < self._rules.patience.assess_ms // 2
         if judgement.verdict is Verdict.ABSTAIN and patient:
@@ -288,8 +294,7 @@ class Mind:
         body, chosen = attempt.body, attempt.live
         if body is None or chosen is None or self.agent in attempt.signatures:
             return
-        span_ms = self._rules.spans.of(self._rules.automation.mode(chosen.plan.risk))
-        if self._council.frozen or not now.unix_ms < body.not_after_ms <= now.unix_ms + span_ms:
+        if self._council.frozen or not self._is_timely(chosen.plan, now):
             return
         if self._once("certified", incident.key, str(attempt.number)):
             digest = certificate_digest(body)
@@ -351,21 +356,25 @@ class Mind:
                 return [
                     (Step.DIAGNOSE, patience.diagnose_ms),
                     (Step.PROPOSE, propose_ms),
-                    (Step.ASSESS, propose_ms + patience.assess_ms),
+                    (Step.PLAN, propose_ms + patience.assess_ms),
                 ]
             case IncidentStatus.DIAGNOSED:
                 return [
                     (Step.PROPOSE, patience.propose_ms),
-                    (Step.ASSESS, patience.propose_ms + patience.assess_ms),
+                    (Step.PLAN, patience.propose_ms + patience.assess_ms),
                 ]
             case IncidentStatus.PROPOSED:
                 return [(Step.ASSESS, patience.assess_ms)]
             case IncidentStatus.AWAITING_APPROVAL:
                 return [(Step.APPROVE, to_end_ms)]
             case IncidentStatus.DECIDED:
-                return [(Step.CERTIFY, patience.certify_ms)]
-            case IncidentStatus.CERTIFIED | IncidentStatus.UNDOING:
+                # One liar can keep the last signature of a certificate back until it suits him:
+                # before another attempt may begin, this one must be over for the actuator too.
+                return [(Step.CERTIFY, max(patience.certify_ms, to_end_ms))]
+            case IncidentStatus.CERTIFIED:
                 return [(Step.ACT, to_end_ms)]
+            case IncidentStatus.UNDOING:
+                return [(Step.UNDO, max(patience.recover_ms, to_end_ms))]
             case IncidentStatus.ACTED:
                 return [(Step.RECOVER, patience.recover_ms)]
             case _:

@@ -1,14 +1,20 @@
 """Which runs are alive on this machine: each registers itself by a small file in the state folder."""
 
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import platformdirs
 
+from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.paths import RunPaths
-from engine.stream.link import NotFound, Target
+from engine.signing import KeyFileError
+from engine.stream.commands import Operator
+from engine.stream.connection import LinkEvent
+from engine.stream.link import Link, NotFound, Target
 from engine.stream.token import read_token
 
 
@@ -81,13 +87,56 @@ def target_of(paths: RunPaths) -> Target:
         raise NotFound(str(error)) from None
 
 
-def newest_target(folder: Path | None = None) -> Target:
-    """Where the engine of the newest live run can be reached.
+class Place(msgspec.Struct, frozen=True):
+    """Where a screen was told to look; looked up anew at each try, because runs come and go."""
 
-    Raises:
-        NotFound: no run is alive, or its engine is not up yet.
-    """
-    runs = live_runs(folder)
-    if not runs:
-        raise NotFound("no run is alive on this machine; start one with: main.py up")
-    return target_of(runs[0].paths)
+    root: Path | None = None
+    """Folder of one run; without it, the newest run that is alive."""
+    url: str = ""
+    """Address of an engine, in place of the one that the run has written down."""
+    token_file: Path | None = None
+    """Holds the token for ``url``, where it is not the run's."""
+    registry: Path | None = None
+    """Where runs register; the user's state folder unless told otherwise."""
+
+    def paths(self) -> RunPaths:
+        """The run's files.
+
+        Raises:
+            NotFound: no run is alive.
+        """
+        if self.root is not None:
+            return RunPaths(self.root)
+        runs = live_runs(self.registry)
+        if not runs:
+            raise NotFound("no run is alive on this machine; start one with: main.py up")
+        return runs[0].paths
+
+    def target(self) -> Target:
+        """Where to connect now.
+
+        Raises:
+            NotFound: there is no engine, or no token for it.
+        """
+        if not self.url:
+            return target_of(self.paths())
+        try:
+            return Target(self.url, read_token(self.token_file or self.paths().stream_token))
+        except Malformed as error:
+            raise NotFound(str(error)) from None
+
+    def operator(self) -> Operator:
+        """Who gives commands here: the run's own operator.
+
+        Raises:
+            NotFound: his key or the cluster's genesis cannot be read here.
+        """
+        paths = self.paths()
+        try:
+            return Operator.load(paths.operator_key, paths.genesis)
+        except (KeyFileError, Malformed) as error:
+            raise NotFound(str(error)) from None
+
+    def link(self, on_event: Callable[[LinkEvent], None]) -> Link:
+        """A link to the engine here, with the machine's clock and randomness."""
+        return Link(self.target, on_event, SystemClock(), random.Random())

@@ -21,7 +21,7 @@ from engine.paths import RunPaths
 from engine.stream.connection import Answered, Connected, LinkEvent, Received, Waiting
 from engine.stream.hub import Hub, open_hub
 from engine.stream.link import Link, NotConnected, NotFound, Target, check_address
-from engine.stream.runs import newest_target, register, target_of
+from engine.stream.runs import Place, register, target_of
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token, read_token
 from engine.stream.wire import (
@@ -359,15 +359,30 @@ async def test_a_refused_token_is_told_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_the_newest_live_run_is_found(tmp_path: Path) -> None:
+    place = Place(registry=tmp_path / "runs")
     with pytest.raises(NotFound, match="start one with"):
-        newest_target(tmp_path / "runs")
+        place.target()
     dead = RunPaths(tmp_path / "dead").make()
     live = RunPaths(tmp_path / "live").make()
     register(dead, 2**22 + 1, tmp_path / "runs")
     register(live, os.getpid(), tmp_path / "runs")
     (tmp_path / "runs" / "broken.json").write_text("{")
+    with pytest.raises(NotFound, match="not up yet"):
+        place.target()
     live.stream_address.write_text("ws://127.0.0.1:9\n")
     token = load_or_create_token(live.stream_token)
 
-    assert newest_target(tmp_path / "runs") == Target("ws://127.0.0.1:9", token)
-    assert token not in repr(newest_target(tmp_path / "runs"))
+    assert place.target() == Target("ws://127.0.0.1:9", token)
+    assert token not in repr(place.target())
+
+
+def test_an_address_given_by_hand_needs_a_token(tmp_path: Path) -> None:
+    place = Place(root=tmp_path, url="ws://127.0.0.1:9", token_file=tmp_path / "token")
+    with pytest.raises(NotFound, match="cannot read the token"):
+        place.target()
+
+    token = load_or_create_token(tmp_path / "token")
+
+    assert place.target() == Target("ws://127.0.0.1:9", token)
+    with pytest.raises(NotFound, match="cannot read the key"):
+        place.operator()

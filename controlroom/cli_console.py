@@ -1,0 +1,78 @@
+"""``main.py console``: the terminal screen of a running engine, or its story line by line."""
+
+import argparse
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from engine.stream.link import NotFound, check_address
+from engine.stream.runs import Place
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument(
+        "--connect", metavar="URL", help="address of the engine, like ws://127.0.0.1:8700"
+    )
+    parser.add_argument(
+        "--run-dir",
+        metavar="DIR",
+        type=Path,
+        help="folder of the run; the newest run alive on this machine without it",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        help="file with the token for --connect; the run's own without it",
+    )
+    parser.add_argument(
+        "--plain", action="store_true", help="tell the story line by line, as to a pipe"
+    )
+    parser.add_argument(
+        "--keys",
+        metavar="FILE",
+        type=Path,
+        help="TOML file with your own keys; keys.toml in your configuration folder without it",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the console until the viewer leaves; the result is the exit code."""
+    place = Place(root=args.run_dir, url=args.connect or "", token_file=args.token_file)
+    try:
+        if place.url:
+            check_address(place.url)
+    except NotFound as error:
+        return _refused(str(error))
+    if args.plain:
+        asyncio.run(_tell(place))
+        return 0
+    if not sys.stdout.isatty():
+        return _refused("this is no terminal: use --plain for a pipe")
+    return _show(place, args.keys)
+
+
+async def _tell(place: Place) -> None:
+    from controlroom.plain import tell
+
+    await tell(place, lambda: time.time_ns() // 1_000_000)
+
+
+def _show(place: Place, keys: Path | None) -> int:
+    from controlroom.console.app import ConsoleApp, own_key_ids
+    from controlroom.console.keymap import BadKeymap, default_keymap_path, read_keymap
+
+    path = keys or default_keymap_path()
+    try:
+        keymap = read_keymap(path, own_key_ids()) if keys or path.exists() else {}
+    except BadKeymap as error:
+        return _refused(str(error))
+    ConsoleApp(place, keymap=keymap).run()
+    return 0
+
+
+def _refused(why: str) -> int:
+    sys.stderr.write(f"main.py console: {why}\n")
+    return 2
