@@ -125,9 +125,13 @@ def _roll_back(status: ServiceStatus, manifest: Manifest) -> list[Action]:
 
 
 def _earlier(status: ServiceStatus) -> list[str]:
-    """Releases that ran before the live one, the last one last."""
-    live = status.changes[-1].release if status.changes else None
-    return [change.release for change in status.changes[:-1] if change.release != live]
+    """Releases that ran before the live one ever did, the last one last.
+
+    After a roll-back the release that was left is the newest change but one: to go "back" to it
+    would be to deploy again what has just been found bad.
+    """
+    ran = [change.release for change in status.changes]
+    return ran[: ran.index(ran[-1])] if ran else []
 
 
 def _is_current(action: Action, status: ServiceStatus) -> bool:

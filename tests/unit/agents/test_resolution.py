@@ -117,3 +117,17 @@ def test_there_is_no_way_back_for_a_release_that_was_the_first() -> None:
     stream, window = seen()
 
     assert planned(stream, window, Hypothesis(PAYMENTS, FaultKind.BAD_DEPLOY, 900)) is None
+
+
+def test_never_goes_back_to_a_release_that_was_rolled_back() -> None:
+    stream, window = seen()
+    stream.release("payments", "1.1.0", Harm(error_share=0.5))
+    stream.live(3, window)
+    stream.release("payments", "1.0.0")
+    stream.live(3, window)
+
+    found = planned(stream, window, Hypothesis(PAYMENTS, FaultKind.ERRORS, 900))
+
+    assert found is not None
+    assert isinstance(found.actions[0], RestartService)
+    assert planned(stream, window, Hypothesis(PAYMENTS, FaultKind.BAD_DEPLOY, 900)) is None
