@@ -36,6 +36,60 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command(
+        "up",
+        "a fleet, the swarm that looks after it, and the console in front",
+        "chaos.commands.up",
+        ("up --drill demo", "up", "up --plain"),
+    ),
+    Command(
+        "drill",
+        "real faults on a real fleet, headless, measured by those who saw them",
+        "chaos.commands.drill",
+        (
+            "drill kill-payments --seed 1",
+            "drill --all --policy swarm --policy restart --policy off --json out.json",
+            "drill bad-deploy --against-swarm kill-primary --repeat 10",
+            "drill --kill-matrix",
+        ),
+    ),
+    Command(
+        "console",
+        "a screen of a run: live, in this terminal",
+        "controlroom.cli_console",
+        ("console", "console --plain"),
+    ),
+    Command(
+        "verify",
+        "check a ledger or a certificate offline, trusting nothing but public keys",
+        "engine.cli.verify",
+        ("verify LEDGER", "verify --trust KEYS LEDGER"),
+    ),
+    Command(
+        "freeze",
+        "stop all automation of a run, with or without a quorum",
+        "engine.cli.freeze",
+        ("freeze",),
+    ),
+    Command("thaw", "let automation go on", "engine.cli.freeze", ("thaw",)),
+    Command(
+        "engine",
+        "bus, agents, actuator, ledger and stream of a run, without a screen",
+        "engine.cli.engine",
+        ("engine --run-dir DIR",),
+    ),
+    Command(
+        "agent",
+        "one agent of a run's swarm",
+        "engine.cli.agent",
+        ("agent --run-dir DIR --id diagnosis-1",),
+    ),
+    Command(
+        "actuator",
+        "the process of a run that carries out what certificates allow",
+        "engine.cli.actuator",
+        ("actuator --run-dir DIR",),
+    ),
+    Command(
         "doctor",
         "what works on this machine and what is missing, with the command that mends it",
         "engine.cli.doctor",

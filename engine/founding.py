@@ -52,7 +52,7 @@ def publish_key(paths: RunPaths, author: AuthorId, signer: Signer) -> None:
 async def appearance(path: Path) -> None:
     """Wait until another process has put a file at ``path``; bounded by the caller's time-out."""
     # Another process's file: there is no event of ours to wait for.
-    while not path.exists():  # noqa: ASYNC110, ASYNC240
+    while not path.exists():  # noqa: ASYNC110
         await asyncio.sleep(0.02)
 
 
@@ -130,18 +130,17 @@ async def constitution(paths: RunPaths) -> tuple[Genesis, Rules, Manifest]:
             await appearance(paths.genesis)
     except TimeoutError:
         raise Malformed(f"{paths.genesis}: no genesis came; is the engine running?") from None
-    return check_constitution(paths.genesis, paths.policy, paths.manifest)
+    return check_constitution(genesis_file.read(paths.genesis), paths.policy, paths.manifest)
 
 
 def check_constitution(
-    genesis_path: Path, policy_path: Path, manifest_path: Path
+    genesis: Genesis, policy_path: Path, manifest_path: Path
 ) -> tuple[Genesis, Rules, Manifest]:
-    """The constitution in three files, each checked against the digest in genesis.
+    """Genesis with the rules and the manifest in two files, if they are those that it pins.
 
     Raises:
         Malformed: a file is missing, wrong, or not the one that genesis pins.
     """
-    genesis = genesis_file.read(genesis_path)
     rules, manifest = read_rules(policy_path), read_manifest(manifest_path)
     for path, found_digest, pinned in (
         (policy_path, rules.digest, genesis.policy),

@@ -43,6 +43,10 @@ class ClientTable:
 
     def fresh(self, entry: Entry) -> tuple[Submission, ...]:
         """The submissions of the next ``entry`` that had not been ordered before; notes them."""
+        return tuple(submission for submission, _ in self.fresh_frames(entry))
+
+    def fresh_frames(self, entry: Entry) -> tuple[tuple[Submission, bytes], ...]:
+        """Like ``fresh``, each with its encoded ``Signed`` form."""
         found = []
         for frame in entry.batch:
             try:
@@ -53,7 +57,7 @@ class ClientTable:
             if self.knows(key):
                 continue
             self._note(key, entry.sequence_number)
-            found.append(submission)
+            found.append((submission, frame))
         return tuple(found)
 
     def _note(self, key: Key, sequence_number: int) -> None:

@@ -5,6 +5,7 @@ Receipt stamps stand in a column of their own: they serve measurement, and no fo
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from engine.clock import Clock, SystemClock
@@ -195,3 +196,20 @@ def open_ledger(path: Path) -> SqliteLedger:
         return SqliteLedger(path, decode(row[0], Genesis))
     except (sqlite3.DatabaseError, Malformed) as error:
         raise LedgerDamaged(f"{path}: this is no ledger: {error}") from None
+
+
+def read_received(path: Path, first: int, limit: int = 256) -> list[tuple[Entry, int]]:
+    """Entries from number ``first`` on with their receipt stamps (CLOCK_MONOTONIC ns).
+
+    For whoever watches the ledger that another process writes: opens it read-only for this look.
+
+    Raises:
+        sqlite3.Error: there is no ledger yet, or it cannot be read.
+    """
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT entry, received_ns FROM entries "
+            "WHERE sequence_number >= ? ORDER BY sequence_number LIMIT ?",
+            (first, limit),
+        ).fetchall()
+    return [(decode(blob, Entry), received_ns) for blob, received_ns in rows]

@@ -1,0 +1,1 @@
+"""The commands of ``main.py`` that start a fleet: ``up`` and ``drill``."""

@@ -1,0 +1,135 @@
+"""``main.py drill``: real faults on a real fleet, headless, measured by those who saw it."""
+
+import argparse
+import asyncio
+import os
+import platform
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+
+import msgspec
+
+from chaos import world
+from chaos.commands.concealed import add_descriptor, conceal
+from chaos.drill import CAP_S, Drill, DrillFailed, Responder
+from chaos.experiments import CATALOGUE, ExperimentPlan, UnknownExperiment, draw
+from chaos.measure import Report, RunRecord
+from chaos.report import run_line, table
+from chaos.world import BrokenWorld
+from engine.cli import CommandError
+from engine.codec import Malformed
+from engine.policy import DRILL_RULES
+
+__all__ = ["add_arguments", "run"]
+
+RESPONDERS = ("swarm", "restart", "off")
+HARMS = ("kill-primary",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="see --list")
+    parser.add_argument("--all", action="store_true", help="every experiment once")
+    parser.add_argument("--list", action="store_true", help="the experiments, one a line")
+    parser.add_argument(
+        "--policy",
+        action="append",
+        choices=RESPONDERS,
+        help="who responds (default swarm); may be given more than once to compare",
+    )
+    parser.add_argument(
+        "--against-swarm", choices=HARMS, metavar="KIND", help="harm the swarm too: kill-primary"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="what chance draws (default 1)")
+    parser.add_argument("--repeat", type=int, default=1, help="seeds in a row (default 1)")
+    parser.add_argument("--cap", type=float, default=CAP_S, help="seconds until a run has failed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    add_descriptor(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what was asked for; 0 only if every run passed."""
+    if args.list:
+        for experiment in CATALOGUE:
+            print(f"{experiment.name:16} ● works here   {experiment.summary}")
+        return 0
+    if args.json is not None:
+        args.json = str(args.json.resolve())
+    args = conceal(args)
+    names = [known.name for known in CATALOGUE] if args.all else args.experiments
+    if not names:
+        raise CommandError("name an experiment, or --all or --list", exit_code=2)
+    try:
+        plans = [draw(name, args.seed + i) for i in range(args.repeat) for name in names]
+        return asyncio.run(_interruptible(_run_all(args, plans)))
+    except (UnknownExperiment, BrokenWorld, DrillFailed, Malformed) as error:
+        raise CommandError(str(error)) from None
+
+
+async def _interruptible(work: Coroutine[None, None, int]) -> int:
+    """Do ``work``; a signal cancels it, so that everything it started is ended first."""
+    task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
+    stopped_by: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        stopped_by.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 128 + (stopped_by[0] if stopped_by else signal.SIGINT)
+
+
+async def _run_all(args: argparse.Namespace, plans: list[ExperimentPlan]) -> int:
+    print(f"automation: {DRILL_RULES.in_words()} (auto for all risks: this is a drill)")
+    records: list[RunRecord] = []
+    for policy in args.policy or ["swarm"]:
+        for plan in plans:
+            record = await _run_one(args, plan, policy)
+            records.append(record)
+            print(run_line(record), flush=True)
+            if args.json is not None:
+                write_report(records, Path(args.json))
+    print()
+    print(table(records, args.cap))
+    failed = [record for record in records if record.failure]
+    if failed:
+        print(f"{len(failed)} of {len(records)} runs did not pass", file=sys.stderr)
+    return 1 if failed else 0
+
+
+async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Responder) -> RunRecord:
+    """One run in a world of its own, so that nothing of the last one is left in it."""
+    paths = world.prepare(world.manifest_path("shop"), DRILL_RULES)
+    async with world.running(paths, with_swarm=policy == "swarm") as running:
+        drill = Drill(running, plan, policy, args.against_swarm, args.cap)
+        try:
+            return await drill.run()
+        finally:
+            await drill.close()
+
+
+def machine() -> dict[str, str | int | float]:
+    """What the figures were measured on."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count() or 0,
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def write_report(records: list[RunRecord], path: Path) -> None:
+    """Write all runs so far, whole or not at all: an interrupted series loses nothing."""
+    report = msgspec.json.format(msgspec.json.encode(Report(machine(), tuple(records))), indent=2)
+    scratch = path.with_name(f".{path.name}.tmp")
+    scratch.write_bytes(report + b"\n")
+    scratch.replace(path)

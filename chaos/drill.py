@@ -1,0 +1,315 @@
+"""One run of one experiment: break it for real, watch who mends it, and measure.
+
+The truth stays in this process's memory until the run is over. The fault goes in and out through
+a runner process whose credential no responder has; it is not taken out before the incident is over.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import platformdirs
+
+from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
+from chaos.experiments import ExperimentPlan
+from chaos.fleet.integrity import Integrity
+from chaos.measure import RunRecord, impact_ns, recovery_ns, since
+from chaos.rehearsal import Rehearsal, RehearsalFailed
+from chaos.story import Story, story_of
+from chaos.watch import LedgerWatch, Screen, probe_seconds
+from chaos.world import World
+from engine.genesis import read as read_genesis
+from engine.ledger.audit import Doubtful, audit_ledger
+from engine.supervisor import read_states
+
+Responder = Literal["swarm", "restart", "off"]
+
+READY_S = 60.0
+CAP_S = 60.0
+"""An incident that is not over after this long counts as not recovered."""
+QUIET_S = 30.0
+"""How long a drill without a fault watches that nobody acts."""
+GREEN_BEFORE = 3
+"""Green seconds of the probe before anything is broken: a baseline."""
+SETTLE_S = 30.0
+SEAL_S = 15.0
+POLL_S = 0.1
+
+
+class DrillFailed(RuntimeError):
+    """The drill itself could not be carried out; says nothing about the responders."""
+
+
+class Outcome(msgspec.Struct):
+    """What a run found out, as it goes on."""
+
+    injected_ns: int = 0
+    took_effect: bool = False
+    present_at_recovery: bool | None = None
+    recovered: bool = False
+    undone: bool = False
+    ledger: Path | None = None
+    verified: bool | None = None
+    integrity: Integrity | None = None
+
+
+def results_folder() -> Path:
+    """Where the ledgers of drills are kept."""
+    return platformdirs.user_state_path("incident-commander") / "drills"
+
+
+class Drill:
+    """One run in a running world."""
+
+    def __init__(
+        self,
+        world: World,
+        plan: ExperimentPlan,
+        responder: Responder = "swarm",
+        against_swarm: str | None = None,
+        cap_s: float = CAP_S,
+    ) -> None:
+        """Prepare; ``run`` does it."""
+        self._paths = world.paths
+        self._plan = plan
+        self._responder: Responder = responder
+        self._against_swarm = against_swarm
+        self._cap_s = cap_s
+        self._door = DrillDoor(world.paths)
+        self._watch = LedgerWatch(world.paths)
+        self._screen = Screen(world.paths)
+        self._rehearsal: Rehearsal | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def rehearsal(self) -> Rehearsal | None:
+        """The runner, once it is started."""
+        return self._rehearsal
+
+    @property
+    def watch(self) -> LedgerWatch:
+        """The ledger as this drill sees it."""
+        return self._watch
+
+    async def close(self) -> None:
+        """Take the fault out if it is still in, and stop following."""
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
+        if self._rehearsal is not None:
+            await self._rehearsal.abandon()
+
+    async def run(self) -> RunRecord:
+        """Do the whole run.
+
+        Raises:
+            DrillFailed: fleet or swarm did not get ready, or the fault could not be put in.
+        """
+        await self.ready()
+        found = Outcome()
+        try:
+            await self._break(found)
+            await self._until_over(found)
+            await self._mend(found)
+        except (RehearsalFailed, OSError, TimeoutError) as error:
+            raise DrillFailed(str(error) or type(error).__name__) from error
+        await self._settle(found)
+        if self._responder == "swarm":
+            await self._keep_ledger(found)
+        return self._record(found)
+
+    async def ready(self) -> None:
+        """Wait until the fleet is green and whoever responds is ready.
+
+        Raises:
+            DrillFailed: they did not get ready in time.
+        """
+        if self._responder == "swarm":
+            self._following = asyncio.create_task(self._screen.run())
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._until_ready()
+                await self._door.say(Restarts(self._responder == "restart"))
+        except (TimeoutError, OSError) as error:
+            raise DrillFailed(f"fleet and swarm were not ready in {READY_S:.0f} s") from error
+
+    async def _until_ready(self) -> None:
+        # Another process's log and stream: there is no event of ours to wait for.
+        while not (self._green() and self._responders_ready()):  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
+
+    def _green(self) -> bool:
+        last = probe_seconds(self._paths)[-GREEN_BEFORE:]
+        return len(last) == GREEN_BEFORE and all(second.green for second in last)
+
+    def _responders_ready(self) -> bool:
+        return self._responder != "swarm" or self._screen.ready
+
+    # --- the fault ------------------------------------------------------------------------------
+
+    async def _break(self, found: Outcome) -> None:
+        self._rehearsal = await Rehearsal.start(self._paths, self._plan.fault, self._plan.onset_ms)
+        loop = asyncio.get_running_loop()
+        if self._plan.fault is None:
+            await asyncio.sleep(self._plan.onset_ms / 1000)
+            self._harm_swarm()
+            found.injected_ns = int(loop.time() * 1e9)
+            found.took_effect = True
+            return
+        harmed = False
+
+        def injecting(_: int) -> None:
+            nonlocal harmed
+            harmed = True
+            self._harm_swarm()
+
+        found.injected_ns, effect = await self._rehearsal.injected(injecting)
+        assert harmed
+        found.took_effect = effect.took_effect
+
+    def _harm_swarm(self) -> None:
+        """Harm the responders at the moment when they are needed."""
+        if self._against_swarm is None:
+            return
+        pid = read_states(self._paths.processes)[self._screen.primary].pid
+        if not pid:
+            raise DrillFailed("the primary is down before it could be killed")
+        os.kill(pid, signal.SIGKILL)
+
+    async def _until_over(self, found: Outcome) -> None:
+        """Wait until the probe saw the recovery and the swarm has closed its incident."""
+        loop = asyncio.get_running_loop()
+        span_s = QUIET_S if self._plan.fault is None else self._cap_s
+        deadline = found.injected_ns / 1e9 + span_s
+        while loop.time() < deadline:
+            self._watch.poll()
+            seconds = probe_seconds(self._paths)
+            impact = impact_ns(seconds, found.injected_ns)
+            recovery = None if impact is None else recovery_ns(seconds, impact)
+            if recovery is not None and not found.recovered:
+                found.recovered = True
+                found.present_at_recovery = await self._present()
+            if found.recovered and not self._watch.working and self._plan.fault is not None:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _present(self) -> bool | None:
+        assert self._rehearsal is not None
+        effect = await self._rehearsal.present()
+        return None if effect is None else effect.present
+
+    async def _mend(self, found: Outcome) -> None:
+        assert self._rehearsal is not None
+        effect = await self._rehearsal.over()
+        found.undone = effect is None or not effect.present
+
+    # --- after it -------------------------------------------------------------------------------
+
+    async def _settle(self, found: Outcome) -> None:
+        """Let the customers go home and compare what they were told with what is there."""
+        with suppress(OSError):
+            await self._door.say(Restarts(on=False))
+            await self._door.say(Traffic(on=False))
+        deadline = asyncio.get_running_loop().time() + SETTLE_S
+        while asyncio.get_running_loop().time() < deadline:
+            with suppress(OSError):
+                found.integrity = (await self._door.say(AskIntegrity())).integrity
+            if found.integrity is not None and found.integrity.quiet:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _keep_ledger(self, found: Outcome) -> None:
+        """Copy the engine's ledger away once a quorum attests its head, and verify the copy."""
+        folder = results_folder() / self._paths.root.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (self._paths.genesis, self._paths.policy, self._paths.manifest):
+            shutil.copyfile(path, folder / path.name)
+        found.ledger = folder / "ledger.sqlite"
+        deadline = asyncio.get_running_loop().time() + SEAL_S
+        found.verified = False
+        while not found.verified and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(POLL_S)
+            self._watch.poll()
+            with closing(sqlite3.connect(self._paths.engine_ledger)) as source:
+                found.ledger.unlink(missing_ok=True)
+                with closing(sqlite3.connect(found.ledger)) as copy:
+                    source.backup(copy)
+            try:
+                audit = audit_ledger(found.ledger, [read_genesis(self._paths.genesis)], folder)
+            except Doubtful:
+                continue
+            found.verified = audit.certificates > 0 or not self._watch.log
+
+    # --- the record -----------------------------------------------------------------------------
+
+    def _record(self, found: Outcome) -> RunRecord:
+        plan, origin = self._plan, found.injected_ns
+        seconds = probe_seconds(self._paths)
+        impact = impact_ns(seconds, origin) if plan.fault is not None else None
+        recovery = None if impact is None else recovery_ns(seconds, impact)
+        story = self._story(origin)
+        integrity = found.integrity
+        record = RunRecord(
+            experiment=plan.name,
+            policy=self._responder,
+            against_swarm=self._against_swarm,
+            seed=plan.seed,
+            target=plan.target,
+            took_effect=found.took_effect,
+            impact_s=since(impact, origin),
+            detect_s=since(story.detected_ns, origin),
+            diagnose_s=since(story.diagnosed_ns, origin),
+            decide_s=since(story.decided_ns, origin),
+            act_s=since(story.acted_ns, origin),
+            recover_s=since(recovery, origin) if found.recovered else None,
+            recovered=found.recovered,
+            fault_present_at_recovery=found.present_at_recovery,
+            diagnosis_right=story.diagnosis_right if plan.fault is not None else None,
+            actions=story.actions,
+            undone=found.undone,
+            certificate_verified=found.verified if story.actions else None,
+            orders_acknowledged=integrity.orders_acknowledged if integrity else 0,
+            orders_lost=integrity.orders_lost if integrity else 0,
+            needless_actions=story.needless_actions,
+            handed_over=story.handed_over,
+            ledger=str(found.ledger) if found.ledger else None,
+        )
+        return msgspec.structs.replace(record, failure=failure_of(record, integrity))
+
+    def _story(self, origin: int) -> Story:
+        council = self._watch.council
+        if council is None:
+            return Story(None, None, None, None, None, (), 0, handed_over=False)
+        return story_of(self._watch.log, council, self._plan.expectation, origin)
+
+
+def failure_of(record: RunRecord, integrity: Integrity | None) -> str:
+    """Why a run does not pass; empty when it does (pure)."""
+    if not record.took_effect:
+        return "the fault did not take effect"
+    if not record.undone:
+        return "the fault is still in"
+    if integrity is None or not integrity.quiet:
+        return "orders were still under way at the end"
+    if not integrity.equal:
+        return "acknowledged orders, orders in the database and stock taken differ"
+    if record.policy != "swarm":
+        return ""
+    if record.needless_actions:
+        return f"{record.needless_actions} needless actions"
+    if record.target is None:
+        return ""
+    if not record.recovered:
+        return "not recovered"
+    if record.fault_present_at_recovery:
+        return "recovered with the fault still in"
+    if not record.certificate_verified:
+        return "the certificate does not verify"
+    return ""

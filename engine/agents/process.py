@@ -1,0 +1,242 @@
+"""One agent's process: its key, its replica, its own telemetry, and the mind between them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from engine.act.orders import Order
+from engine.agents.mind import Mind, Now
+from engine.agents.spoken import SpokenFile
+from engine.bus.nats import NatsBus
+from engine.clock import Clock, SystemClock
+from engine.codec import encode
+from engine.consensus.client import Submitter
+from engine.consensus.evidence import convicts
+from engine.consensus.runtime import ReplicaRuntime
+from engine.council import Council, IncidentStatus
+from engine.diagnostics import log_to_stderr
+from engine.founding import appearance, constitution, publish_key
+from engine.genesis import Genesis
+from engine.ledger.replay import Replay
+from engine.ledger.sqlite import SqliteLedger
+from engine.paths import RunPaths
+from engine.policy import Rules
+from engine.ports import Bus
+from engine.signing import Ed25519Signer, Ed25519Verifier
+from engine.supervisor import lifeline_stdin
+from engine.telemetry.collector import Collector
+from engine.telemetry.window import Window
+from engine.topology import Manifest, read_endpoints
+from engine.vocabulary import (
+    AgentId,
+    AuthorId,
+    Entry,
+    Operation,
+    TraceEvent,
+    Vitals,
+)
+
+THINK_EVERY_S = 0.25
+"""Between two looks at the window when the log is silent; a new entry wakes the mind at once."""
+REMIND_EVERY_S = 1.0
+"""Between two reminders to the actuator of an order that it has not reported on."""
+REPORT_EVERY_S = 1.0
+TRACE_EVERY_S = 0.2
+MAX_TRACE = 512
+"""Trace events waiting; the oldest are dropped and counted."""
+MAX_SAYING = 64
+"""Operations on their way into the log at once."""
+
+log = structlog.get_logger()
+
+
+class Agent:
+    """The composition of one agent."""
+
+    def __init__(
+        self,
+        agent: AgentId,
+        signer: Ed25519Signer,
+        constitution_: tuple[Genesis, Rules, Manifest],
+        paths: RunPaths,
+        bus: Bus,
+        clock: Clock,
+    ) -> None:
+        """Open the agent's own files and catch up with its own ledger."""
+        genesis, rules, manifest = constitution_
+        verifier = Ed25519Verifier()
+        folder = paths.agent(agent)
+        self._id = agent
+        self._paths = paths
+        self._bus = bus
+        self._clock = clock
+        self._trace: deque[TraceEvent] = deque(maxlen=MAX_TRACE)
+        self._trace_dropped = 0
+        self._awake = asyncio.Event()
+        self._saying: set[asyncio.Task[int]] = set()
+        self._store = SqliteLedger(folder / "ledger.sqlite", genesis)
+        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._replay = Replay(self._council)
+        for entry in self._store.read_all():
+            self._replay.apply(entry)
+        self._window = Window(manifest)
+        self._spoken = SpokenFile(folder / "spoken")
+        self._mind = Mind(agent, signer, self._council, self._window, self._spoken)
+        self._runtime = ReplicaRuntime.open(
+            agent=agent,
+            genesis=genesis,
+            signer=signer,
+            verifier=verifier,
+            bus=bus,
+            store=self._store,
+            votes=folder / "votes",
+            clock=clock,
+            on_execute=self._executed,
+            on_trace=self._traced,
+        )
+        self._submitter = Submitter(
+            bus,
+            signer,
+            agent,
+            genesis,
+            verifier,
+            clock,
+            after=self._replay.newest_counter(agent),
+        )
+        self._place = [member.id for member in genesis.agents].index(agent)
+        self._n = genesis.n
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(work, name=name)
+                for name, work in {
+                    "replica": self._runtime.run(),
+                    "submitter": self._submitter.run(),
+                    "senses": self._sense(),
+                    "mind": self._think(),
+                    "orders": self._remind_actuator(),
+                    "vitals": self._report(),
+                    "trace": self._send_trace(),
+                }.items()
+            ]
+            await stop.wait()
+            for task in running:
+                task.cancel()
+        self._spoken.close()
+
+    # --- the log --------------------------------------------------------------------------------
+
+    def _executed(self, entry: Entry, _received_ns: int) -> None:
+        self._replay.apply(entry)
+        self._awake.set()
+
+    def _traced(self, event: TraceEvent) -> None:
+        if len(self._trace) == MAX_TRACE:
+            self._trace_dropped += 1
+        self._trace.append(event)
+
+    # --- senses and mind ------------------------------------------------------------------------
+
+    async def _sense(self) -> None:
+        """Collect this agent's own telemetry, at its own phase of the period."""
+        await appearance(self._paths.endpoints)
+        endpoints = read_endpoints(self._paths.endpoints)
+        phase_ms = 1000 * self._place // self._n
+        collector = Collector(
+            endpoints, self._council.manifest, self._window, self._clock, phase_ms
+        )
+        await collector.run()
+
+    async def _think(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(THINK_EVERY_S):
+                    await self._awake.wait()
+            except TimeoutError:
+                pass
+            self._awake.clear()
+            now = Now(self._clock.unix_ms(), self._clock.monotonic_ns() // 1_000_000)
+            for operation in self._mind.step(now):
+                self._say([operation])
+
+    def _say(self, operations: Sequence[Operation]) -> None:
+        if len(self._saying) >= MAX_SAYING:
+            log.error("too_much_to_say", dropped=len(operations))
+            return
+        task = asyncio.create_task(self._submitter.submit(operations))
+        self._saying.add(task)
+        task.add_done_callback(self._saying.discard)
+
+    # --- towards actuator and screens -----------------------------------------------------------
+
+    async def _remind_actuator(self) -> None:
+        """Bring complete certificates to the actuator until it has reported on them."""
+        while True:
+            for incident in self._council.open_incidents:
+                attempt = incident.attempt
+                certificate = attempt.certificate
+                if certificate is None:
+                    continue
+                orders: tuple[bytes, ...] = ()
+                if incident.status is IncidentStatus.UNDOING:
+                    orders = tuple(attempt.undo_orders.values())
+                elif incident.status is not IncidentStatus.CERTIFIED:
+                    continue
+                await self._bus.publish(
+                    f"certificate.{self._id}", encode(Order(certificate, orders))
+                )
+            try:
+                async with asyncio.timeout(REMIND_EVERY_S):
+                    await self._runtime.executed_more()
+            except TimeoutError:
+                pass
+
+    async def _report(self) -> None:
+        while True:
+            now_ms = self._clock.unix_ms()
+            age_ms = self._window.links_age_ms(now_ms)
+            vitals = Vitals(
+                agent=self._id,
+                view=self._runtime.view,
+                executed=self._runtime.executed,
+                phase=self._runtime.phase,
+                window_age_ms=-1 if age_ms is None else age_ms,
+                trace_dropped=self._trace_dropped,
+                bus_dropped=self._bus.dropped,
+                ready=not self._window.is_stale(now_ms) and self._runtime.ready,
+            )
+            await self._bus.publish(f"status.{self._id}", encode(vitals))
+            await asyncio.sleep(REPORT_EVERY_S)
+
+    async def _send_trace(self) -> None:
+        while True:
+            await asyncio.sleep(TRACE_EVERY_S)
+            if self._trace:
+                events = tuple(self._trace)
+                self._trace.clear()
+                await self._bus.publish(f"trace.{self._id}", encode(events))
+
+
+async def run_agent(paths: RunPaths, agent: AgentId) -> None:
+    """Be ``agent`` of the run at ``paths`` until standard input ends.
+
+    Raises:
+        Malformed: a file of the run is wrong, or not what genesis pins.
+        KeyFileError: this agent's key cannot be used.
+    """
+    log_to_stderr(agent)
+    stop = lifeline_stdin()
+    folder = paths.agent(agent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    signer = Ed25519Signer.load_or_create(folder / "key")
+    publish_key(paths, AuthorId(agent), signer)
+    found = await constitution(paths)
+    bus = await NatsBus.connect(paths.bus_credential(agent))
+    try:
+        await Agent(agent, signer, found, paths, bus, SystemClock()).run(stop)
+    finally:
+        await bus.close()

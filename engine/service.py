@@ -1,0 +1,243 @@
+"""The engine: keeps the swarm running, follows its log, and shows it to screens.
+
+The composition root of a run. It holds no key that matters: it cannot vote, approve or act; what an
+operator signed it relays, and what it shows it has verified by commit certificates.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from engine import founding
+from engine.act.door import knock
+from engine.bus import server
+from engine.bus.nats import NatsBus
+from engine.clock import Clock, SystemClock
+from engine.codec import Malformed, decode
+from engine.consensus.certificate import chain_after
+from engine.consensus.evidence import convicts
+from engine.council import Council
+from engine.diagnostics import log_to_stderr
+from engine.genesis import Genesis
+from engine.ledger.follower import LedgerFollower
+from engine.ledger.replay import Replay
+from engine.ledger.sqlite import SqliteLedger
+from engine.paths import RunPaths
+from engine.policy import Rules
+from engine.projection import EngineFigures, Projection
+from engine.signing import Ed25519Verifier
+from engine.stream.hub import Hub, open_hub
+from engine.stream.wire import Command, Reply
+from engine.supervisor import Child, ProcessState, Supervisor, lifeline_stdin, write_states
+from engine.telemetry.collector import Collector
+from engine.telemetry.window import Window
+from engine.topology import Manifest, read_endpoints, read_manifest
+from engine.trace import Trace
+from engine.vocabulary import (
+    AuthorId,
+    Entry,
+    Frozen,
+    Signed,
+    Submission,
+    Thawed,
+    TraceEvent,
+    Vitals,
+)
+
+MAIN = Path(__file__).resolve().parent.parent / "main.py"
+OPERATOR = AuthorId("operator")
+SHOW_EVERY_S = 0.1
+"""Between two states for screens; the hub sends nothing when nothing changed."""
+RELAY_TRIES = 20
+RELAY_EVERY_S = 0.5
+
+log = structlog.get_logger()
+
+
+class Engine:
+    """One run's engine, once its cluster is founded."""
+
+    def __init__(
+        self,
+        paths: RunPaths,
+        constitution: tuple[Genesis, Rules, Manifest],
+        bus: NatsBus,
+        supervisor: Supervisor,
+        clock: Clock,
+    ) -> None:
+        """Open the engine's copy of the ledger and fold what it holds."""
+        genesis, rules, manifest = constitution
+        verifier = Ed25519Verifier()
+        self._paths = paths
+        self._bus = bus
+        self._clock = clock
+        self._supervisor = supervisor
+        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._replay = Replay(self._council)
+        self._chain: bytes = genesis.cluster
+        self._window = Window(manifest)
+        self._trace = Trace(paths.engine / "trace.sqlite")
+        self._projection = Projection(self._council, self._window)
+        self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
+        for entry, received_ms in self._store.read_stamped():
+            self._fold(entry, received_ms)
+        self._follower = LedgerFollower(bus, genesis, verifier, self._store, clock, self._taken)
+        self._relays: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow, collect and show until ``stop`` is set."""
+        await self._bus.subscribe("status.*", self._vitals)
+        await self._bus.subscribe("trace.*", self._traced)
+        epoch = self._clock.unix_ms() // 1000
+        async with (
+            open_hub(self._paths, epoch=epoch, on_command=self._command) as hub,
+            asyncio.TaskGroup() as tasks,
+        ):
+            running = [
+                tasks.create_task(self._follower.run()),
+                tasks.create_task(self._collect()),
+                tasks.create_task(self._watch_probe()),
+                tasks.create_task(self._show(hub)),
+            ]
+            await stop.wait()
+            for task in running:
+                task.cancel()
+        self._trace.close()
+
+    # --- the log --------------------------------------------------------------------------------
+
+    def _taken(self, entry: Entry, _received_ns: int) -> None:
+        """Fold an entry that the follower has verified and stored."""
+        self._fold(entry, self._clock.unix_ms())
+
+    def _fold(self, entry: Entry, received_ms: int) -> None:
+        happenings = self._replay.apply(entry)
+        self._chain = chain_after(
+            self._chain, entry, self._council.genesis.cluster, self._council.genesis.epoch
+        )
+        self._projection.ordered(entry, happenings, self._chain, received_ms)
+
+    # --- telemetry for screens ------------------------------------------------------------------
+
+    async def _collect(self) -> None:
+        await founding.appearance(self._paths.endpoints)
+        endpoints = read_endpoints(self._paths.endpoints)
+        await Collector(
+            endpoints, self._council.manifest, self._window, self._clock, phase_ms=500
+        ).run()
+
+    async def _watch_probe(self) -> None:
+        """Show what the probe says second by second; its signed words are in the log."""
+        await founding.appearance(self._paths.probe_log)
+        with self._paths.probe_log.open("rb") as file:
+            pending = b""
+            while True:
+                pending += file.read()
+                *lines, pending = pending.split(b"\n")
+                for line in lines:
+                    self._projection.probed(line)
+                await asyncio.sleep(0.5)
+
+    async def _vitals(self, _subject: str, payload: bytes) -> None:
+        try:
+            vitals = decode(payload, Vitals)
+        except Malformed as error:
+            log.warning("vitals_malformed", why=str(error))
+            return
+        self._projection.heard(vitals, self._clock.unix_ms())
+
+    async def _traced(self, _subject: str, payload: bytes) -> None:
+        try:
+            events = decode(payload, tuple[TraceEvent, ...])
+        except Malformed as error:
+            log.warning("trace_malformed", why=str(error))
+            return
+        self._trace.add(events)
+
+    async def _show(self, hub: Hub) -> None:
+        while True:
+            hub.publish(
+                self._projection.state(
+                    self._clock.unix_ms(),
+                    EngineFigures(self._supervisor.states, self._bus.dropped, self._trace.dropped),
+                )
+            )
+            await asyncio.sleep(SHOW_EVERY_S)
+
+    # --- the one way back -----------------------------------------------------------------------
+
+    async def _command(self, command: Command) -> Reply:
+        """Pass an operator's signed submission on: to the log, and a freeze to the actuator too."""
+        try:
+            submission = decode(decode(command.payload, Signed).payload, Submission)
+        except Malformed as error:
+            return Reply(command.id, accepted=False, reason=str(error))
+        if submission.author not in self._council.genesis.operators:
+            return Reply(command.id, accepted=False, reason="not signed by an operator")
+        if any(isinstance(operation, Frozen | Thawed) for operation in submission.operations):
+            try:
+                answer = await knock(self._paths.freeze_socket, command.payload)
+            except (OSError, TimeoutError):
+                answer = "refused: the actuator does not answer"
+            if answer.startswith("refused"):
+                return Reply(command.id, accepted=False, reason=answer)
+        if len(self._relays) >= RELAY_TRIES:
+            return Reply(command.id, accepted=False, reason="too many commands are on their way")
+        task = asyncio.create_task(self._relay(submission, command.payload))
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+        return Reply(command.id, accepted=True)
+
+    async def _relay(self, submission: Submission, payload: bytes) -> None:
+        for _ in range(RELAY_TRIES):
+            if self._replay.holds(submission.author, submission.counter):
+                return
+            await self._bus.publish(f"submit.{submission.author}", payload)
+            await asyncio.sleep(RELAY_EVERY_S)
+        log.error("command_not_ordered", author=submission.author, counter=submission.counter)
+
+
+def swarm_children(paths: RunPaths, size: int) -> Sequence[Child]:
+    """The processes of a swarm beside its bus: agents and actuator."""
+    base = [sys.executable, str(MAIN)]
+    at = ["--run-dir", str(paths.root)]
+    children = [
+        Child(agent, [*base, "agent", *at, "--id", agent], paths.agents / f"{agent}.err")
+        for agent, _ in founding.swarm_of(size)
+    ]
+    children.append(Child("actuator", [*base, "actuator", *at], paths.actuator / "actuator.err"))
+    return children
+
+
+async def run_engine(paths: RunPaths, size: int) -> None:
+    """Be the engine of the run at ``paths`` until standard input ends.
+
+    Raises:
+        Malformed: a file of the run is wrong, or not what genesis pins.
+    """
+    log_to_stderr("engine")
+    stop = lifeline_stdin()
+    clock = SystemClock()
+
+    def changed(states: list[ProcessState]) -> None:
+        write_states(states, paths.processes)
+
+    supervisor = Supervisor(clock, changed)
+    agents = [agent for agent, _ in founding.swarm_of(size)]
+    try:
+        bus_server = server.prepare(paths, agents)
+        supervisor.add(Child("nats", list(bus_server.argv), paths.bus / "nats.err"))
+        for child in swarm_children(paths, size):
+            supervisor.add(child)
+        if not paths.genesis.exists():
+            manifest = read_manifest(paths.manifest)
+            await founding.found(paths, manifest.name, size, [OPERATOR], with_probe=True)
+        constitution = await founding.constitution(paths)
+        bus = await NatsBus.connect(paths.bus_credential("engine"))
+        await Engine(paths, constitution, bus, supervisor, clock).run(stop)
+        await bus.close()
+    finally:
+        await supervisor.stop()
