@@ -9,7 +9,7 @@ import socket
 import msgspec
 
 from chaos.faults.fault import Effect, Fault
-from chaos.fleet.integrity import Integrity
+from chaos.integrity import Integrity
 from engine.act.fleet import MAX_LINE_BYTES, exchange
 from engine.paths import RunPaths
 from engine.topology import FleetStatus

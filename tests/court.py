@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.act import catalogue
 from engine.certificate import certificate_digest, plan_digest, sign_body
 from engine.codec import encode
-from engine.council import Attempt, Council, Happening, Incident
+from engine.council import Attempt, Council, Happening, Incident, IncidentStatus
 from engine.council.docket import Convict
 from engine.council.state import Proposal
 from engine.genesis import ACTUATOR, PROBE, Genesis, Member
@@ -193,6 +193,10 @@ class Court:
     def incident(self) -> Incident:
         """The first incident."""
         return self.council.incidents[CHECKOUT]
+
+    def status(self) -> IncidentStatus:
+        """How far the first incident has come."""
+        return self.incident.status
 
     @property
     def attempt(self) -> Attempt:

@@ -1,37 +1,75 @@
 """Carries the SLO probe's announcements to the council, signed with the probe's own key.
 
-The probe judges with or without a bus; what cannot be said waits here, bounded.
+The probe judges with or without a swarm; what cannot be said yet waits here, bounded.
 """
 
 import asyncio
+import contextlib
+import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from engine.codec import Malformed
 from engine.paths import RunPaths
-from engine.vocabulary import Operation, Probed
+from engine.signing import KeyFileError
+from engine.vocabulary import MAX_ITEMS, Operation, Probed
 
 MAX_WAITING = 64
-"""Announcements waiting for a bus; the oldest are dropped and counted."""
+"""Announcements waiting for the council; the oldest are dropped and counted."""
 RETRY_EVERY_S = 1.0
+SUBMIT_WITHIN_S = 15.0
+"""Without a quorum nothing is ordered; then what waits is sent anew, with what came since."""
+
+log = logging.getLogger(__name__)
 
 
 class Submitter(Protocol):
     """Whoever gets operations ordered: ``engine.consensus.client.Submitter``."""
 
-    async def submit(self, operations: Sequence[Operation]) -> object:
-        """Sign ``operations`` and send them to the agents."""
+    async def submit(self, operations: Sequence[Operation]) -> int:
+        """Have ``operations`` ordered as one submission."""
         ...
 
 
-class Announcer:
-    """Announces in order, one after the other."""
+Opener = Callable[[RunPaths], Awaitable[Submitter | None]]
 
-    def __init__(self, paths: RunPaths, submitter: Submitter | None = None) -> None:
-        """Announce through ``submitter``, or through the run's bus once there is one."""
+
+async def open_submitter(paths: RunPaths) -> Submitter | None:
+    """The probe's way into the log of a run's swarm, or None while there is no swarm.
+
+    Raises:
+        Malformed: a file of the swarm cannot be used.
+        KeyFileError: the probe's key cannot be used.
+    """
+    credential = paths.bus_credential("probe")
+    if not (paths.genesis.exists() and credential.exists() and paths.probe_key.exists()):
+        return None
+    # Loaded when there is a swarm at all: they would double what the probe needs to start.
+    from engine import genesis as genesis_file
+    from engine.bus.nats import NatsBus
+    from engine.clock import SystemClock
+    from engine.consensus.client import Submitter as BusSubmitter
+    from engine.signing import Ed25519Signer, Ed25519Verifier
+
+    genesis = genesis_file.read(paths.genesis)
+    signer = Ed25519Signer.load(paths.probe_key)
+    if genesis.probe != signer.public_key:
+        raise Malformed(f"{paths.probe_key}: genesis pins another probe; start the run anew")
+    bus = await NatsBus.connect(credential)
+    author, verifier, clock = genesis_file.PROBE, Ed25519Verifier(), SystemClock()
+    return BusSubmitter(bus, signer, author, genesis, verifier, clock)
+
+
+class Announcer:
+    """Announces in order; what gathers while the council is busy goes out together."""
+
+    def __init__(self, paths: RunPaths, opener: Opener = open_submitter) -> None:
+        """Announce to the swarm of the run at ``paths``, once there is one."""
         self.dropped = 0
         self._paths = paths
-        self._submitter = submitter
+        self._opener = opener
+        self._submitter: Submitter | None = None
         self._waiting: deque[Probed] = deque()
         self._wake = asyncio.Event()
 
@@ -47,18 +85,25 @@ class Announcer:
         """Say what is to be said, for ever."""
         while True:
             await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                if not await self._say(self._waiting[0]):
-                    await asyncio.sleep(RETRY_EVERY_S)
-                    continue
-                self._waiting.popleft()
+            if not await self._say(tuple(self._waiting)[:MAX_ITEMS]):
+                # A new announcement does not hurry a council that is not there.
+                await asyncio.sleep(RETRY_EVERY_S)
+            elif not self._waiting:
+                self._wake.clear()
 
-    async def _say(self, probed: Probed) -> bool:
-        if self._submitter is None:
-            return False
+    async def _say(self, announcements: tuple[Probed, ...]) -> bool:
         try:
-            await self._submitter.submit([probed])
-        except OSError:
+            if self._submitter is None:
+                self._submitter = await self._opener(self._paths)
+            if self._submitter is None:
+                return False
+            async with asyncio.timeout(SUBMIT_WITHIN_S):
+                await self._submitter.submit(announcements)
+        except (OSError, Malformed, KeyFileError) as error:
+            log.warning("not_announced", extra={"why": str(error)})
             return False
+        for said in announcements:
+            with contextlib.suppress(ValueError):
+                # It may have been dropped meanwhile, as the oldest of too many.
+                self._waiting.remove(said)
         return True

@@ -11,10 +11,10 @@ import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from chaos.fleet.calls import REQUEST_ID
-from chaos.fleet.integrity import OrderNote
 from chaos.fleet.schedule import Visit
 from chaos.fleet.shop.order import Order
 from chaos.fleet.wiring import LOOPBACK, Wiring
+from chaos.integrity import OrderNote
 
 TIMEOUT_S = 3.0
 MAX_CONNECTIONS = 128

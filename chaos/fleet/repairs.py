@@ -7,7 +7,6 @@ no outcome after a crash is unknown, and is not tried again.
 import asyncio
 import os
 from pathlib import Path
-from typing import assert_never
 
 import msgspec
 
@@ -134,8 +133,6 @@ class Repairs:
                 if not known_release(slot, action.to_release):
                     return self._report(action, OutcomeKind.NOT_DONE, "no such release")
                 done = await self._floor.deploy(slot, action.to_release)
-            case _ as unreachable:
-                assert_never(unreachable)
         if done is None:
             return self._report(action, OutcomeKind.NOT_DONE, "another run is there now")
         if not done:

@@ -37,7 +37,7 @@ POSTGRES_SETTINGS = {
     "log_line_prefix": "",
     "restart_after_crash": "on",
 }
-CONNECT_WITHIN_S = 1.0
+CONNECT_WITHIN_S = 1
 
 
 def check_reachable(path: Path) -> None:

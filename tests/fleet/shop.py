@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from chaos.door import AskIntegrity, AskState, DrillDoor, UndoAll
-from chaos.fleet.integrity import Integrity
+from chaos.integrity import Integrity
 from engine.act.fleet import FleetExecutor
 from engine.paths import RunPaths
 from engine.topology import Endpoints, FleetStatus, ServiceStatus, read_endpoints

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from chaos.fleet.integrity import Integrity, OrderNote, told
+from chaos.integrity import Integrity, OrderNote, told
 
 
 def lines(*notes: tuple[str, str]) -> list[bytes]:
