@@ -28,6 +28,8 @@ class RunningShop:
     def __init__(self, folder: Path) -> None:
         self.paths = RunPaths(folder).make()
         shutil.copyfile(MANIFEST, self.paths.manifest)
+        # A killed orchestrator could not take its word back.
+        self.paths.endpoints.unlink(missing_ok=True)
         self._errors = (folder / "fleet.err").open("ab")
         self.started_s = time.monotonic()
         self.process = subprocess.Popen(

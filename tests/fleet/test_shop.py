@@ -12,7 +12,9 @@ import pytest
 from chaos.door import AskEffect, DrillAnswer, DrillRequest, Inject, Restarts, Traffic, Undo
 from chaos.experiments import BAD_RELEASES
 from chaos.faults.fault import DeployRelease, KillService
+from chaos.faults.undo import State, UndoEntry, ledger_path, newest
 from chaos.fleet.ask import ask
+from chaos.fleet.repairs import JournalLine, RepairJournal
 from engine.act.fleet import FleetExecutor, exchange
 from engine.ports import ActionKey
 from engine.vocabulary import (
@@ -264,12 +266,16 @@ async def test_the_probe_sees_a_kill_within_two_seconds_and_green_again_after_it
     await eventually(green)
 
 
-def test_when_the_orchestrator_is_killed_no_process_is_left() -> None:
+def test_when_the_orchestrator_is_killed_nothing_is_left_and_the_next_start_is_clean() -> None:
     with tempfile.TemporaryDirectory(prefix="shop-") as folder:
         shop = RunningShop(Path(folder))
         shop.wait_until_up()
         members = shop.members()
         assert len(members) > 12
+        restart, used = RestartService(PAYMENTS, shop.generation(PAYMENTS)), key()
+        asyncio.run(kill(shop, PAYMENTS))
+        # What a crash between intent and outcome leaves on the disk.
+        RepairJournal(shop.paths.fleet / "repairs.jsonl").write(JournalLine(used, restart))
 
         os.kill(shop.process.pid, signal.SIGKILL)
         assert shop.stop() == -signal.SIGKILL
@@ -278,6 +284,21 @@ def test_when_the_orchestrator_is_killed_no_process_is_left() -> None:
             return not any(alive(pid) for pid in members)
 
         asyncio.run(eventually(gone, deadline_s=5))
+        assert [entry.state for entry in entries(shop)] == [State.INJECTED]
+
+        shop = RunningShop(Path(folder))
+        shop.wait_until_up()
+        report = asyncio.run(shop.executor.perform(used, restart))
+        status = shop.status(PAYMENTS)
+        shop.stop()
+
+        assert [entry.state for entry in entries(shop)] == [State.UNDONE]
+        assert status.alive
+        assert (report.outcome, report.generation) == (OutcomeKind.UNKNOWN, status.generation)
+
+
+def entries(shop: RunningShop) -> list[UndoEntry]:
+    return list(newest(ledger_path(shop.paths).read_bytes()).values())
 
 
 def test_when_the_lifeline_closes_everything_ends_cleanly() -> None:
