@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class Swarm:
 
 
 @asynccontextmanager
-async def swarm(folder: Path) -> AsyncIterator[Swarm]:
+async def swarm(folder: Path) -> AsyncGenerator[Swarm]:
     """A swarm with its server and all agents running."""
     made = Swarm(folder)
     try:
