@@ -58,8 +58,9 @@ def _about_fleet(old: ScreenState, new: ScreenState) -> list[tuple[str, str]]:
 
 
 def _is_green(state: ScreenState) -> bool:
+    """Nothing is broken or unknown; a service that warns for a moment makes no line of its own."""
     return bool(state.services) and all(
-        service.health is Health.OK for service in state.services.values()
+        service.health in (Health.OK, Health.WARN) for service in state.services.values()
     )
 
 

@@ -118,24 +118,24 @@ def objection_to(proposed: Plan, manifest: Manifest) -> str:
     Everything that can be checked is checked here, the same by every agent and by the actuator.
     """
     if not 1 <= len(proposed.actions) <= MAX_ACTIONS_PER_PLAN:
-        return f"a plan has 1 to {MAX_ACTIONS_PER_PLAN} actions"
+        return f"has {len(proposed.actions)} actions, not 1 to {MAX_ACTIONS_PER_PLAN}"
     for action in proposed.actions:
         spec = manifest.spec(action.service)
         if spec is None:
             return "acts on a service that is not in the manifest"
         if not rule_of(action).proposable:
-            return f"{tag_of(action)} may only undo another action"
+            return f"would {tag_of(action)}, which may only undo something"
         if isinstance(action, RollBack) and (
             spec.kind != "http" or action.to_release == action.generation.release
         ):
             return "rolls back to where it is, or a service that has no releases of ours"
     expected = plan(proposed.actions, proposed.hypothesis, manifest, proposed.not_after_ms)
     if proposed.undo != expected.undo:
-        return "its undo is not what the catalogue declares"
+        return "has another undo than the catalogue declares"
     if proposed.risk is not expected.risk:
-        return "its risk is not what the catalogue says"
+        return "has another risk than the catalogue says"
     if proposed.blast_radius != expected.blast_radius:
-        return "its blast radius is not what the call graph says"
+        return "has another blast radius than the call graph says"
     if proposed.hypothesis.service not in {action.service for action in proposed.actions}:
         return "does not act on the service that it suspects"
     return ""

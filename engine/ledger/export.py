@@ -29,8 +29,6 @@ class Export(NamedTuple):
 
     genesis: Genesis
     entries: tuple[Entry, ...]
-    chains: tuple[bytes, ...]
-    """What the export says the chain digest after each entry is."""
     seal: Seal | None
 
 
@@ -81,10 +79,9 @@ def parse_export(text: str) -> Export:
     Raises:
         Malformed: it is none; names the line.
     """
-    lines = text.splitlines()
+    lines = text.splitlines(keepends=True)
     genesis: Genesis | None = None
     entries: list[Entry] = []
-    chains: list[bytes] = []
     seal: Seal | None = None
     for number, line in enumerate(lines, 1):
         where = f"line {number}"
@@ -95,12 +92,17 @@ def parse_export(text: str) -> Export:
             genesis = _decoded(fields, "genesis", Genesis, where)
         elif "entry" in fields:
             entries.append(_decoded(fields, "entry", Entry, where))
-            chains.append(_hexadecimal(fields, where))
         else:
             seal = _decoded(fields, "seal", Seal, where)
     if genesis is None:
         raise Malformed("line 1: the genesis is missing")
-    return Export(genesis, tuple(entries), tuple(chains), seal)
+    # What stands beside the encoded parts for people must be what they say, to the letter.
+    for number, (line, due) in enumerate(
+        zip(lines, lines_of(genesis, entries, seal), strict=True), 1
+    ):
+        if line != due:
+            raise Malformed(f"line {number}: not the line that its own contents make")
+    return Export(genesis, tuple(entries), seal)
 
 
 def _line(fields: dict[str, str | int]) -> str:
@@ -127,10 +129,3 @@ def _decoded(fields: dict[str, str | int], name: str, kind: type[T], where: str)
         raise Malformed(f"{where}: no {name} where one is due") from None
     except (binascii.Error, Malformed) as error:
         raise Malformed(f"{where}: the {name} is damaged: {error}") from None
-
-
-def _hexadecimal(fields: dict[str, str | int], where: str) -> bytes:
-    try:
-        return bytes.fromhex(str(fields["chain"]))
-    except (KeyError, ValueError):
-        raise Malformed(f"{where}: no chain digest where one is due") from None

@@ -1,6 +1,6 @@
 """The offline verifier: trusts nothing but the public keys it is given (pure)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -48,14 +48,13 @@ def verify_ledger(
     seal: Seal | None,
     trusted_keys: Mapping[AuthorId, bytes],
     verifier: Verifier,
-    chains: Sequence[bytes] | None = None,
     *,
     require_seal: bool = True,
 ) -> Report:
     """Check a whole ledger: genesis, numbers, commit certificates, signatures, chain, seal.
 
-    ``chains`` are the chain digests that an export claims. Without a seal nothing says that the
-    tail is complete: only with ``require_seal`` off is that let pass, and the report tells.
+    Without a seal nothing says that the tail is complete: only with ``require_seal`` off is that
+    let pass, and the report tells.
 
     Raises:
         Unproven: something does not hold; says what, and at which entry.
@@ -77,8 +76,6 @@ def verify_ledger(
         except Refused as error:
             raise Unproven(f"entry {number}: {error}") from None
         chain = chain_after(chain, entry, committee.cluster, committee.epoch)
-        if chains is not None and chains[number - 1] != chain:
-            raise Unproven(f"entry {number}: the chain digest beside it is not the one it makes")
         found.extend((number, submission) for submission in clients.fresh(entry))
     if seal is None and require_seal:
         raise Unproven(f"no seal at {number}: entries may be missing at the end")

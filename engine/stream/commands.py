@@ -28,9 +28,6 @@ from engine.vocabulary import (
     UndoRequested,
 )
 
-APPROVAL_MS = 60_000
-"""An approval holds for a minute, or as long as the plan, whichever is shorter."""
-
 
 class Shown(msgspec.Struct, frozen=True):
     """Exactly what an operator had before his eyes when he decided."""
@@ -77,15 +74,11 @@ class Operator:
         )
 
     def approve(self, shown: Shown, now_ms: int) -> Command:
-        """Yes to exactly the plan that was shown."""
-        until = (
-            min(shown.not_after_ms, now_ms + APPROVAL_MS)
-            if shown.not_after_ms
-            else now_ms + APPROVAL_MS
-        )
+        """Yes to exactly the plan that was shown, for as long as that plan may be carried out."""
         command = self._next(now_ms)
+        until_ms = shown.not_after_ms
         return self._signed(
-            command, Approved(command, shown.incident, shown.version, shown.plan_digest, until)
+            command, Approved(command, shown.incident, shown.version, shown.plan_digest, until_ms)
         )
 
     def refuse(self, shown: Shown, now_ms: int) -> Command:

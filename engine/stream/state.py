@@ -34,8 +34,11 @@ class ServiceRow(Row, frozen=True):
     errors: float
     """Share of them that fail, 0 to 1."""
     p95_ms: float
+    """0 where the source gives no percentiles."""
     note: str = ""
     """For instance ``exited: signal 9``."""
+    mean_ms: float = 0.0
+    """How long a request took on average; 0 where nobody says."""
 
 
 class LinkRow(Row, frozen=True):
@@ -46,6 +49,9 @@ class LinkRow(Row, frozen=True):
     rate: float
     errors: float
     p95_ms: float
+    """0 where the source gives no percentiles."""
+    mean_ms: float = 0.0
+    """How long a request took on average; 0 where nobody says."""
 
 
 class AgentRow(Row, frozen=True):

@@ -57,7 +57,7 @@ def _columns(
         Column("health", 9, 9),
         Column("calls/s", 7, 3, right=True),
         Column("fail", 6, 6, right=True),
-        Column("p95", 6, 4, right=True),
+        Column("p95" if _has_percentiles(state) else "mean", 6, 4, right=True),
     ]
     told = [
         _suffering(service, causes.get(name, "")).text for name, service in state.services.items()
@@ -66,6 +66,10 @@ def _columns(
     if wanted:
         columns.append(Column("suffers from", 0, 9))
     return fitting(columns, width, least=min(LONGEST_NAME, wanted))
+
+
+def _has_percentiles(state: ScreenState) -> bool:
+    return any(service.p95_ms for service in state.services.values())
 
 
 def causes_of(services: Mapping[str, ServiceRow], links: Mapping[str, LinkRow]) -> dict[str, str]:
@@ -145,9 +149,10 @@ def _service_cells(prefix: str, service: ServiceRow, cause: str) -> dict[str, Sp
     return {
         "service": Span(prefix + clean(service.name), Role.STRONG if cause else Role.PLAIN),
         "health": health_span(service.health),
-        "calls/s": Span(_rate(service.rate)),
+        "calls/s": _rate(service.rate),
         "fail": _failing(service.errors),
-        "p95": Span(milliseconds(service.p95_ms) if service.rate or service.p95_ms else ""),
+        "p95": _time(service.p95_ms),
+        "mean": _time(service.mean_ms),
         "suffers from": _suffering(service, cause),
     }
 
@@ -172,17 +177,24 @@ def _outside_cells(caller: str, state: ScreenState, causes: Mapping[str, str]) -
     return {
         "service": Span(clean(caller), Role.ACCENT),
         "health": health_span(health),
-        "calls/s": Span(_rate(rate)),
+        "calls/s": _rate(rate),
         "fail": _failing(failing),
-        "p95": Span(milliseconds(max((link.p95_ms for link in links), default=0.0))),
+        "p95": _time(max((link.p95_ms for link in links), default=0.0)),
+        "mean": _time(max((link.mean_ms for link in links), default=0.0)),
         "suffers from": Span(
             f"◂ {suffered[0]}" if suffered and health is not Health.OK else "", Role.WARN
         ),
     }
 
 
-def _rate(rate: float) -> str:
-    return f"{rate:.0f}" if rate >= 100 else f"{rate:.1f}"
+def _rate(rate: float) -> Span:
+    if rate == 0:
+        return Span("·", Role.DIM)
+    return Span(f"{rate:.0f}" if rate >= 100 else f"{rate:.1f}")
+
+
+def _time(value_ms: float) -> Span:
+    return Span(milliseconds(value_ms)) if value_ms else Span("·", Role.DIM)
 
 
 def _failing(share: float) -> Span:

@@ -8,7 +8,7 @@ from engine import genesis as constitution
 from engine.codec import NO_DIGEST, decode
 from engine.genesis import Genesis, Member
 from engine.signing import Domain, Ed25519Signer, Ed25519Verifier, KeyFileError
-from engine.stream.commands import APPROVAL_MS, Operator, Shown
+from engine.stream.commands import Operator, Shown
 from engine.stream.wire import Command
 from engine.vocabulary import (
     AgentId,
@@ -58,15 +58,6 @@ def test_an_approval_names_incident_version_plan_and_expiry() -> None:
     assert isinstance(approved, Approved)
     assert (approved.incident, approved.version, approved.plan) == (SHOWN.incident, 4, plan)
     assert approved.not_after_ms == 50_000
-
-
-def test_an_approval_never_holds_longer_than_a_minute() -> None:
-    far = Shown(SHOWN.incident, 4, PLAN, 10**12)
-
-    approved = _opened(_operator().approve(far, 10_000))
-
-    assert isinstance(approved, Approved)
-    assert approved.not_after_ms == 10_000 + APPROVAL_MS
 
 
 def test_each_command_is_what_it_is_called() -> None:

@@ -1,0 +1,144 @@
+"""Everything that a screen shows, put together (pure: time is handed in)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from engine.council import Council, Happening
+from engine.projection.fleet import link_rows, service_rows
+from engine.projection.incident import incident_row, incident_to_show, proposal_to_show
+from engine.projection.probe import ProbeHistory
+from engine.projection.story import Story
+from engine.projection.swarm import Heard, Process, agent_rows, swarm_row
+from engine.stream.state import LinkRow, ScreenState, ServiceRow, SwarmRow
+from engine.telemetry.window import Window
+from engine.vocabulary import AgentId, Entry, Vitals
+from engine.wording import signal_in_words
+
+FLEET_EVERY_MS = 500
+"""Telemetry comes once a second: drawing it anew more often shows nothing new."""
+MAX_NOTICES = 8
+
+
+class Supervised(Protocol):
+    """What is asked of a supervisor's word on one process."""
+
+    @property
+    def name(self) -> str:
+        """An agent's id, for an agent."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """0 while it is down."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        ...
+
+
+class Counting(Protocol):
+    """What is asked of the trace."""
+
+    dropped: int
+
+
+class Projection:
+    """Follows the log, the probe and the agents' vitals, and makes states of them."""
+
+    def __init__(self, council: Council, window: Window) -> None:
+        """Show ``council`` as it folds, and the fleet as ``window`` sees it."""
+        self._council = council
+        self._window = window
+        self._story = Story(council)
+        self._probe = ProbeHistory(council.manifest.objective)
+        self._heard: dict[AgentId, Heard] = {}
+        self._agents = frozenset(member.id for member in council.genesis.agents)
+        self._fleet: tuple[int, dict[str, ServiceRow], dict[str, LinkRow]] | None = None
+        self._was_ready = False
+
+    # --- what comes in --------------------------------------------------------------------------
+
+    def ordered(self, entry: Entry, happenings: Sequence[Happening], received_ms: int) -> None:
+        """The council has applied the next entry, and this is what it made of it."""
+        self._story.ordered(entry, happenings, received_ms)
+
+    def probed(self, line: bytes) -> None:
+        """The SLO probe has written a line into its log."""
+        self._probe.add(line)
+
+    def heard(self, vitals: Vitals, now_ms: int) -> None:
+        """An agent has said how it is; who is no member is not listened to."""
+        if vitals.agent in self._agents:
+            self._heard[vitals.agent] = Heard(vitals, now_ms)
+
+    # --- what goes out --------------------------------------------------------------------------
+
+    def state(
+        self,
+        now_ms: int,
+        *,
+        processes: Sequence[Supervised] = (),
+        trace: Counting | None = None,
+        bus_dropped: int = 0,
+    ) -> ScreenState:
+        """What screens shall show now."""
+        council, story = self._council, self._story
+        incident = incident_to_show(council, story, now_ms)
+        proposal = proposal_to_show(incident, council) if incident is not None else None
+        running = {process.name: Process(process.pid, process.restarts) for process in processes}
+        agents = agent_rows(council, self._heard, running, proposal, now_ms)
+        swarm = swarm_row(
+            council,
+            self._heard,
+            agents.values(),
+            bus_dropped=bus_dropped,
+            trace_dropped=trace.dropped if trace is not None else 0,
+        )
+        services, links = self._fleet_rows(now_ms)
+        return ScreenState(
+            at_ms=now_ms,
+            swarm=swarm,
+            slo=self._probe.row(),
+            incident=incident_row(incident, proposal, council, story)
+            if incident is not None
+            else None,
+            services=services,
+            links=links,
+            agents=agents,
+            timeline=story.timeline(incident.key) if incident is not None else (),
+            ledger=story.ledger(),
+            notices=self._notices(swarm, now_ms),
+        )
+
+    def _fleet_rows(self, now_ms: int) -> tuple[dict[str, ServiceRow], dict[str, LinkRow]]:
+        if self._fleet is None or not 0 <= now_ms - self._fleet[0] < FLEET_EVERY_MS:
+            self._fleet = (
+                now_ms,
+                service_rows(self._window, now_ms),
+                link_rows(self._window, now_ms),
+            )
+        return self._fleet[1], self._fleet[2]
+
+    def _notices(self, swarm: SwarmRow, now_ms: int) -> tuple[str, ...]:
+        """What a person must know; a swarm that has never been ready is starting, not lost."""
+        self._was_ready = self._was_ready or swarm.ready
+        notices = []
+        if self._was_ready and not swarm.ready:
+            notices.append(f"quorum lost: fewer than {swarm.quorum} of {swarm.n} agents are well")
+        if self._window.watched_ms(now_ms) and self._window.is_stale(now_ms):
+            notices.append("the engine's telemetry is stale")
+        if self._probe.is_silent(now_ms):
+            notices.append("the SLO probe is silent")
+        notices += [f"{agent} is convicted" for agent in sorted(self._council.convicted)]
+        notices += self._forecasts()
+        return tuple(notices[:MAX_NOTICES])
+
+    def _forecasts(self) -> list[str]:
+        warned = {
+            signal_in_words(warning.signal): warning.crosses_at_ms
+            for warnings in self._council.warnings.values()
+            for warning in warnings.values()
+        }
+        return [f"forecast: {signal} will cross its limit" for signal in sorted(warned)]
