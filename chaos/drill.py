@@ -18,7 +18,7 @@ import platformdirs
 
 from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
 from chaos.experiments import ExperimentPlan
-from chaos.fleet.integrity import Integrity
+from chaos.integrity import Integrity
 from chaos.measure import RunRecord, impact_ns, recovery_ns, since
 from chaos.rehearsal import Rehearsal, RehearsalFailed
 from chaos.story import Story, story_of

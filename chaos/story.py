@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from chaos.measure import ActionTaken, since
-from engine.act.catalogue import tag_of
+from engine.catalogue import tag_of
 from engine.certificate import certificate_digest
 from engine.council import Council, Happening, IncidentStatus
 from engine.vocabulary import Acted, Diagnosed, FaultKind, OutcomeKind, ServiceName

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -131,7 +131,9 @@ class World:
 
 
 @asynccontextmanager
-async def running(paths: RunPaths, *, with_swarm: bool, keep: bool = False) -> AsyncIterator[World]:
+async def running(
+    paths: RunPaths, *, with_swarm: bool, keep: bool = False
+) -> AsyncGenerator[World]:
     """A world that lives as long as the context; its folder goes with it unless ``keep``."""
     world = World(paths, with_swarm=with_swarm)
     registration = runs.register(paths, os.getpid())

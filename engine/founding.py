@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from engine import genesis as genesis_file
-from engine.act.catalogue import catalogue_digest
+from engine.catalogue import catalogue_digest
 from engine.codec import Malformed
 from engine.genesis import ACTUATOR, PROBE, Genesis, Member
 from engine.paths import RunPaths
@@ -145,7 +145,7 @@ def check_constitution(
     for path, found_digest, pinned in (
         (policy_path, rules.digest, genesis.policy),
         (manifest_path, manifest.digest, genesis.manifest),
-        (Path("engine/act/catalogue.py"), catalogue_digest(), genesis.catalogue),
+        (Path("engine/catalogue.py"), catalogue_digest(), genesis.catalogue),
     ):
         if found_digest != pinned:
             raise Malformed(f"{path}: not what the genesis pins; put the original back")

@@ -17,7 +17,6 @@ from engine.bus import server
 from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode
-from engine.consensus.certificate import chain_after
 from engine.consensus.evidence import convicts
 from engine.council import Council
 from engine.diagnostics import log_to_stderr
@@ -27,7 +26,7 @@ from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
 from engine.policy import Rules
-from engine.projection import EngineFigures, Projection
+from engine.projection import Projection
 from engine.signing import Ed25519Verifier
 from engine.stream.hub import Hub, open_hub
 from engine.stream.wire import Command, Reply
@@ -77,7 +76,6 @@ class Engine:
         self._supervisor = supervisor
         self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
         self._replay = Replay(self._council)
-        self._chain: bytes = genesis.cluster
         self._window = Window(manifest)
         self._trace = Trace(paths.engine / "trace.sqlite")
         self._projection = Projection(self._council, self._window)
@@ -114,11 +112,7 @@ class Engine:
         self._fold(entry, self._clock.unix_ms())
 
     def _fold(self, entry: Entry, received_ms: int) -> None:
-        happenings = self._replay.apply(entry)
-        self._chain = chain_after(
-            self._chain, entry, self._council.genesis.cluster, self._council.genesis.epoch
-        )
-        self._projection.ordered(entry, happenings, self._chain, received_ms)
+        self._projection.ordered(entry, self._replay.apply(entry), received_ms)
 
     # --- telemetry for screens ------------------------------------------------------------------
 
@@ -162,7 +156,9 @@ class Engine:
             hub.publish(
                 self._projection.state(
                     self._clock.unix_ms(),
-                    EngineFigures(self._supervisor.states, self._bus.dropped, self._trace.dropped),
+                    processes=self._supervisor.states,
+                    trace=self._trace,
+                    bus_dropped=self._bus.dropped,
                 )
             )
             await asyncio.sleep(SHOW_EVERY_S)

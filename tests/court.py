@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.act import catalogue
+from engine import catalogue
 from engine.certificate import certificate_digest, plan_digest, sign_body
 from engine.codec import encode
 from engine.council import Attempt, Council, Happening, Incident, IncidentStatus

@@ -89,7 +89,8 @@ async def _interruptible(work: Coroutine[None, None, int]) -> int:
 async def _run_all(args: argparse.Namespace, plans: list[ExperimentPlan]) -> int:
     print(f"automation: {DRILL_RULES.in_words()} (auto for all risks: this is a drill)")
     records: list[RunRecord] = []
-    for policy in args.policy or ["swarm"]:
+    policies: list[Responder] = args.policy or ["swarm"]
+    for policy in policies:
         for plan in plans:
             record = await _run_one(args, plan, policy)
             records.append(record)

@@ -5,7 +5,7 @@ hexadecimal and a newline; the answer is one line of words.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ PATIENCE_S = 5.0
 
 
 @asynccontextmanager
-async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncIterator[None]:
+async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncGenerator[None]:
     """Answer requests at the socket ``path`` with what ``obey`` says of their bytes."""
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

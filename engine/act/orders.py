@@ -6,7 +6,7 @@ time, the freeze and its own rate, and for an undo the signed orders that fire i
 
 import msgspec
 
-from engine.act import catalogue
+from engine import catalogue
 from engine.certificate import certificate_digest, objection_to
 from engine.codec import NO_DIGEST, Malformed, decode
 from engine.genesis import Genesis

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import msgspec
 
-from engine.act.catalogue import tag_of
 from engine.agents import (
     communication,
     detection,
@@ -19,6 +18,7 @@ from engine.agents import (
     resolution,
 )
 from engine.agents.likelihood import Judgement
+from engine.catalogue import tag_of
 from engine.certificate import certificate_digest, sign_body
 from engine.council import Council, Incident, IncidentStatus, Proposal
 from engine.council.authority import role_of

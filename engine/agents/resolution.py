@@ -9,7 +9,7 @@ agent's words. What has been tried in this incident is not tried again.
 
 from collections.abc import Sequence
 
-from engine.act import catalogue
+from engine import catalogue
 from engine.agents.likelihood import Judgement
 from engine.agents.trouble import changed_ms
 from engine.telemetry.samples import HealthAnswer

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engine.act import catalogue
+from engine import catalogue
 from engine.certificate import plan_digest
 from engine.codec import digest_of, encode
 from engine.council import authority

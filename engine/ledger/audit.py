@@ -42,7 +42,6 @@ class Ledger(msgspec.Struct, frozen=True):
 
     genesis: Genesis
     entries: tuple[Entry, ...]
-    chains: tuple[bytes, ...] | None
     seal: Seal | None
 
 
@@ -57,10 +56,10 @@ def read_ledger(path: Path) -> Ledger:
             is_sqlite = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
         if not is_sqlite:
             export = read_export(path)
-            return Ledger(export.genesis, tuple(export.entries), tuple(export.chains), export.seal)
+            return Ledger(export.genesis, export.entries, export.seal)
         store = open_ledger(path)
         try:
-            return Ledger(store.genesis, tuple(store.read_all()), None, store.seal)
+            return Ledger(store.genesis, tuple(store.read_all()), store.seal)
         finally:
             store.close()
     except OSError as error:
@@ -85,9 +84,7 @@ def audit_ledger(path: Path, trusted: Sequence[Genesis], beside: Path) -> Audit:
         raise Doubtful(f"{path}: no quorum attests its head, so its end may have been cut off")
     verifier = Ed25519Verifier()
     try:
-        report = verify_ledger(
-            known, ledger.entries, ledger.seal, known.author_keys(), verifier, ledger.chains
-        )
+        report = verify_ledger(known, ledger.entries, ledger.seal, known.author_keys(), verifier)
         _, rules, manifest = check_constitution(
             known, beside / "policy.toml", beside / "fleet.toml"
         )

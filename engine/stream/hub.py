@@ -10,7 +10,7 @@ import asyncio
 import hmac
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -107,7 +107,7 @@ class Hub:
         self._published.set()
 
     @asynccontextmanager
-    async def serving(self, port: int = 0) -> AsyncIterator["Hub"]:
+    async def serving(self, port: int = 0) -> AsyncGenerator["Hub"]:
         """Serve on loopback until the context is left; ``address`` says where."""
         server = await serve(
             self._attend,
@@ -283,7 +283,7 @@ class Hub:
 @asynccontextmanager
 async def open_hub(
     paths: RunPaths, *, epoch: int, on_command: CommandHandler, port: int = 0
-) -> AsyncIterator[Hub]:
+) -> AsyncGenerator[Hub]:
     """A hub for the run at ``paths``: its token and its address lie where screens look for them."""
     hub = Hub(token=load_or_create_token(paths.stream_token), epoch=epoch, on_command=on_command)
     async with hub.serving(port):

@@ -1,7 +1,7 @@
 """The console as its user meets it: real app, real hub, real signatures, at three sizes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC
 from pathlib import Path
@@ -79,7 +79,7 @@ class Stage:
         return Reply(command.id, not self.refuse_with, self.refuse_with)
 
     @asynccontextmanager
-    async def engine(self, state: ScreenState) -> AsyncIterator[Hub]:
+    async def engine(self, state: ScreenState) -> AsyncGenerator[Hub]:
         """The engine, showing ``state``."""
         async with open_hub(self.paths, epoch=1, on_command=self.take) as hub:
             hub.publish(state)
@@ -88,7 +88,7 @@ class Stage:
     @asynccontextmanager
     async def console(
         self, size: tuple[int, int] = (140, 45), *, started_by_up: bool = False
-    ) -> AsyncIterator[tuple[ConsoleApp, "Pilot[Leave]"]]:
+    ) -> AsyncGenerator[tuple[ConsoleApp, "Pilot[Leave]"]]:
         """The console, alone."""
         app = ConsoleApp(self.place, zone=UTC, started_by_up=started_by_up)
         async with app.run_test(size=size) as pilot:
@@ -98,7 +98,7 @@ class Stage:
     @asynccontextmanager
     async def both(
         self, state: ScreenState, size: tuple[int, int] = (140, 45)
-    ) -> AsyncIterator[tuple[Hub, ConsoleApp, "Pilot[Leave]"]]:
+    ) -> AsyncGenerator[tuple[Hub, ConsoleApp, "Pilot[Leave]"]]:
         """Engine and console, once the console shows ``state``."""
         async with self.engine(state) as hub, self.console(size) as (app, pilot):
             await until(lambda: app.store.live == state)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -93,14 +93,14 @@ class Agent:
         return time.monotonic() - began_s
 
 
-async def looks() -> AsyncIterator[None]:
+async def looks() -> AsyncGenerator[None]:
     while True:
         yield
         await asyncio.sleep(LOOK_EVERY_S)
 
 
 @asynccontextmanager
-async def watching(paths: RunPaths) -> AsyncIterator[Agent]:
+async def watching(paths: RunPaths) -> AsyncGenerator[Agent]:
     agent = Agent(paths)
     collecting = asyncio.create_task(agent.collector.run())
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from engine.act import catalogue
+from engine import catalogue
 from engine.agents import communication, detection, diagnosis, prediction, resolution
 from engine.agents.likelihood import Judgement
 from engine.telemetry.window import Window

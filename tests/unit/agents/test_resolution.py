@@ -1,8 +1,8 @@
 """Resolution names the run it saw, goes back to what really ran, and repeats nothing."""
 
-from engine.act.catalogue import objection_to
 from engine.agents.diagnosis import rank
 from engine.agents.resolution import RESTART, ROLL_BACK, plan
+from engine.catalogue import objection_to
 from engine.telemetry.window import Window
 from engine.vocabulary import (
     FaultKind,

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -37,7 +37,7 @@ async def abrupt(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 @asynccontextmanager
 async def proxied(
     callee: Callee | None, *, http: bool = True
-) -> AsyncIterator[tuple[Link, int, set[Inward]]]:
+) -> AsyncGenerator[tuple[Link, int, set[Inward]]]:
     """A link to ``callee``, or to a port where nobody listens."""
     ports = HeldPorts()
     port = ports.take()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ async def _client(
     token: str = TOKEN,
     origin: str | None = None,
     **more: Any,  # noqa: ANN401 -- as connect
-) -> AsyncIterator[ClientConnection]:
+) -> AsyncGenerator[ClientConnection]:
     async with connect(
         hub.address,
         additional_headers={"Authorization": f"Bearer {token}"},
@@ -72,7 +72,7 @@ async def _client(
 async def _started(
     hub: Hub,
     **more: Any,  # noqa: ANN401 -- as connect
-) -> AsyncIterator[tuple[ClientConnection, Snapshot]]:
+) -> AsyncGenerator[tuple[ClientConnection, Snapshot]]:
     async with _client(hub, **more) as connection:
         assert isinstance(decode_from_server(await connection.recv()), Hello)
         await connection.send(encode_message(Start()), text=True)
