@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ LOOK_EVERY_S = 0.2
 
 
 @contextmanager
-def shop() -> Iterator[RunPaths]:
+def shop() -> Generator[RunPaths]:
     """A running shop; it ends when its standard input closes, whatever happens here."""
     # Short and crossable by others: socket paths are limited, and PostgreSQL may run as nobody.
     root = Path(tempfile.mkdtemp(prefix="ic-", dir="/tmp"))
@@ -100,7 +100,7 @@ async def looks() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def watching(paths: RunPaths) -> AsyncIterator[Agent]:
+async def watching(paths: RunPaths) -> AsyncGenerator[Agent]:
     agent = Agent(paths)
     collecting = asyncio.create_task(agent.collector.run())
     try:

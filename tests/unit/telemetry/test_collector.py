@@ -1,7 +1,7 @@
 """The collector writes down every answer, and every missing one, of a real server on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def served(shop: Shop) -> AsyncIterator[str]:
+async def served(shop: Shop) -> AsyncGenerator[str]:
     application = web.Application()
     application.router.add_get("/{path:.*}", shop.answer)
     runner = web.AppRunner(application)
