@@ -8,12 +8,16 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.codec import Malformed
 from engine.paths import RunPaths
 from engine.signing import KeyFileError
 from engine.vocabulary import MAX_ITEMS, Operation, Probed
+
+if TYPE_CHECKING:
+    from engine.consensus.client import Submitter
+    from engine.ports import Bus
 
 MAX_WAITING = 64
 """Announcements waiting for the council; the oldest are dropped and counted."""
@@ -24,18 +28,39 @@ SUBMIT_WITHIN_S = 15.0
 log = logging.getLogger(__name__)
 
 
-class Submitter(Protocol):
-    """Whoever gets operations ordered: ``engine.consensus.client.Submitter``."""
+class Voice(Protocol):
+    """The probe's way into the log."""
 
     async def submit(self, operations: Sequence[Operation]) -> int:
         """Have ``operations`` ordered as one submission."""
         ...
 
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
 
-Opener = Callable[[RunPaths], Awaitable[Submitter | None]]
+
+class SwarmVoice:
+    """A way into the log over a bus of our own."""
+
+    def __init__(self, bus: "Bus", submitter: "Submitter") -> None:
+        """Speak through ``submitter``, who uses ``bus``."""
+        self._bus = bus
+        self._submitter = submitter
+
+    async def submit(self, operations: Sequence[Operation]) -> int:
+        """Have ``operations`` ordered as one submission; insists for ever."""
+        return await self._submitter.submit(operations)
+
+    async def close(self) -> None:
+        """Leave the bus."""
+        await self._bus.close()
 
 
-async def open_submitter(paths: RunPaths) -> Submitter | None:
+Opener = Callable[[RunPaths], Awaitable[Voice | None]]
+
+
+async def open_voice(paths: RunPaths) -> Voice | None:
     """The probe's way into the log of a run's swarm, or None while there is no swarm.
 
     Raises:
@@ -49,7 +74,7 @@ async def open_submitter(paths: RunPaths) -> Submitter | None:
     from engine import genesis as genesis_file
     from engine.bus.nats import NatsBus
     from engine.clock import SystemClock
-    from engine.consensus.client import Submitter as BusSubmitter
+    from engine.consensus.client import Submitter
     from engine.signing import Ed25519Signer, Ed25519Verifier
 
     genesis = genesis_file.read(paths.genesis)
@@ -58,18 +83,18 @@ async def open_submitter(paths: RunPaths) -> Submitter | None:
         raise Malformed(f"{paths.probe_key}: genesis pins another probe; start the run anew")
     bus = await NatsBus.connect(credential)
     author, verifier, clock = genesis_file.PROBE, Ed25519Verifier(), SystemClock()
-    return BusSubmitter(bus, signer, author, genesis, verifier, clock)
+    return SwarmVoice(bus, Submitter(bus, signer, author, genesis, verifier, clock))
 
 
 class Announcer:
     """Announces in order; what gathers while the council is busy goes out together."""
 
-    def __init__(self, paths: RunPaths, opener: Opener = open_submitter) -> None:
+    def __init__(self, paths: RunPaths, opener: Opener = open_voice) -> None:
         """Announce to the swarm of the run at ``paths``, once there is one."""
         self.dropped = 0
         self._paths = paths
         self._opener = opener
-        self._submitter: Submitter | None = None
+        self._voice: Voice | None = None
         self._waiting: deque[Probed] = deque()
         self._wake = asyncio.Event()
 
@@ -91,14 +116,19 @@ class Announcer:
             elif not self._waiting:
                 self._wake.clear()
 
+    async def close(self) -> None:
+        """Leave the council, if there was one."""
+        if self._voice is not None:
+            await self._voice.close()
+
     async def _say(self, announcements: tuple[Probed, ...]) -> bool:
         try:
-            if self._submitter is None:
-                self._submitter = await self._opener(self._paths)
-            if self._submitter is None:
+            if self._voice is None:
+                self._voice = await self._opener(self._paths)
+            if self._voice is None:
                 return False
             async with asyncio.timeout(SUBMIT_WITHIN_S):
-                await self._submitter.submit(announcements)
+                await self._voice.submit(announcements)
         except (OSError, Malformed, KeyFileError) as error:
             log.warning("not_announced", extra={"why": str(error)})
             return False

@@ -148,6 +148,27 @@ class Fleet:
             },
         )
 
+    async def broken(self) -> str:
+        """Wait until a part that nobody may break is gone: says which.
+
+        Without its proxies, load or probe nothing that is measured here means anything.
+        """
+        parts = {"the proxy": self._proxy}
+        parts |= dict(
+            zip(("the load generator", "the SLO probe"), self._customers.runs, strict=True)
+        )
+        waiting = {
+            asyncio.ensure_future(run.ended()): f"{name} ended by itself ({run.pid})"
+            for name, run in parts.items()
+            if run is not None
+        }
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return f"{waiting[done.pop()]}; see fleet/logs"
+        finally:
+            for task in waiting:
+                task.cancel()
+
     # --- down -----------------------------------------------------------------------------------
 
     async def stop(self) -> None:
@@ -174,7 +195,7 @@ async def run(run_dir: Path, rate: float, seed: int, *, lifeline: bool) -> None:
     """Run the shop until the lifeline on standard input closes or a signal says stop.
 
     Raises:
-        Malformed: the manifest is wrong, or the shop did not come up.
+        Malformed: the manifest is wrong, or the shop did not come up, or it fell apart.
     """
     paths = RunPaths(run_dir).make()
     stopping = asyncio.Event()
@@ -191,15 +212,19 @@ async def run(run_dir: Path, rate: float, seed: int, *, lifeline: bool) -> None:
 
         loop.add_reader(descriptor, readable)
     fleet = Fleet(paths, read_manifest(paths.manifest))
-    starting = asyncio.ensure_future(fleet.start(rate, seed))
     over = asyncio.ensure_future(stopping.wait())
+    working = asyncio.ensure_future(_work(fleet, rate, seed))
     try:
-        await asyncio.wait((starting, over), return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            await over
+        await asyncio.wait((working, over), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
     finally:
-        starting.cancel()
+        working.cancel()
         over.cancel()
-        await asyncio.gather(starting, over, return_exceptions=True)
+        await asyncio.gather(working, over, return_exceptions=True)
         await fleet.stop()
+
+
+async def _work(fleet: Fleet, rate: float, seed: int) -> None:
+    await fleet.start(rate, seed)
+    raise Malformed(await fleet.broken())

@@ -103,6 +103,7 @@ async def serve(paths: RunPaths, seed: int, ready_fd: int) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await announcer.close()
         await customer.close()
 
 

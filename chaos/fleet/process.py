@@ -145,8 +145,8 @@ class Run:
         except TimeoutError:
             return False
 
-    async def ended(self, within_s: float) -> bool:
-        """Whether it is gone, waiting at most the time given."""
+    async def ended(self, within_s: float | None = None) -> bool:
+        """Whether it is gone, waiting at most the time given, or for as long as it takes."""
         try:
             async with asyncio.timeout(within_s):
                 await self._ended.wait()

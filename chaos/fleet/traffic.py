@@ -45,9 +45,9 @@ class Customers:
             run.tell("come" if on else "stay")
 
     @property
-    def alive(self) -> bool:
-        """Whether both processes are there."""
-        return bool(self._runs) and all(run.alive for run in self._runs)
+    def runs(self) -> tuple[Run, ...]:
+        """Both processes."""
+        return tuple(self._runs)
 
     async def stop(self) -> None:
         """End both."""

@@ -91,7 +91,8 @@ def alarmed(found: Sequence[Anomaly], manifest: Manifest) -> str | None:
     loud = [anomaly for anomaly in found if anomaly.likelihood_permille >= ALARM_PERMILLE]
     if not loud:
         return None
-    if any(_is_outside(anomaly.signal.caller, manifest) for anomaly in loud):
+    # Once anything is loud, customers who have begun to suffer name the incident.
+    if any(_is_outside(anomaly.signal.caller, manifest) for anomaly in found):
         return manifest.objective.subject
     # Gone beats failing: of two signals of one fault, liveness names its place.
     loud.sort(key=lambda a: (a.signal.kind is not SignalKind.LIVENESS, -a.likelihood_permille))

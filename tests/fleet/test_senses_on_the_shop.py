@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ LOOK_EVERY_S = 0.2
 
 
 @contextmanager
-def shop() -> Iterator[RunPaths]:
+def shop() -> Generator[RunPaths]:
     """A running shop; it ends when its standard input closes, whatever happens here."""
     # Short and crossable by others: socket paths are limited, and PostgreSQL may run as nobody.
     root = Path(tempfile.mkdtemp(prefix="ic-", dir="/tmp"))
@@ -93,7 +93,7 @@ class Agent:
         return time.monotonic() - began_s
 
 
-async def looks() -> AsyncGenerator[None]:
+async def looks() -> AsyncIterator[None]:
     while True:
         yield
         await asyncio.sleep(LOOK_EVERY_S)

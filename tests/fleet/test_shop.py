@@ -301,6 +301,26 @@ def entries(shop: RunningShop) -> list[UndoEntry]:
     return list(newest(ledger_path(shop.paths).read_bytes()).values())
 
 
+def test_a_shop_whose_proxies_are_gone_says_so_and_ends() -> None:
+    with tempfile.TemporaryDirectory(prefix="shop-") as folder:
+        shop = RunningShop(Path(folder))
+        shop.wait_until_up()
+        members = shop.members()
+        (proxy,) = (pid for pid in members if b"chaos.proxy" in command_line(pid))
+
+        os.kill(proxy, signal.SIGKILL)
+        code = shop.process.wait(timeout=15)
+
+        shop.stop()
+        assert code == 1
+        assert "the proxy ended by itself" in (Path(folder) / "fleet.err").read_text()
+        assert not any(alive(pid) for pid in members)
+
+
+def command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def test_when_the_lifeline_closes_everything_ends_cleanly() -> None:
     with tempfile.TemporaryDirectory(prefix="shop-") as folder:
         shop = RunningShop(Path(folder))

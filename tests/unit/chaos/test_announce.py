@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.fleet import announce
-from chaos.fleet.announce import MAX_WAITING, Announcer, Submitter
+from chaos.fleet.announce import MAX_WAITING, Announcer, Voice
 from engine.paths import RunPaths
 from engine.vocabulary import Operation, Probed
 from tests.until import until
@@ -21,12 +21,15 @@ class Council:
         self.here = False
         self.told: list[Operation] = []
 
-    async def open(self, _: RunPaths) -> Submitter | None:
+    async def open(self, _: RunPaths) -> Voice | None:
         return self if self.here else None
 
     async def submit(self, operations: Sequence[Operation]) -> int:
         self.told += operations
         return len(self.told)
+
+    async def close(self) -> None:
+        self.here = False
 
 
 def probed(counter: int) -> Probed:
@@ -65,4 +68,4 @@ async def test_only_the_newest_wait_and_the_dropped_are_counted(tmp_path: Path) 
 
 
 async def test_without_the_files_of_a_swarm_there_is_nobody_to_tell(tmp_path: Path) -> None:
-    assert await announce.open_submitter(RunPaths(tmp_path)) is None
+    assert await announce.open_voice(RunPaths(tmp_path)) is None
