@@ -36,6 +36,12 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command(
+        "verify",
+        "checks a ledger, a certificate or an evidence offline, trusting public keys only",
+        "engine.cli.verify",
+        ("verify ledger.sqlite", "verify --trust genesis.json ledger.jsonl"),
+    ),
+    Command(
         "doctor",
         "what works on this machine and what is missing, with the command that mends it",
         "engine.cli.doctor",

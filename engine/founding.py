@@ -52,7 +52,7 @@ def publish_key(paths: RunPaths, author: AuthorId, signer: Signer) -> None:
 async def appearance(path: Path) -> None:
     """Wait until another process has put a file at ``path``; bounded by the caller's time-out."""
     # Another process's file: there is no event of ours to wait for.
-    while not path.exists():  # noqa: ASYNC110, ASYNC240
+    while not path.exists():  # noqa: ASYNC110
         await asyncio.sleep(0.02)
 
 
@@ -142,6 +142,15 @@ def check_constitution(
         Malformed: a file is missing, wrong, or not the one that genesis pins.
     """
     genesis = genesis_file.read(genesis_path)
+    return genesis, *check_pins(genesis, policy_path, manifest_path)
+
+
+def check_pins(genesis: Genesis, policy_path: Path, manifest_path: Path) -> tuple[Rules, Manifest]:
+    """The rules and the manifest in two files, checked against the digests in ``genesis``.
+
+    Raises:
+        Malformed: a file is missing, wrong, or not the one that genesis pins.
+    """
     rules, manifest = read_rules(policy_path), read_manifest(manifest_path)
     for path, found_digest, pinned in (
         (policy_path, rules.digest, genesis.policy),
@@ -150,4 +159,4 @@ def check_constitution(
     ):
         if found_digest != pinned:
             raise Malformed(f"{path}: not what the genesis pins; put the original back")
-    return genesis, rules, manifest
+    return rules, manifest
