@@ -14,7 +14,6 @@ from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.council import Council
 from engine.founding import check_constitution
-from engine.genesis import read as read_genesis
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import read_received
 from engine.paths import RunPaths
@@ -49,7 +48,7 @@ class LedgerWatch:
                 return []
             try:
                 found = check_constitution(
-                    read_genesis(self._paths.genesis), self._paths.policy, self._paths.manifest
+                    self._paths.genesis, self._paths.policy, self._paths.manifest
                 )
             except Malformed:
                 return []

@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from engine import genesis as genesis_file
-from engine.catalogue import catalogue_digest
+from engine.act.catalogue import catalogue_digest
 from engine.codec import Malformed
 from engine.genesis import ACTUATOR, PROBE, Genesis, Member
 from engine.paths import RunPaths
@@ -130,13 +130,23 @@ async def constitution(paths: RunPaths) -> tuple[Genesis, Rules, Manifest]:
             await appearance(paths.genesis)
     except TimeoutError:
         raise Malformed(f"{paths.genesis}: no genesis came; is the engine running?") from None
-    return check_constitution(genesis_file.read(paths.genesis), paths.policy, paths.manifest)
+    return check_constitution(paths.genesis, paths.policy, paths.manifest)
 
 
 def check_constitution(
-    genesis: Genesis, policy_path: Path, manifest_path: Path
+    genesis_path: Path, policy_path: Path, manifest_path: Path
 ) -> tuple[Genesis, Rules, Manifest]:
-    """Genesis with the rules and the manifest in two files, if they are those that it pins.
+    """The constitution in three files, each checked against the digest in genesis.
+
+    Raises:
+        Malformed: a file is missing, wrong, or not the one that genesis pins.
+    """
+    genesis = genesis_file.read(genesis_path)
+    return genesis, *check_pins(genesis, policy_path, manifest_path)
+
+
+def check_pins(genesis: Genesis, policy_path: Path, manifest_path: Path) -> tuple[Rules, Manifest]:
+    """The rules and the manifest in two files, checked against the digests in ``genesis``.
 
     Raises:
         Malformed: a file is missing, wrong, or not the one that genesis pins.
@@ -145,8 +155,8 @@ def check_constitution(
     for path, found_digest, pinned in (
         (policy_path, rules.digest, genesis.policy),
         (manifest_path, manifest.digest, genesis.manifest),
-        (Path("engine/catalogue.py"), catalogue_digest(), genesis.catalogue),
+        (Path("engine/act/catalogue.py"), catalogue_digest(), genesis.catalogue),
     ):
         if found_digest != pinned:
             raise Malformed(f"{path}: not what the genesis pins; put the original back")
-    return genesis, rules, manifest
+    return rules, manifest

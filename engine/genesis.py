@@ -72,6 +72,39 @@ def write(genesis: Genesis, path: Path) -> None:
     scratch.replace(path)
 
 
+def objection_to(genesis: Genesis) -> str:
+    """Why ``genesis`` can constitute no cluster; empty when it can.
+
+    One key must be one voice, and a name must mean one office: else somebody could vote twice, or
+    an operator could pass for the actuator.
+    """
+    if len(genesis.agents) != genesis.n:
+        return f"n is {genesis.n} but {len(genesis.agents)} agents are listed"
+    try:
+        quorum_of(genesis.n, genesis.f)
+    except ValueError as error:
+        return str(error)
+    agents = [AuthorId(member.id) for member in genesis.agents]
+    names = [*agents, *genesis.operators, ACTUATOR, PROBE]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        return f"{twice[0]!r} is named twice"
+    if not all(names):
+        return "somebody has no name"
+    keys = [member.public_key for member in genesis.agents]
+    keys += [*genesis.operators.values(), genesis.actuator]
+    keys += [genesis.probe] if genesis.probe else []
+    if any(len(key) != 32 for key in keys):
+        return "a public key is not 32 bytes long"
+    if len(set(keys)) != len(keys):
+        return "two share a key, so one of them could speak as both"
+    if any(len(one) != 32 for one in (genesis.policy, genesis.catalogue, genesis.manifest)):
+        return "a digest is not 32 bytes long"
+    if not 0 <= genesis.epoch < 1 << 62:
+        return f"epoch {genesis.epoch} is impossible"
+    return ""
+
+
 def read(path: Path) -> Genesis:
     """The genesis in a JSON file.
 
@@ -82,9 +115,9 @@ def read(path: Path) -> Genesis:
         genesis = msgspec.json.decode(path.read_bytes(), type=Genesis)
     except OSError as error:
         raise Malformed(f"{path}: cannot read the genesis: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"{path}: no genesis: {error}; restore the file from the cluster") from None
-    if len(genesis.agents) != genesis.n:
-        raise Malformed(f"{path}: n is {genesis.n} but {len(genesis.agents)} agents are listed")
-    quorum_of(genesis.n, genesis.f)
+    objection = objection_to(genesis)
+    if objection:
+        raise Malformed(f"{path}: {objection}; restore the file from the cluster")
     return genesis

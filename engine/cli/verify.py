@@ -1,84 +1,193 @@
-"""``main.py verify``: check a ledger or a certificate offline, trusting only public keys."""
+"""``main.py verify``: checks a ledger, a certificate or an evidence offline.
+
+Nothing is trusted but the public keys in the geneses that are given, or that were pinned on this
+machine when their clusters were founded.
+"""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
-from engine import genesis as genesis_file
 from engine.certificate import certificate_digest, objection_to
 from engine.cli import CommandError
 from engine.codec import Malformed
-from engine.founding import trust_folder
+from engine.consensus.certificate import Unproven
+from engine.consensus.evidence import Evidence, verify_evidence
+from engine.consensus.settings import DEFAULTS
+from engine.founding import check_pins, trust_folder
 from engine.genesis import Genesis
-from engine.ledger.audit import Doubtful, audit_ledger
+from engine.ledger.audit import Auditor
+from engine.ledger.export import Export
+from engine.ledger.reading import read_any, read_keys
+from engine.ledger.verify import verify_ledger
+from engine.policy import Rules
 from engine.signing import Ed25519Verifier
+from engine.topology import Manifest
 from engine.vocabulary import Certificate
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "verify"]
+
+
+class Failed(Exception):
+    """Something does not hold; the message is the finding."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument(
-        "proof", type=Path, metavar="LEDGER", help="a ledger, its export, or a certificate"
-    )
-    parser.add_argument(
         "--trust",
         type=Path,
         metavar="KEYS",
-        help="a genesis.json whose keys are trusted, or a folder of them "
-        "(default: those pinned on this machine when their cluster was founded)",
+        help="a genesis.json, or a list of them (default: those pinned on this machine)",
+    )
+    parser.add_argument(
+        "--unsealed",
+        action="store_true",
+        help="accept a ledger that is still being written: its end is then not proven",
+    )
+    parser.add_argument(
+        "path", type=Path, metavar="LEDGER|CERTIFICATE|EVIDENCE", help="the file to check"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check it; 0 when everything holds, 1 when something does not."""
-    keys: Path = args.trust or trust_folder()
-    trusted = trusted_in(keys)
-    print(f"trusting {len(trusted)} cluster(s) from {keys}")
-    if args.proof.suffix == ".json":
-        return _certificate(args.proof, trusted)
+    """Check one file and say what was found, a line a finding."""
     try:
-        audit = audit_ledger(args.proof, trusted, args.proof.parent)
-    except Doubtful as error:
-        print(f"✖ REFUSED   {error}")
-        return 1
-    print(f"✓ cluster   {audit.cluster.hex()}")
-    print(f"✓ entries   {audit.entries}, each with a quorum's commit certificate, head attested")
-    print(f"✓ authors   {audit.submissions} submissions, every signature good")
-    print(
-        f"✓ actions   {audit.actions} under {audit.certificates} certificates, {audit.incidents} incidents"
-    )
-    print(f"✓ head      {audit.chain.hex()}")
+        for line in verify(args.path, args.trust, unsealed=args.unsealed):
+            print(f"ok    {line}")
+    except (Failed, Malformed) as error:
+        print(f"FALSE {error}")
+        raise CommandError(f"{args.path} does not verify") from None
     return 0
 
 
-def trusted_in(keys: Path) -> list[Genesis]:
-    """The constitutions in one file, or in all files of a folder.
+def verify(path: Path, trust: Path | None, *, unsealed: bool = False) -> Iterator[str]:
+    """What holds of the file at ``path``, finding by finding.
 
     Raises:
-        CommandError: there is none.
+        Failed: something does not hold, and so the rest proves nothing.
+        Malformed: a file that is needed cannot be read.
     """
-    files = sorted(keys.glob("*.json")) if keys.is_dir() else [keys]
-    try:
-        found = [genesis_file.read(file) for file in files]
-    except Malformed as error:
-        raise CommandError(str(error)) from None
-    if not found:
-        raise CommandError(f"{keys}: no keys to trust; give a genesis.json with --trust")
-    return found
+    found = read_any(path)
+    match found:
+        case Export():
+            yield from _verify_ledger(found, path, trust, unsealed=unsealed)
+        case Certificate():
+            yield from _verify_certificate(found, trust)
+        case Evidence():
+            yield from _verify_evidence(found, trust)
 
 
-def _certificate(path: Path, trusted: list[Genesis]) -> int:
-    try:
-        certificate = msgspec.json.decode(path.read_bytes(), type=Certificate)
-    except (OSError, msgspec.DecodeError) as error:
-        raise CommandError(f"{path}: no certificate: {error}") from None
+# --- whom to trust --------------------------------------------------------------------------------
+
+
+def _trusted(trust: Path | None) -> tuple[list[Genesis], str]:
+    """The geneses to trust, and where they come from in words."""
+    if trust is not None:
+        return read_keys(trust), f"in {trust}"
+    folder = trust_folder()
+    pinned = [genesis for path in sorted(folder.glob("*.json")) for genesis in read_keys(path)]
+    if not pinned:
+        raise Failed(f"no keys are pinned in {folder}; name those to trust with --trust KEYS")
+    return pinned, f"pinned on this machine in {folder}"
+
+
+def _trusted_genesis(cluster: bytes, trust: Path | None) -> tuple[Genesis, str]:
+    """The trusted genesis whose digest is the cluster's id: it then holds for every byte of it."""
+    geneses, source = _trusted(trust)
+    for genesis in geneses:
+        if genesis.cluster == cluster:
+            return genesis, (
+                f"cluster {cluster.hex()[:12]} ({genesis.name}, {genesis.n} agents, "
+                f"quorum {genesis.quorum}): its keys are {source}"
+            )
+    raise Failed(
+        f"cluster {cluster.hex()[:12]} is none of the {len(geneses)} whose keys are {source}: "
+        "a key was replaced, or it is another cluster's"
+    )
+
+
+# --- a ledger -------------------------------------------------------------------------------------
+
+
+def _verify_ledger(
+    export: Export, path: Path, trust: Path | None, *, unsealed: bool
+) -> Iterator[str]:
+    genesis, trusted = _trusted_genesis(export.genesis.cluster, trust)
+    yield trusted
     verifier = Ed25519Verifier()
-    objections = {objection_to(certificate, genesis, verifier) for genesis in trusted}
-    if "" in objections:
-        print(f"✓ certificate {certificate_digest(certificate.body).hex()} holds")
-        return 0
-    print(f"✖ REFUSED   {path}: it {'; '.join(sorted(objections))}")
-    return 1
+    seal = export.seal
+    if unsealed and seal is not None and seal.sequence_number != len(export.entries):
+        seal = None
+    try:
+        report = verify_ledger(
+            genesis,
+            export.entries,
+            seal,
+            genesis.author_keys(),
+            verifier,
+            require_seal=not unsealed,
+        )
+    except Unproven as error:
+        raise Failed(str(error)) from None
+    end = "a quorum sealed its end" if report.sealed else "its end is NOT sealed"
+    yield f"{report.entries} entries, each committed by a quorum; chain and signatures hold; {end}"
+    rules, manifest = _constitution(path, genesis)
+    yield "policy, catalogue and fleet manifest are those that genesis pins"
+    audit = Auditor(genesis, rules, manifest, verifier).audit(report.submissions)
+    if audit.objections:
+        more = len(audit.objections) - 1
+        raise Failed(audit.objections[0] + (f" (and {more} more like it)" if more else ""))
+    yield (
+        f"{len(report.submissions)} submissions folded again: {audit.incidents} incidents, "
+        f"{len(audit.certificates)} certificates, each signed by a quorum"
+    )
+    for certificate in audit.certificates:
+        yield _in_words(certificate)
+    yield f"{audit.actions} reports of the actuator, each on a step of a complete certificate"
+
+
+def _constitution(ledger: Path, genesis: Genesis) -> tuple[Rules, Manifest]:
+    """The policy and the manifest that lie beside a ledger, or above it in a run's folder."""
+    for folder in (ledger.absolute().parent, ledger.absolute().parent.parent):
+        policy, manifest = folder / "policy.toml", folder / "fleet.toml"
+        if policy.is_file() and manifest.is_file():
+            return check_pins(genesis, policy, manifest)
+    raise Failed(
+        f"{ledger.parent}: no policy.toml and fleet.toml beside the ledger; "
+        "copy them there from its run, so that the council's fold can be run again"
+    )
+
+
+# --- a certificate, an evidence -------------------------------------------------------------------
+
+
+def _verify_certificate(certificate: Certificate, trust: Path | None) -> Iterator[str]:
+    genesis, trusted = _trusted_genesis(certificate.body.cluster, trust)
+    yield trusted
+    objection = objection_to(certificate, genesis, Ed25519Verifier())
+    if objection:
+        raise Failed(f"the certificate {objection}")
+    yield _in_words(certificate)
+
+
+def _verify_evidence(evidence: Evidence, trust: Path | None) -> Iterator[str]:
+    """An evidence names no cluster beside its messages: any trusted one may be theirs."""
+    geneses, source = _trusted(trust)
+    for genesis in geneses:
+        if verify_evidence(evidence, genesis, Ed25519Verifier(), DEFAULTS.window):
+            yield (
+                f"{evidence.culprit} of cluster {genesis.cluster.hex()[:12]} is convicted of "
+                f"{evidence.kind}; its keys are {source}"
+            )
+            return
+    raise Failed(f"the two messages convict nobody of the {len(geneses)} clusters {source}")
+
+
+def _in_words(certificate: Certificate) -> str:
+    body = certificate.body
+    return (
+        f"certificate {certificate_digest(body).hex()[:12]}: {body.incident}, attempt "
+        f"{body.attempt}, decided at entry {body.sequence_number}, "
+        f"signed by {', '.join(sorted(certificate.signatures))}"
+    )

@@ -57,7 +57,7 @@ def restore(state: State, records: Iterable[AnyRecord]) -> None:
     for record in kept:
         _restore_slot(state, record)
     numbers = [number for number, slot in state.log.slots.items() if slot.header is not None]
-    state.next_number = max([state.executed, state.log.low, *numbers]) + 1
+    state.next_number = max([state.executed, state.log.low, state.plan_stable, *numbers]) + 1
 
 
 def _restore_view(state: State, record: AnyRecord) -> None:
@@ -70,6 +70,10 @@ def _restore_view(state: State, record: AnyRecord) -> None:
         if message.view >= state.view:
             state.view, state.entered = message.view, True
             state.new_view_frame, state.view_change_frame = record.frame, b""
+            votes = [state.committee.read(frame) for frame in message.view_changes]
+            state.plan_stable = max(
+                vote.stable.sequence_number for vote in votes if isinstance(vote, ViewChange)
+            )
     elif isinstance(record, Voted):
         message = state.committee.read(record.frame)
         if isinstance(message, ViewChange) and message.view > state.view:

@@ -1,133 +1,115 @@
-"""An audit of a whole ledger: its proofs, and what the council made of it. Trusts only given keys."""
+"""The audit of a verified ledger: the council's law, applied once more to every operation (pure).
 
-from collections.abc import Sequence
-from pathlib import Path
+``engine.ledger.verify`` says that the log is what a quorum ordered. This says that what was done
+follows from it: the fold is run again, each certificate is checked again, and whatever the
+actuator reports must name one that was complete by then.
+"""
+
+from collections.abc import Iterable
 
 import msgspec
 
 from engine.certificate import certificate_digest, objection_to
-from engine.codec import Malformed
-from engine.consensus.certificate import Seal, Unproven
+from engine.consensus.evidence import convicts
 from engine.council import Council, Happening
-from engine.founding import check_constitution
-from engine.genesis import Genesis
-from engine.ledger.export import read_export
-from engine.ledger.replay import Replay
-from engine.ledger.sqlite import LedgerDamaged, open_ledger
-from engine.ledger.verify import verify_ledger
-from engine.signing import Ed25519Verifier
-from engine.vocabulary import Acted, Entry, Undone
-
-SQLITE_MAGIC = b"SQLite format 3\0"
-
-
-class Doubtful(ValueError):
-    """The ledger does not prove what it claims; the message says where and why."""
+from engine.genesis import ACTUATOR, Genesis
+from engine.policy import Rules
+from engine.signing import Verifier
+from engine.topology import Manifest
+from engine.vocabulary import (
+    Acted,
+    Certificate,
+    CertificateBody,
+    Digest,
+    IncidentKey,
+    Operation,
+    Submission,
+    Undone,
+)
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """What was found good."""
+    """What the fold made of a log, and what does not follow from it."""
 
-    cluster: bytes
-    entries: int
-    submissions: int
     incidents: int
-    certificates: int
+    certificates: tuple[Certificate, ...]
     actions: int
-    chain: bytes
+    """Steps that the actuator reported, of plans and of undos."""
+    objections: tuple[str, ...]
+    """One line for each thing that must not be; none when the law was held."""
+    digest: Digest
+    """Of the council's state at the end: equal in every honest agent."""
 
 
-class Ledger(msgspec.Struct, frozen=True):
-    """A ledger as it was read, nothing of it believed yet."""
+class Auditor:
+    """Runs the fold and keeps account of certificates and of what was done on them."""
 
-    genesis: Genesis
-    entries: tuple[Entry, ...]
-    seal: Seal | None
+    def __init__(
+        self, genesis: Genesis, rules: Rules, manifest: Manifest, verifier: Verifier
+    ) -> None:
+        """Begin at genesis, with the rules and the manifest that it pins."""
+        assert (rules.digest, manifest.digest) == (genesis.policy, genesis.manifest)
+        self._genesis = genesis
+        self._verifier = verifier
+        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._certificates: dict[Digest, Certificate] = {}
+        self._decided: set[tuple[IncidentKey, int]] = set()
+        self._undone: set[Digest] = set()
+        self._actions = 0
+        self._objections: list[str] = []
 
-
-def read_ledger(path: Path) -> Ledger:
-    """The SQLite ledger or the canonical export in a file.
-
-    Raises:
-        Doubtful: it is neither, or damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            is_sqlite = file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-        if not is_sqlite:
-            export = read_export(path)
-            return Ledger(export.genesis, export.entries, export.seal)
-        store = open_ledger(path)
-        try:
-            return Ledger(store.genesis, tuple(store.read_all()), store.seal)
-        finally:
-            store.close()
-    except OSError as error:
-        raise Doubtful(f"{path}: cannot be read: {error.strerror}") from None
-    except (Malformed, LedgerDamaged) as error:
-        raise Doubtful(str(error)) from None
-
-
-def audit_ledger(path: Path, trusted: Sequence[Genesis], beside: Path) -> Audit:
-    """Check everything that the ledger in ``path`` claims.
-
-    ``beside`` is the folder with the policy and the manifest that its genesis pins.
-
-    Raises:
-        Doubtful: something does not hold; says what, and at which entry.
-    """
-    ledger = read_ledger(path)
-    known = next((g for g in trusted if g.cluster == ledger.genesis.cluster), None)
-    if known is None:
-        raise Doubtful(f"{path}: its genesis is none of the {len(trusted)} that are trusted")
-    if ledger.seal is None:
-        raise Doubtful(f"{path}: no quorum attests its head, so its end may have been cut off")
-    verifier = Ed25519Verifier()
-    try:
-        report = verify_ledger(known, ledger.entries, ledger.seal, known.author_keys(), verifier)
-        _, rules, manifest = check_constitution(
-            known, beside / "policy.toml", beside / "fleet.toml"
+    def audit(self, submissions: Iterable[tuple[int, Submission]]) -> Audit:
+        """Judge a whole log."""
+        for number, submission in submissions:
+            for happening in self._council.apply(number, submission, b""):
+                self._note(happening)
+            if submission.author == ACTUATOR:
+                for operation in submission.operations:
+                    self._check_deed(number, operation)
+        return Audit(
+            self._council.opened,
+            tuple(self._certificates.values()),
+            self._actions,
+            tuple(self._objections),
+            self._council.digest(),
         )
-    except (Unproven, Malformed) as error:
-        raise Doubtful(f"{path}: {error}") from None
-    replay = Replay(Council(known, rules, manifest, verifier))
-    certificates: set[bytes] = set()
-    actions = 0
-    for entry in ledger.entries:
-        for happening in replay.apply(entry):
-            if happening.kind == "certificate":
-                certificates.add(_certificate(path, happening, replay.council, verifier))
-            elif happening.kind in {"acted", "undone"}:
-                actions += 1
-                _check_action(path, happening, certificates)
-    return Audit(
-        cluster=report.cluster,
-        entries=report.entries,
-        submissions=len(report.submissions),
-        incidents=replay.council.opened,
-        certificates=len(certificates),
-        actions=actions,
-        chain=report.chain,
-    )
 
-
-def _certificate(
-    path: Path, happening: Happening, council: Council, verifier: Ed25519Verifier
-) -> bytes:
-    """The digest of the certificate that has just become complete, checked once more by itself."""
-    assert happening.incident is not None
-    certificate = council.incidents[happening.incident].attempt.certificate
-    assert certificate is not None
-    objection = objection_to(certificate, council.genesis, verifier)
-    if objection:
-        raise Doubtful(f"{path}: entry {happening.sequence_number}: a certificate {objection}")
-    return certificate_digest(certificate.body)
-
-
-def _check_action(path: Path, happening: Happening, certificates: set[bytes]) -> None:
-    match happening.operation:
-        case Acted(certificate=digest) | Undone(certificate=digest) if digest in certificates:
+    def _note(self, happening: Happening) -> None:
+        incident = self._council.incidents.get(happening.incident or IncidentKey(""))
+        if incident is None or happening.kind not in {"certificate", "undoing"}:
             return
-        case _:
-            where = f"{path}: entry {happening.sequence_number}"
-            raise Doubtful(f"{where}: an action without a certificate")
+        certificate = incident.attempt.certificate
+        assert certificate is not None, "the fold tells of a certificate that it does not have"
+        if happening.kind == "undoing":
+            self._undone.add(certificate_digest(certificate.body))
+            return
+        place = f"entry {happening.sequence_number}: the certificate of {_plan(certificate.body)}"
+        objection = objection_to(certificate, self._genesis, self._verifier)
+        if objection:
+            self._objections.append(f"{place} {objection}")
+        attempt = (certificate.body.incident, certificate.body.attempt)
+        if attempt in self._decided:
+            self._objections.append(f"{place} is the second one of this attempt")
+        self._decided.add(attempt)
+        self._certificates[certificate_digest(certificate.body)] = certificate
+
+    def _check_deed(self, number: int, operation: Operation) -> None:
+        if not isinstance(operation, Acted | Undone):
+            return
+        self._actions += 1
+        name = operation.certificate
+        place = f"entry {number}: the actuator reports step {operation.step} of {name.hex()[:12]}"
+        certificate = self._certificates.get(name)
+        if certificate is None:
+            self._objections.append(f"{place}, and no complete certificate has that name")
+            return
+        undo = isinstance(operation, Undone)
+        steps = certificate.plan.undo if undo else certificate.plan.actions
+        if not 0 <= operation.step < len(steps):
+            self._objections.append(f"{place}, which has {len(steps)} steps")
+        if undo and name not in self._undone:
+            self._objections.append(f"{place} as undone, and nobody had ordered that")
+
+
+def _plan(body: CertificateBody) -> str:
+    return f"{body.incident}, attempt {body.attempt},"

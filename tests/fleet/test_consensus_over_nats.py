@@ -105,3 +105,34 @@ async def test_an_agent_may_not_speak_for_another(tmp_path: Path) -> None:
 
         await until(lambda: heard)
         assert heard == ["trace.agent-1"]
+
+
+async def test_whoever_comes_before_the_server_waits_for_it_and_is_back_soon_after_it(
+    tmp_path: Path,
+) -> None:
+    made = Swarm(tmp_path)
+    heard: list[bytes] = []
+
+    async def hear(_subject: str, payload: bytes) -> None:
+        heard.append(payload)
+
+    early = asyncio.create_task(made.bus("engine"))
+    try:
+        await made.start_nats()
+        async with asyncio.timeout(5):
+            engine = await early
+        await engine.subscribe("trace.*", hear)
+        agent = await made.bus("agent-1")
+        await made.kill_nats()
+        await until(lambda: not engine.connected and not agent.connected)
+        await made.start_nats()
+        started_ns = made.clock.monotonic_ns()
+        await until(lambda: engine.connected and agent.connected)
+        back_ms = (made.clock.monotonic_ns() - started_ns) / 1e6
+        await agent.publish("trace.agent-1", b"again")
+        await until(lambda: heard)
+    finally:
+        await made.close()
+
+    assert heard == [b"again"]
+    assert back_ms < 1500, f"{back_ms:.0f} ms"
