@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from engine import genesis as genesis_file
-from engine.act.catalogue import catalogue_digest
+from engine.catalogue import catalogue_digest
 from engine.codec import Malformed
 from engine.genesis import ACTUATOR, PROBE, Genesis, Member
 from engine.paths import RunPaths
