@@ -63,7 +63,7 @@ class Stage:
         )
         operators = {AuthorId("anna"): self.key.public_key}
         digests = (NO_DIGEST, NO_DIGEST, NO_DIGEST)
-        genesis = Genesis("shop", b"n" * 32, 1, 5, 1, members, operators, b"", b"", *digests)
+        genesis = Genesis("shop", b"n" * 32, 1, 5, 1, members, operators, b"a" * 32, b"", *digests)
         constitution.write(genesis, self.paths.genesis)
         self.place = Place(root=self.paths.root)
         self.commands: list[Operation] = []

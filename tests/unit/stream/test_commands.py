@@ -102,7 +102,7 @@ def test_the_operator_is_whom_genesis_knows_by_his_key(tmp_path: Path) -> None:
         1,
         members,
         {AuthorId("bert"): b"b" * 32, AuthorId("anna"): key.public_key},
-        b"",
+        b"a" * 32,
         b"",
         NO_DIGEST,
         NO_DIGEST,
