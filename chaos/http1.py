@@ -6,14 +6,12 @@ line feed) is ``Garbled``: a proxy must not guess.
 """
 
 from collections import deque
-from enum import Enum, StrEnum
+from enum import Enum
 
 import msgspec
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_LINE_BYTES = 1_024
-MAX_OUTSTANDING = 16
-"""Requests sent ahead on one connection before their answers came."""
 _MAX_DIGITS = 12
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -48,9 +46,9 @@ class Ended(msgspec.Struct, frozen=True):
 class Reader:
     """Follows the messages of one direction of one connection."""
 
-    def __init__(self, outstanding: "deque[Request] | None" = None) -> None:
-        """Follow requests; or the answers to the ``outstanding`` ones, oldest first."""
-        self._answers_to = outstanding
+    def __init__(self, asked: "deque[str] | None" = None) -> None:
+        """Follow requests; or the answers to those ``asked`` by these methods, oldest first."""
+        self._answers_to = asked
         self._at = _At.HEAD
         self._buffer = bytearray()
         self._left = 0
@@ -174,8 +172,7 @@ class Reader:
             self._end(found)
 
     def _has_no_body(self, status: int) -> bool:
-        first = self._answers_to[0] if self._answers_to else None
-        return status in (204, 304) or (first is not None and first.method == "HEAD")
+        return status in (204, 304) or (bool(self._answers_to) and self._answers_to[0] == "HEAD")
 
     def _plausible(self) -> bool:
         if self._answers_to is not None:
@@ -232,98 +229,3 @@ def _framing(lines: list[bytes]) -> tuple[int | None, bool]:
     if chunked and length is not None:
         raise Garbled("two lengths")
     return length, chunked
-
-
-class Request(msgspec.Struct):
-    """A request whose answer is not complete."""
-
-    method: str
-    began_ns: int
-    status: int = 0
-    """Of its answer, once that has begun."""
-
-
-class Failure(StrEnum):
-    """Why a request counts as failed on its link."""
-
-    STATUS = "status"
-    """Answered 500 or above."""
-    REFUSED = "refused"
-    """Nobody accepts connections there."""
-    RESET = "reset"
-    """The connection ended before the answer was complete."""
-    TIMED_OUT = "timed-out"
-    """No answer in time, or the caller gave up waiting."""
-    GARBLED = "garbled"
-    """Not HTTP."""
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One finished request on a link."""
-
-    seconds: float
-    failure: Failure | None
-
-
-class Exchange:
-    """Pairs the requests and answers of one connection through a proxy."""
-
-    def __init__(self) -> None:
-        """Nothing has passed yet."""
-        self._outstanding: deque[Request] = deque()
-        self._requests = Reader()
-        self._answers = Reader(self._outstanding)
-
-    @property
-    def oldest_ns(self) -> int | None:
-        """Since when the oldest unanswered request waits."""
-        return self._outstanding[0].began_ns if self._outstanding else None
-
-    def asked(self, data: bytes, now_ns: int) -> None:
-        """Bytes from the caller.
-
-        Raises:
-            Garbled: not HTTP/1.1, or more requests sent ahead than we follow.
-        """
-        for event in self._requests.feed(data):
-            if isinstance(event, Begun):
-                if len(self._outstanding) >= MAX_OUTSTANDING:
-                    raise Garbled(f"more than {MAX_OUTSTANDING} requests sent ahead")
-                self._outstanding.append(Request(event.method, now_ns))
-
-    def answered(self, data: bytes, now_ns: int) -> list[Finding]:
-        """Bytes from the callee; gives the requests that they complete.
-
-        Raises:
-            Garbled: not HTTP/1.1, or an answer that nobody asked for.
-        """
-        findings = []
-        if not self._outstanding and data:
-            raise Garbled("an answer to no request")
-        for event in self._answers.feed(data):
-            if not self._outstanding:
-                raise Garbled("an answer to no request")
-            if isinstance(event, Begun):
-                self._outstanding[0].status = event.status
-            else:
-                findings.append(_finding(self._outstanding.popleft(), now_ns, None))
-        return findings
-
-    def ended(self, now_ns: int, failure: Failure) -> list[Finding]:
-        """The connection is over: whatever is unanswered has failed.
-
-        An answer that ends with the connection (no length given) is complete when the callee
-        closes: that is no failure.
-        """
-        findings = []
-        while self._outstanding:
-            request = self._outstanding.popleft()
-            complete = failure is Failure.RESET and self._answers.ends_with_connection
-            findings.append(_finding(request, now_ns, None if complete else failure))
-        return findings
-
-
-def _finding(request: Request, now_ns: int, failure: Failure | None) -> Finding:
-    if failure is None and request.status >= 500:
-        failure = Failure.STATUS
-    return Finding((now_ns - request.began_ns) / 1e9, failure)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from chaos.exchange import Failure, Finding
 from chaos.fleet.exposition import Histogram, page, sample
-from chaos.http1 import Failure, Finding
 
 
 class Link:

@@ -6,6 +6,7 @@ refuses, the caller's connection is closed, as it would have been refused withou
 
 import argparse
 import asyncio
+import contextlib
 import functools
 import os
 import signal
@@ -16,9 +17,10 @@ from typing import cast
 
 from aiohttp import web
 
+from chaos.exchange import Exchange, Failure, Finding
 from chaos.fleet.exposition import CONTENT_TYPE
-from chaos.fleet.wiring import LOOPBACK, Wiring, link_name, read_wiring
-from chaos.http1 import Exchange, Failure, Finding, Garbled
+from chaos.fleet.wiring import LOOPBACK, Wiring, read_wiring, wiring_path
+from chaos.http1 import Garbled
 from chaos.links import Link, text_of
 
 CONNECT_WITHIN_S = 1.0
@@ -202,23 +204,38 @@ def links_of(wiring: Wiring) -> list[Link]:
 
 async def serve(fleet: Path, ready_fd: int) -> None:
     """Proxy all links until told to stop."""
-    wiring = read_wiring(fleet / "wiring.json")
+    wiring = read_wiring(wiring_path(fleet))
     links = links_of(wiring)
-    loop = asyncio.get_running_loop()
     opened: list[set[Inward]] = [set() for _ in links]
-    servers = []
-    for link, connections in zip(links, opened, strict=True):
-        port = wiring.links[link_name(link.labels["caller"], link.labels["callee"])]
-        servers.append(
-            await loop.create_server(
-                functools.partial(Inward, link, connections),
-                LOOPBACK,
-                port,
-                reuse_address=True,
-                reuse_port=True,
-            )
+    loop = asyncio.get_running_loop()
+    servers = [
+        await loop.create_server(
+            functools.partial(Inward, link, connections),
+            LOOPBACK,
+            wiring.link(link.labels["caller"], link.labels["callee"]),
+            reuse_address=True,
+            reuse_port=True,
         )
+        for link, connections in zip(links, opened, strict=True)
+    ]
+    metrics = await _open_metrics(links, wiring.proxy)
+    os.write(ready_fd, b"\n")
+    os.close(ready_fd)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    while not stopping.is_set():
+        for connections in opened:
+            sweep(connections, time.monotonic_ns())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SWEEP_EVERY_S):
+                await stopping.wait()
+    for server in servers:
+        server.close()
+    await metrics.cleanup()
 
+
+async def _open_metrics(links: list[Link], port: int) -> web.AppRunner:
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(text=text_of(links), headers={"Content-Type": CONTENT_TYPE})
 
@@ -226,24 +243,8 @@ async def serve(fleet: Path, ready_fd: int) -> None:
     application.add_routes([web.get("/metrics", metrics)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
-    await web.TCPSite(runner, LOOPBACK, wiring.proxy, reuse_address=True, reuse_port=True).start()
-    os.write(ready_fd, b"\n")
-    os.close(ready_fd)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    while not stopping.is_set():
-        now_ns = time.monotonic_ns()
-        for connections in opened:
-            sweep(connections, now_ns)
-        try:
-            async with asyncio.timeout(SWEEP_EVERY_S):
-                await stopping.wait()
-        except TimeoutError:
-            continue
-    for server in servers:
-        server.close()
-    await runner.cleanup()
+    await web.TCPSite(runner, LOOPBACK, port, reuse_address=True, reuse_port=True).start()
+    return runner
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from chaos.faults.fault import DeployRelease, Effect, Ground, Mark
 FAILING_PERMILLE = 200
 """From this share of failed requests on, the release has taken effect."""
 MEASURE_AT_MOST = 3
+UNDO_AT_MOST = 3
+"""A run that somebody restarted meanwhile is another one: look again."""
 
 
 class Deploy:
@@ -37,9 +39,12 @@ class Deploy:
         return Effect(took_effect, mark.took_effect_ns, self._live(ground), measured)
 
     async def undo(self, ground: Ground, mark: Mark) -> None:
-        """Deploy the former release again, unless somebody has."""
-        if self._live(ground) and mark.generation is not None:
-            await ground.deploy(self._fault.service, mark.generation.release)
+        """Deploy the former release again, unless somebody has or does at this moment."""
+        for _ in range(UNDO_AT_MOST):
+            if not self._live(ground) or mark.generation is None:
+                return
+            live = ground.generation(self._fault.service)
+            await ground.deploy(self._fault.service, mark.generation.release, live)
 
     def _live(self, ground: Ground) -> bool:
         generation = ground.generation(self._fault.service)

@@ -66,8 +66,10 @@ class Ground(Protocol):
         """Start a new run in place of one that is gone or does not answer."""
         ...
 
-    async def deploy(self, service: str, release: str) -> bool:
-        """Let a release go live."""
+    async def deploy(
+        self, service: str, release: str, instead_of: Generation | None = None
+    ) -> bool:
+        """Let a release go live; only in place of one run, where that is named."""
         ...
 
     async def failing(self, service: str) -> tuple[int, int]:

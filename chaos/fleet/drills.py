@@ -86,9 +86,11 @@ class FloorGround:
         slot = self._slot(service)
         return await self._floor.restart(slot, slot.generation) is True
 
-    async def deploy(self, service: str, release: str) -> bool:
-        """Let a release go live."""
-        return await self._floor.deploy(self._slot(service), release) is True
+    async def deploy(
+        self, service: str, release: str, instead_of: Generation | None = None
+    ) -> bool:
+        """Let a release go live; only in place of one run, where that is named."""
+        return await self._floor.deploy(self._slot(service), release, instead_of) is True
 
     async def failing(self, service: str) -> tuple[int, int]:
         """Ask the service itself, past all proxies: how many requests failed, of how many."""

@@ -17,7 +17,7 @@ from chaos.fleet.exposition import CONTENT_TYPE, Histogram, page, sample
 from chaos.fleet.logbook import Logbook
 from chaos.fleet.releases import Step, step_of
 from chaos.fleet.shop.stage import REQUEST_ID_KEY, Stage
-from chaos.fleet.wiring import LOOPBACK, read_wiring
+from chaos.fleet.wiring import LOOPBACK, read_wiring, wiring_path
 from engine.codec import Malformed
 
 CALL_TIMEOUT_S = {"gateway": 2.5, "orders": 1.0}
@@ -124,7 +124,7 @@ async def serve(name: str, release: str, fleet: Path, ready_fd: int) -> None:
     step = step_of(name, release)
     if step is None:
         raise Malformed(f"release {release!r} of {name!r} does not exist; see chaos.fleet.releases")
-    wiring = read_wiring(fleet / "wiring.json")
+    wiring = read_wiring(wiring_path(fleet))
     log = Logbook(fleet / "logs" / f"{name}.log", name, release)
     meter = Meter(name, release)
     caller = Caller(name, wiring, CALL_TIMEOUT_S.get(name, 1.0))

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.http1 import Begun, Ended, Exchange, Failure, Garbled, Reader
+from chaos.exchange import Exchange, Failure
+from chaos.http1 import Begun, Ended, Garbled, Reader
 
 BODIES = st.binary(max_size=40)
 

@@ -2,8 +2,8 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from chaos.exchange import Failure, Finding
 from chaos.fleet.exposition import Histogram, page, sample
-from chaos.http1 import Failure, Finding
 from chaos.links import Link, text_of
 
 

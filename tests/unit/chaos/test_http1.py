@@ -2,7 +2,8 @@
 
 import pytest
 
-from chaos.http1 import MAX_OUTSTANDING, Begun, Ended, Exchange, Failure, Garbled, Reader
+from chaos.exchange import MAX_OUTSTANDING, Exchange, Failure
+from chaos.http1 import Begun, Ended, Garbled, Reader
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"

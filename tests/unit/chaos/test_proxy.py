@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from chaos import proxy
+from chaos.exchange import Failure
 from chaos.fleet.wiring import LOOPBACK, HeldPorts
-from chaos.http1 import Failure
 from chaos.links import Link
 from chaos.proxy import Inward
 from tests.until import until
