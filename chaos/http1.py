@@ -5,7 +5,7 @@ body. What two parties could read differently (both lengths at once, an unknown 
 line feed) is ``Garbled``: a proxy must not guess.
 """
 
-from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 
 import msgspec
@@ -46,7 +46,7 @@ class Ended(msgspec.Struct, frozen=True):
 class Reader:
     """Follows the messages of one direction of one connection."""
 
-    def __init__(self, asked: "deque[str] | None" = None) -> None:
+    def __init__(self, asked: Sequence[str] | None = None) -> None:
         """Follow requests; or the answers to those ``asked`` by these methods, oldest first."""
         self._answers_to = asked
         self._at = _At.HEAD
@@ -172,7 +172,8 @@ class Reader:
             self._end(found)
 
     def _has_no_body(self, status: int) -> bool:
-        return status in (204, 304) or (bool(self._answers_to) and self._answers_to[0] == "HEAD")
+        asked = self._answers_to[0] if self._answers_to else ""
+        return status in (204, 304) or asked == "HEAD"
 
     def _plausible(self) -> bool:
         if self._answers_to is not None:
