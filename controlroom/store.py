@@ -47,6 +47,8 @@ class Store:
         self._connected = False
         self._waiting: Waiting | None = None
         self._replies: deque[Reply] = deque(maxlen=16)
+        self.epoch = 0
+        """Which start of the engine the live state comes from."""
         self.gaps = 0
         """Updates that the engine left out because this screen was too slow."""
         self.selected: dict[str, str] = {}
@@ -64,6 +66,7 @@ class Store:
             case Received(snapshot, received_ns):
                 number = self._moments[-1].number + 1 if self._moments else 1
                 self._moments.append(Moment(number, received_ns, snapshot.state))
+                self.epoch = snapshot.epoch
                 self.gaps += snapshot.skipped
             case Answered(reply):
                 self._replies.append(reply)

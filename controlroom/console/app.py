@@ -9,39 +9,18 @@ from typing import ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from controlroom import orders
+from controlroom.console.commanding import Commanding
 from controlroom.console.incident_screen import IncidentScreen
-from controlroom.console.modals import Choice, Details, NoteInput, Question
+from controlroom.console.modals import Choice, Details, Question
 from controlroom.console.panel import Panel
+from controlroom.console.theme import THEME
 from controlroom.store import Store
-from engine.stream.commands import Operator, Shown
-from engine.stream.link import NotConnected, NotFound
 from engine.stream.runs import Place
-from engine.stream.wire import Command, Reply
-from engine.vocabulary import IncidentKey
 
 FRAME_S = 0.1
-SURE = (Choice("y", "yes", "yes"),)
-
-THEME = Theme(
-    name="control-room",
-    # Okabe and Ito's colours, lightened for a dark ground: told apart by colour-blind eyes too.
-    primary="#56B4E9",
-    secondary="#0072B2",
-    accent="#56B4E9",
-    success="#2BC79A",
-    warning="#F0B030",
-    error="#FF7B5A",
-    foreground="#D8DEE6",
-    background="#0B0F14",
-    surface="#121821",
-    panel="#1A222D",
-    dark=True,
-    variables={"footer-key-foreground": "#56B4E9"},
-)
 
 
 class Leave(StrEnum):
@@ -103,11 +82,9 @@ class ConsoleApp(App[Leave]):
         self._own_keys = dict(keymap or {})
         self._zone = zone
         self._monotonic_ns = monotonic_ns
-        self._unix_ms = unix_ms
-        self._operator: Operator | None = None
-        self._sent: dict[str, str] = {}
         self._allowed: tuple[bool, ...] = ()
         self._link = place.link(self.store.take)
+        self._hand = Commanding(self, self.store, place, self._link, unix_ms)
 
     def on_mount(self) -> None:
         """Open the screen, start the link and the one timer."""
@@ -133,7 +110,7 @@ class ConsoleApp(App[Leave]):
     def _frame(self) -> None:
         """Paint what has changed since the last frame."""
         for reply in self.store.replies():
-            self._tell(reply)
+            self._hand.tell(reply)
         allowed = self._what_is_allowed()
         if allowed != self._allowed:
             self._allowed = allowed
@@ -183,135 +160,49 @@ class ConsoleApp(App[Leave]):
 
     def action_approve(self) -> None:
         """Say yes to the plan that is shown."""
-        self._ask_about_plan(
+        self._hand.about_plan(
             "Approve this plan?", "approval", lambda by, shown, now: by.approve(shown, now)
         )
 
     def action_refuse(self) -> None:
         """Say no to the plan that is shown."""
-        self._ask_about_plan(
+        self._hand.about_plan(
             "Refuse this plan?", "refusal", lambda by, shown, now: by.refuse(shown, now)
         )
 
     def action_undo(self) -> None:
         """Fire the undo of the plan that is shown."""
-        self._ask_about_plan("Undo this plan?", "undo", lambda by, shown, now: by.undo(shown, now))
+        self._hand.about_plan("Undo this plan?", "undo", lambda by, shown, now: by.undo(shown, now))
 
     def action_take_over(self) -> None:
         """Take the incident out of the swarm's hands."""
-        self._ask_about_plan(
+        self._hand.about_plan(
             "Take this incident over? The swarm then only watches.",
             "take-over",
             lambda by, shown, now: by.take_over(shown, now),
         )
 
-    def _ask_about_plan(
-        self, title: str, what: str, order: Callable[[Operator, Shown, int], Command]
-    ) -> None:
-        """Ask about exactly what is shown; what has moved on meanwhile makes the question void."""
-        row = self.store.shown.incident
-        if row is None:
-            return
-        shown = Shown.of(row)
-
-        def answered(answer: str | None) -> None:
-            if answer != "yes":
-                return
-            if reason := orders.why_void(shown, self.store.live):
-                self.notify(f"{what} not sent: {reason}", severity="warning")
-                return
-            self._order(what, lambda by, now_ms: order(by, shown, now_ms))
-
-        self.push_screen(
-            Question(
-                title,
-                orders.described(row),
-                SURE,
-                "no",
-                lambda live: orders.why_void(shown, live),
-            ),
-            answered,
-        )
-
     def action_freeze(self) -> None:
         """Stop all automation."""
-        self._ask_to_turn(
+        self._hand.turn(
             "Freeze all automation?",
             "Nothing will be done to the fleet until somebody thaws it. Watching goes on.",
             "freeze",
-            lambda by, now_ms: by.freeze(now_ms),
+            lambda by, now: by.freeze(now),
         )
 
     def action_thaw(self) -> None:
         """Let automation go on."""
-        self._ask_to_turn(
+        self._hand.turn(
             "Thaw: let automation go on?",
             "The swarm may act again, as far as the policy lets it.",
             "thaw",
-            lambda by, now_ms: by.thaw(now_ms),
-        )
-
-    def _ask_to_turn(
-        self, title: str, about: str, what: str, order: Callable[[Operator, int], Command]
-    ) -> None:
-        before = orders.is_frozen(self.store.live)
-
-        def answered(answer: str | None) -> None:
-            if answer == "yes":
-                self._order(what, order)
-
-        self.push_screen(
-            Question(
-                title,
-                [about],
-                SURE,
-                "no",
-                lambda live: (
-                    "" if orders.is_frozen(live) == before else "somebody else has just done so"
-                ),
-            ),
-            answered,
+            lambda by, now: by.thaw(now),
         )
 
     def action_note(self) -> None:
         """Write a remark into the record."""
-        row = self.store.shown.incident
-        if row is None:
-            return
-        incident = IncidentKey(row.key)
-
-        def written(text: str | None) -> None:
-            if text:
-                self._order("note", lambda by, now_ms: by.note(incident, text, now_ms))
-
-        self.push_screen(NoteInput(), written)
-
-    def _order(self, what: str, order: Callable[[Operator, int], Command]) -> None:
-        """Sign an order and let it leave."""
-        try:
-            if self._operator is None:
-                self._operator = self.place.operator()
-            command = order(self._operator, self._unix_ms())
-        except (NotFound, ValueError) as error:
-            self.notify(f"{what} not sent: {error}", severity="error")
-            return
-        if len(self._sent) >= 64:
-            self._sent.clear()
-        self._sent[command.id] = what
-        self.run_worker(self._send(what, command), exit_on_error=False)
-
-    async def _send(self, what: str, command: Command) -> None:
-        try:
-            await self._link.send(command)
-        except NotConnected as error:
-            self.notify(f"{what}: {error}", severity="error")
-
-    def _tell(self, reply: Reply) -> None:
-        what = self._sent.pop(reply.id, "command")
-        if reply.accepted:
-            self.notify(f"{what} is on its way into the log", timeout=3)
-        else:
-            self.notify(f"{what} refused: {reply.reason}", severity="error")
+        self._hand.note()
 
     # --- looking ------------------------------------------------------------------------------
 

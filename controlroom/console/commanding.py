@@ -1,0 +1,122 @@
+"""From a key to a signed command: ask once, hold what was shown, sign, send, tell what came of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.app import App
+
+from controlroom import orders
+from controlroom.console.modals import Choice, NoteInput, Question
+from controlroom.store import Store
+from engine.stream.commands import Operator, Shown
+from engine.stream.link import Link, NotConnected, NotFound
+from engine.stream.runs import Place
+from engine.stream.wire import Command, Reply
+from engine.vocabulary import IncidentKey
+
+SURE = (Choice("y", "yes", "yes"),)
+MOST_UNANSWERED = 64
+
+PlanOrder = Callable[[Operator, Shown, int], Command]
+PlainOrder = Callable[[Operator, int], Command]
+
+
+class Commanding:
+    """The console's hand: everything that leaves it towards the engine."""
+
+    def __init__(
+        self, app: App[Any], store: Store, place: Place, link: Link, unix_ms: Callable[[], int]
+    ) -> None:
+        self._app = app
+        self._store = store
+        self._place = place
+        self._link = link
+        self._unix_ms = unix_ms
+        self._operator: tuple[int, Operator] | None = None
+        """With the engine's epoch in which he was read: another engine may mean another cluster."""
+        self._unanswered: dict[str, str] = {}
+
+    def about_plan(self, title: str, what: str, order: PlanOrder) -> None:
+        """Ask about exactly what is shown; what has moved on meanwhile makes the question void."""
+        store = self._store
+        row = store.shown.incident
+        if row is None:
+            return
+        shown = Shown.of(row)
+
+        def answered(answer: str | None) -> None:
+            if answer != "yes":
+                return
+            if reason := orders.why_void(shown, store.live):
+                self._app.notify(f"{what} not sent: {reason}", severity="warning")
+                return
+            self._leave(what, lambda by, now_ms: order(by, shown, now_ms))
+
+        question = Question(
+            title,
+            orders.described(row),
+            SURE,
+            "no",
+            lambda live: orders.why_void(shown, live),
+        )
+        self._app.push_screen(question, answered)
+
+    def turn(self, title: str, about: str, what: str, order: PlainOrder) -> None:
+        """Ask whether to freeze or to thaw; void once somebody else has done it."""
+        before = orders.is_frozen(self._store.live)
+
+        def answered(answer: str | None) -> None:
+            if answer == "yes":
+                self._leave(what, order)
+
+        question = Question(
+            title,
+            [about],
+            SURE,
+            "no",
+            lambda live: (
+                "" if orders.is_frozen(live) == before else "somebody else has just done so"
+            ),
+        )
+        self._app.push_screen(question, answered)
+
+    def note(self) -> None:
+        """Ask for a remark about the incident that is shown."""
+        row = self._store.shown.incident
+        if row is None:
+            return
+        incident = IncidentKey(row.key)
+
+        def written(text: str | None) -> None:
+            if text:
+                self._leave("note", lambda by, now_ms: by.note(incident, text, now_ms))
+
+        self._app.push_screen(NoteInput(), written)
+
+    def tell(self, reply: Reply) -> None:
+        """Say what the engine answered."""
+        what = self._unanswered.pop(reply.id, "command")
+        if reply.accepted:
+            self._app.notify(f"{what} is on its way into the log", timeout=3)
+        else:
+            self._app.notify(f"{what} refused: {reply.reason}", severity="error")
+
+    def _leave(self, what: str, order: PlainOrder) -> None:
+        """Sign an order with the operator's own key, and let it leave."""
+        try:
+            if self._operator is None or self._operator[0] != self._store.epoch:
+                self._operator = (self._store.epoch, self._place.operator())
+            command = order(self._operator[1], self._unix_ms())
+        except (NotFound, ValueError) as error:
+            self._app.notify(f"{what} not sent: {error}", severity="error")
+            return
+        if len(self._unanswered) >= MOST_UNANSWERED:
+            self._unanswered.clear()
+        self._unanswered[command.id] = what
+        self._app.run_worker(self._send(what, command), exit_on_error=False)
+
+    async def _send(self, what: str, command: Command) -> None:
+        try:
+            await self._link.send(command)
+        except NotConnected as error:
+            self._app.notify(f"{what}: {error}", severity="error")
