@@ -20,6 +20,9 @@ STALE_NS = 3_000_000_000
 """The engine speaks every second; after three it is late."""
 
 
+_NOTHING = ScreenState()
+
+
 class LinkStatus(StrEnum):
     """How the screen stands with the engine."""
 
@@ -82,7 +85,7 @@ class Store:
     @property
     def live(self) -> ScreenState:
         """The newest state; what commands are checked against."""
-        return self._moments[-1].state if self._moments else ScreenState()
+        return self._moments[-1].state if self._moments else _NOTHING
 
     @property
     def shown(self) -> ScreenState:

@@ -87,7 +87,7 @@ def _stack(x: int, width: int, height: int, wishes: list[_Wish]) -> dict[str, Bo
     boxes: dict[str, Box] = {}
     y = 0
     for name, wanted, least in wishes:
-        given = min(wanted, height - y)
+        given = min(max(wanted, least), height - y)
         if given >= least:
             boxes[name] = Box(x, y, width, given)
             y += given

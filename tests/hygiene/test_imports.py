@@ -30,5 +30,9 @@ def test_import_loads_nothing_heavy(module: str) -> None:
     assert not loaded & HEAVY
 
 
+def test_what_both_screens_show_needs_no_screen() -> None:
+    assert not modules_after("import controlroom.store, controlroom.plain") & {"textual", "rich"}
+
+
 def test_modules_after_sees_what_is_loaded() -> None:
     assert "textual" in modules_after("import textual")

@@ -47,7 +47,9 @@ def swarm_summary(state: ScreenState) -> str:
     swarm = state.swarm
     if swarm is None:
         return "no swarm yet"
-    return f"quorum {swarm.quorum} of {swarm.n} · view {swarm.view} · log {swarm.executed}"
+    lost = swarm.bus_dropped + swarm.trace_dropped
+    dropped = f" · {lost} dropped" if lost else ""
+    return f"quorum {swarm.quorum} of {swarm.n} · view {swarm.view} · log {swarm.executed}{dropped}"
 
 
 def ready_agents(state: ScreenState) -> int:

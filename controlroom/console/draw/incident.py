@@ -27,16 +27,22 @@ class _Piece:
     def __init__(self, rank: int, *spans: Span, right: bool = False) -> None:
         self.rank, self.spans, self.right = rank, spans, right
 
+    def dimmed(self) -> "_Piece":
+        """The same words without their colours: they may no longer be true."""
+        return _Piece(
+            self.rank, *(Span(span.text, Role.DIM) for span in self.spans), right=self.right
+        )
+
 
 def top_line(store: Store, now_ns: int, width: int, zone: tzinfo | None = None) -> Line:
     """What, how bad, since when, can the swarm be trusted, how old is this."""
     state = store.shown
-    pieces = [
-        *_what(state, zone),
-        *_how_bad(state),
-        *_swarm(state),
-        _Piece(9, _age(store, now_ns), right=True),
-    ]
+    told = [*_what(state, zone), *_how_bad(state), *_swarm(state)]
+    if store.gaps:
+        told.append(_Piece(0, Span(f"▲ {store.gaps} skipped", Role.WARN), right=True))
+    if store.status(now_ns) in (LinkStatus.STALE, LinkStatus.WAITING):
+        told = [piece.dimmed() for piece in told]
+    pieces = [*told, _Piece(9, _age(store, now_ns), right=True)]
     while len(pieces) > 1 and _needed(pieces, 2) > width:
         pieces.remove(min(pieces, key=lambda piece: piece.rank))
     between = 3 if _needed(pieces, 3) <= width else 2
@@ -174,7 +180,7 @@ def plan_lines(state: ScreenState, width: int, zone: tzinfo | None = None) -> li
     """The live proposal: what, why, how far it reaches, who agrees, and until when."""
     incident = state.incident
     if incident is None:
-        return [Line("", (Span("no incident: nothing to decide", Role.DIM),))]
+        return _at_rest(state, width)
     if not incident.plan:
         causes = _fact("causes", ", ".join(map(clean, incident.hypotheses)), width)
         return [*causes, Line("", (Span("no plan yet", Role.DIM),))]
@@ -182,7 +188,7 @@ def plan_lines(state: ScreenState, width: int, zone: tzinfo | None = None) -> li
     lines = _ask(incident, state.at_ms, width) if asked else []
     lines += [
         *_fact("plan", clean(incident.plan), width, Role.STRONG),
-        _votes(incident),
+        *_votes(incident, width),
         *_fact("because", ", ".join(map(clean, incident.hypotheses)), width)[:2],
         *_fact("reaches", ", ".join(map(clean, incident.blast_radius)) or "nothing else", width),
     ]
@@ -194,26 +200,33 @@ def plan_lines(state: ScreenState, width: int, zone: tzinfo | None = None) -> li
     return lines
 
 
+def _at_rest(state: ScreenState, width: int) -> list[Line]:
+    lines = [Line("plan", (Span("no incident: nothing to decide", Role.DIM),))]
+    swarm = state.swarm
+    if swarm is not None:
+        lines += _fact("policy", clean(swarm.policy), width)
+        lines += _fact("cluster", f"{clean(swarm.cluster)}, epoch {swarm.epoch}", width, Role.DIM)
+    return lines
+
+
 def _ask(incident: IncidentRow, at_ms: int, width: int) -> list[Line]:
     left = span_of_time(incident.not_after_ms - at_ms)
     text = f"▲ YOUR APPROVAL IS NEEDED  a approves, r refuses, {left} left"
     return [Line("plan", (Span(part, Role.WARN),)) for part in wrapped(text, width)]
 
 
-def _votes(incident: IncidentRow) -> Line:
+def _votes(incident: IncidentRow, width: int) -> list[Line]:
     role = {"low": Role.OK, "medium": Role.WARN}.get(incident.risk, Role.BROKEN)
     glyph = {"low": "●", "medium": "▲"}.get(incident.risk, "✖")
     enough = Role.OK if incident.accepts >= incident.threshold else Role.PLAIN
-    votes = f"{incident.accepts} for, {incident.rejects} against, {incident.threshold} needed"
-    return Line(
-        "plan",
-        (
-            Span("votes     ", Role.DIM),
-            Span(votes, enough),
-            Span("   risk ", Role.DIM),
-            Span(f"{glyph} {clean(incident.risk)}", role),
-        ),
-    )
+    against = f"{incident.rejects} against, " if incident.rejects else ""
+    votes = f"{incident.accepts} for, {against}{incident.threshold} needed"
+    counted = (Span("votes     ", Role.DIM), Span(votes, enough))
+    risk = Span(f"{glyph} {clean(incident.risk)}", role)
+    together = (*counted, Span("   risk ", Role.DIM), risk)
+    if length_of(together) <= width:
+        return [Line("plan", together)]
+    return [Line("plan", counted), Line("plan", (Span("risk      ", Role.DIM), risk))]
 
 
 def _fact(name: str, text: str, width: int, role: Role = Role.PLAIN) -> list[Line]:

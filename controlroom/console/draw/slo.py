@@ -7,7 +7,7 @@ from engine.stream.state import ScreenState, SloRow
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _SCALE = 5
 """Cells of the scale on the left."""
-_FACTS = 16
+_FACTS = 13
 """Cells of the figures on the right."""
 _MARKED = ("opened", "acted", "recovered")
 

@@ -56,6 +56,8 @@ def timeline_lines(
 ) -> list[Line]:
     """All entries, wrapped; the lines of one entry share its key."""
     lines: list[Line] = []
+    if not entries:
+        return [Line("", (Span("nothing has happened yet", Role.DIM),))]
     for entry in entries:
         lines += _entry_lines(entry, width, zone)
     return lines

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from controlroom.plain import tell
 from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.paths import RunPaths
@@ -386,3 +387,31 @@ def test_an_address_given_by_hand_needs_a_token(tmp_path: Path) -> None:
     assert place.target() == Target("ws://127.0.0.1:9", token)
     with pytest.raises(NotFound, match="cannot read the key"):
         place.operator()
+
+
+async def test_the_plain_teller_follows_an_engine_through_a_restart(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path / "run").make()
+    said: list[str] = []
+    telling = asyncio.create_task(tell(Place(root=paths.root), lambda: 0, said.append))
+    try:
+        for epoch in (1, 2):
+            async with open_hub(paths, epoch=epoch, on_command=_refuses_all) as hub:
+                for frame in story():
+                    hub.publish(frame)
+                    await until(lambda frame=frame: hub._current.state == frame)  # type: ignore[misc]
+                await until(lambda: any(" ended " in line for line in said))
+                await until(lambda epoch=epoch: sum("engine  " in x for x in said) >= 2 * epoch)  # type: ignore[misc]
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+    assert sum(" opened " in line for line in said) >= 1
+    assert all(line.endswith("\n") for line in said)
+
+
+async def test_a_closed_pipe_ends_the_telling(tmp_path: Path) -> None:
+    def write(_: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        await tell(Place(root=tmp_path), lambda: 0, write)
