@@ -21,7 +21,7 @@ from engine.consensus.messages import (
     ViewChange,
     kind_of,
 )
-from engine.consensus.settings import DEFAULTS, Settings
+from engine.consensus.settings import Settings, settings_for
 from engine.consensus.view_change import plan_of
 from engine.genesis import Genesis
 from engine.signing import Verifier
@@ -41,13 +41,14 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 def convicts(
-    genesis: Genesis, verifier: Verifier, settings: Settings = DEFAULTS
+    genesis: Genesis, verifier: Verifier, settings: Settings | None = None
 ) -> Callable[[Convicted], bool]:
     """Whether a ``Convicted`` operation holds evidence against its culprit, as a function."""
+    window = (settings or settings_for(genesis.n, genesis.f)).window
 
     def proves(operation: Convicted) -> bool:
         evidence = Evidence(operation.culprit, operation.kind, operation.first, operation.second)
-        return verify_evidence(evidence, genesis, verifier, settings.window)
+        return verify_evidence(evidence, genesis, verifier, window)
 
     return proves
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.clock import Clock
-from engine.codec import Malformed, decode, encode
-from engine.consensus.announce import Announced, LedgerFetch
+from engine.codec import encode
+from engine.consensus.announce import Announced
 from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee
 from engine.consensus.effects import (
@@ -34,9 +34,9 @@ from engine.consensus.effects import (
 )
 from engine.consensus.evidence import Evidence
 from engine.consensus.inbox import Inbox
-from engine.consensus.messages import Entries
 from engine.consensus.replica import Replica, Resume
-from engine.consensus.settings import DEFAULTS, Settings
+from engine.consensus.serving import EntryServer
+from engine.consensus.settings import Settings, settings_for
 from engine.consensus.vote_log import VoteLog
 from engine.genesis import Genesis
 from engine.ports import Bus, EntryStore
@@ -48,8 +48,6 @@ IDLE_TICK_S = 0.2
 """Five agents that tick five times a second cost nothing; timeouts are several times that."""
 ROUND = 16
 """Messages of each source in one round: enough to share a sync, few enough to stay fair."""
-MOST_SERVED_BYTES = 512 << 10
-"""Entries in one answer stay within a frame."""
 _STAMP = 8
 """Bytes before each frame on the bus: the sender's monotonic clock, for the trace only."""
 
@@ -87,8 +85,7 @@ class ReplicaRuntime:
         self._inbox: Inbox[Source] = Inbox()
         self._awake = asyncio.Event()
         self._more = asyncio.Event()
-        self._served = 0
-        self._stamps = (0, 0)
+        self._server = EntryServer(agent, bus, store)
         self.on_execute: OnExecute = lambda _entry, _received_ns: None
         self.on_trace: OnTrace = lambda _event: None
         self.on_evidence: OnEvidence = lambda _evidence: None
@@ -110,7 +107,7 @@ class ReplicaRuntime:
         on_execute: OnExecute | None = None,
         on_trace: OnTrace | None = None,
         on_evidence: OnEvidence | None = None,
-        settings: Settings = DEFAULTS,
+        settings: Settings | None = None,
     ) -> "ReplicaRuntime":
         """The replica of ``agent``, continued from its ledger and its vote log.
 
@@ -127,7 +124,8 @@ class ReplicaRuntime:
         log = VoteLog(votes, may_begin=store.head[0] == 0)
         committee = Committee(genesis, verifier)
         resume = Resume(store.head, clients, log.records)
-        replica = Replica(committee, agent, signer, settings, resume)
+        chosen = settings or settings_for(genesis.n, genesis.f)
+        replica = Replica(committee, agent, signer, chosen, resume)
         runtime = cls(agent, replica, bus, store, log, clock)
         runtime._peers = tuple(peer for peer in committee.ids if peer != agent)
         runtime._authors = tuple(genesis.author_keys())
@@ -225,8 +223,7 @@ class ReplicaRuntime:
             self._awake.set()
 
     def _tick(self) -> Sequence[Effect]:
-        self._served = 0
-        self._stamps = (0, 0)
+        self._server.tick()
         return self._replica.step(Tick(self._clock.monotonic_ns() // 1_000_000))
 
     async def _round(self) -> None:
@@ -235,7 +232,7 @@ class ReplicaRuntime:
             if source.kind == "submit":
                 effects += self._replica.step(Submit(payload))
             elif source.kind == "fetch":
-                await self._serve_follower(payload)
+                await self._server.announce_again(payload)
             elif len(payload) > _STAMP:
                 sent_ns = int.from_bytes(payload[:_STAMP], "big")
                 event = Receive(AgentId(source.name), payload[_STAMP:])  # type: ignore[arg-type]
@@ -264,7 +261,8 @@ class ReplicaRuntime:
                 case Trace():
                     self._trace(effect, 0, self._clock.monotonic_ns())
                 case Serve():
-                    await self._serve_peer(effect)
+                    frame = self._server.answer(effect.first, effect.limit)
+                    await self._say(f"pbft.{self._agent}.{effect.peer}", frame)
                 case Broadcast():
                     word = "head" if effect.status else "pbft"
                     await self._say(f"{word}.{self._agent}", effect.frame)
@@ -313,35 +311,3 @@ class ReplicaRuntime:
                 refused=effect.refused[:80],
             )
         )
-
-    # --- serving entries -----------------------------------------------------------------------
-
-    async def _serve_peer(self, effect: Serve) -> None:
-        entries = tuple(self._within_frame(self._store.read(effect.first, effect.limit)))
-        if entries:
-            await self._say(f"pbft.{self._agent}.{effect.peer}", encode(Entries(entries)))
-
-    async def _serve_follower(self, payload: bytes) -> None:
-        try:
-            asked = decode(payload, LedgerFetch)
-        except Malformed:
-            return
-        self._served += 1
-        if asked.agent != self._agent or self._served > DEFAULTS.answers_per_tick:
-            return
-        if asked.first < 1:
-            return
-        limit = max(0, min(asked.limit, DEFAULTS.fetch_entries))
-        for entry in self._within_frame(self._store.read(asked.first, limit)):
-            await self._bus.publish(f"ledger.{self._agent}", encode(Announced(entry, b"")))
-
-    @staticmethod
-    def _within_frame(entries: Sequence[Entry]) -> Sequence[Entry]:
-        size = 0
-        fitting: list[Entry] = []
-        for entry in entries:
-            size += sum(map(len, entry.batch)) + sum(map(len, entry.commits))
-            if fitting and size > MOST_SERVED_BYTES:
-                break
-            fitting.append(entry)
-        return fitting

@@ -78,5 +78,7 @@ class Settings(msgspec.Struct, frozen=True):
         return self
 
 
-DEFAULTS = Settings()
-"""What every process of a run uses: the period must be the same for all replicas."""
+def settings_for(n: int, f: int) -> Settings:
+    """What every process of a cluster uses; large ones checkpoint more often, to fit a frame."""
+    fitting = MAX_FRAME_BYTES // (2 * quorum_of(n, f) ** 2 * _VOTE_BYTES)
+    return Settings(checkpoint_period=min(Settings().checkpoint_period, fitting))

@@ -84,7 +84,7 @@ async def test_what_is_submitted_gets_one_number_everywhere(four: Four) -> None:
 
     await until(lambda: len({store.head for store in four.stores.values()}) == 1)
     assert max(numbers) == next(iter(four.stores.values())).head[0]
-    assert all(runtime.ready and runtime.phase == "idle" for runtime in four.runtimes.values())
+    await until(lambda: all(it.ready and it.phase == "idle" for it in four.runtimes.values()))
 
 
 async def test_every_message_is_traced_with_both_stamps(four: Four) -> None:
