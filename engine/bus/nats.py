@@ -1,9 +1,9 @@
 """The bus over NATS: reconnects for ever, holds little back, counts what is lost."""
 
-import logging
 from pathlib import Path
 
 import msgspec
+import structlog
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -18,7 +18,7 @@ PENDING_BYTES = 4 << 20
 SUBSCRIPTION_BYTES = 8 << 20
 """Most bytes that wait for one handler."""
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class BusCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +88,7 @@ class NatsBus:
             await self._client.publish(subject, payload)
         except (errors.Error, OSError) as error:
             self._dropped += 1
-            log.debug("publish_lost", extra={"subject": subject, "why": str(error)})
+            log.debug("publish_lost", subject=subject, why=str(error))
 
     async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
         """Call ``handler`` for each message, in order; at most ``pending`` wait, newest dropped."""
@@ -121,13 +121,13 @@ class NatsBus:
         if isinstance(error, errors.SlowConsumerError):
             self._dropped += 1
         else:
-            log.warning("bus_error", extra={"user": self._user, "why": str(error)})
+            log.warning("bus_error", user=self._user, why=str(error))
 
     async def _disconnected(self) -> None:
-        log.info("bus_disconnected", extra={"user": self._user})
+        log.info("bus_disconnected", user=self._user)
 
     async def _reconnected(self) -> None:
-        log.info("bus_reconnected", extra={"user": self._user})
+        log.info("bus_reconnected", user=self._user)
 
 
 __all__ = ["BusCredential", "NatsBus", "read_credential"]

@@ -100,11 +100,14 @@ async def test_an_agent_may_not_speak_for_another(tmp_path: Path) -> None:
         await engine.subscribe("ledger.*", hear)
         agent = await made.bus("agent-1")
         await engine.subscribe("trace.*", hear)
-        await agent.publish("ledger.agent-2", b"forged")
-        await agent.publish("trace.agent-1", b"own")
+        async with asyncio.timeout(10):
+            # Two connections: the server may take the first words before the subscription.
+            while not heard:
+                await agent.publish("ledger.agent-2", b"forged")
+                await agent.publish("trace.agent-1", b"own")
+                await asyncio.sleep(0.01)
 
-        await until(lambda: heard)
-        assert heard == ["trace.agent-1"]
+        assert set(heard) == {"trace.agent-1"}
 
 
 async def test_whoever_comes_before_the_server_waits_for_it_and_is_back_soon_after_it(
@@ -129,10 +132,12 @@ async def test_whoever_comes_before_the_server_waits_for_it_and_is_back_soon_aft
         started_ns = made.clock.monotonic_ns()
         await until(lambda: engine.connected and agent.connected)
         back_ms = (made.clock.monotonic_ns() - started_ns) / 1e6
-        await agent.publish("trace.agent-1", b"again")
-        await until(lambda: heard)
+        async with asyncio.timeout(10):
+            while not heard:
+                await agent.publish("trace.agent-1", b"again")
+                await asyncio.sleep(0.01)
     finally:
         await made.close()
 
-    assert heard == [b"again"]
+    assert set(heard) == {b"again"}
     assert back_ms < 1500, f"{back_ms:.0f} ms"
