@@ -82,3 +82,7 @@ def settings_for(n: int, f: int) -> Settings:
     """What every process of a cluster uses; large ones checkpoint more often, to fit a frame."""
     fitting = MAX_FRAME_BYTES // (2 * quorum_of(n, f) ** 2 * _VOTE_BYTES)
     return Settings(checkpoint_period=min(Settings().checkpoint_period, fitting))
+
+
+DEFAULTS = Settings()
+"""What ``settings_for`` gives up to seven replicas."""
