@@ -19,7 +19,8 @@ from chaos.integrity import OrderNote
 TIMEOUT_S = 3.0
 MAX_CONNECTIONS = 128
 SETTLE_EVERY_S = 0.5
-SETTLE_AT_ONCE = 10
+SETTLE_AT_ONCE = 20
+"""40 a second at most: a minute's worth of unsure orders is settled in a quarter of it."""
 MAX_TRIES = 240
 """An order that could not be settled in so many tries is given up, and counted."""
 MAX_UNSURE = 10_000

@@ -42,7 +42,7 @@ class Fleet:
         self._manifest = manifest
         self._wiring: Wiring = wire(manifest, self._ports)
         paths.endpoints.unlink(missing_ok=True)
-        for stale in (*paths.fleet.glob("orders-*.log"), paths.probe_log):
+        for stale in (*paths.fleet.glob("orders-*.log"), paths.fleet / "load.log", paths.probe_log):
             stale.unlink(missing_ok=True)
         write_secret(wiring_path(paths.fleet), msgspec.json.encode(self._wiring))
         self.floor = Floor(paths, manifest.service, self._wiring, self._clock)

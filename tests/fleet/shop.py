@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from chaos.door import AskIntegrity, AskState, DrillDoor, UndoAll
+from chaos.fleet.load import LoadSecond
 from chaos.integrity import Integrity
 from engine.act.fleet import FleetExecutor
 from engine.paths import RunPaths
@@ -83,6 +84,13 @@ class RunningShop:
 
     async def restarts(self) -> int:
         return (await self.door.say(AskState())).restarts
+
+    def load_log(self) -> list[LoadSecond]:
+        lines = (self.paths.fleet / "load.log").read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=LoadSecond) for line in lines]
+
+    def failed_requests(self) -> int:
+        return sum(second.bad for second in self.load_log())
 
     async def mend(self) -> None:
         await self.door.say(UndoAll())

@@ -145,6 +145,41 @@ async def test_a_bad_release_fails_a_third_until_it_is_rolled_back(shop: Running
     assert [change.release for change in shop.status(inventory).changes] == ["1.0.0", bad, "1.0.0"]
 
 
+async def test_the_restart_policy_restarts_what_hangs_too(shop: RunningShop) -> None:
+    hung = shop.generation("cart")
+    os.kill(hung.pid, signal.SIGSTOP)
+    await shop.door.say(Restarts(True))
+
+    async def restarted() -> bool:
+        return shop.generation("cart") != hung and shop.status("cart").alive
+
+    try:
+        await eventually(restarted)
+    finally:
+        await shop.door.say(Restarts(False))
+
+
+async def test_a_harmless_release_goes_live_without_a_failed_request(shop: RunningShop) -> None:
+
+    async def well() -> bool:
+        return not any(second.bad for second in shop.load_log()[-3:])
+
+    await eventually(well)
+    before = shop.failed_requests()
+
+    for release in ("1.0.1", "1.0.0"):
+        report = await shop.executor.perform(key(), Deploy(ServiceName("catalog"), release))
+        assert report.outcome is OutcomeKind.DONE
+
+    after = len(shop.load_log())
+
+    async def later() -> bool:
+        return len(shop.load_log()) > after + 1
+
+    await eventually(later)
+    assert shop.failed_requests() == before
+
+
 async def test_the_undo_of_a_roll_back_is_a_deploy(shop: RunningShop) -> None:
     cart = ServiceName("cart")
 
@@ -198,6 +233,7 @@ async def test_an_undone_fault_stays_undone(shop: RunningShop) -> None:
 async def test_the_restart_policy_restarts_what_died_and_only_while_it_is_on(
     shop: RunningShop,
 ) -> None:
+    before = await shop.restarts()
     await shop.door.say(Restarts(True))
     fault_id = await kill(shop, PAYMENTS)
 
@@ -207,7 +243,7 @@ async def test_the_restart_policy_restarts_what_died_and_only_while_it_is_on(
     await eventually(mended)
     await shop.door.say(Restarts(False))
 
-    assert await shop.restarts() == 1
+    assert await shop.restarts() == before + 1
 
 
 @pytest.mark.parametrize("victim", ["orders", "postgres"])
