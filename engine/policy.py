@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,25 +22,30 @@ class Automation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {Risk.LOW: self.low, Risk.MEDIUM: self.medium, Risk.HIGH: self.high}[risk]
 
 
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+Span = Annotated[int, msgspec.Meta(ge=100, le=24 * 3_600_000)]
+"""Milliseconds: a tenth of a second to a day."""
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often."""
 
-    attempts: int = 4
+    attempts: Count = 4
     """Repairs tried in one incident before it is handed over to people."""
-    repeats: int = 1
+    repeats: Count = 1
     """How often the same action on the same run of a service may be tried in one incident."""
-    actions_per_ten_minutes: int = 8
+    actions_per_ten_minutes: Count = 8
     """Of the actuator, over everything that it does; more waits for a person."""
 
 
 class Spans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long what was decided may still be carried out, in ms."""
 
-    auto_ms: int = 60_000
+    auto_ms: Span = 60_000
     """How far ``not_after_ms`` of a plan may lie ahead of an agent's clock when it signs."""
-    ask_ms: int = 900_000
+    ask_ms: Span = 900_000
     """The same, where an operator has to approve."""
-    undo_ms: int = 300_000
+    undo_ms: Span = 300_000
     """After an action, how long agents may fire its undo; an operator always may."""
 
     def of(self, mode: Policy) -> int:
@@ -50,12 +56,12 @@ class Spans(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Patience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long each agent waits for a step, by its own monotonic clock, before ``Elapsed``."""
 
-    corroborate_ms: int = 15_000
-    diagnose_ms: int = 10_000
-    propose_ms: int = 5_000
-    assess_ms: int = 5_000
-    certify_ms: int = 8_000
-    recover_ms: int = 30_000
+    corroborate_ms: Span = 15_000
+    diagnose_ms: Span = 10_000
+    propose_ms: Span = 5_000
+    assess_ms: Span = 5_000
+    certify_ms: Span = 8_000
+    recover_ms: Span = 30_000
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,10 +94,12 @@ def read_rules(path: Path) -> Rules:
         Malformed: the file is missing or wrong; names the file, the place and the remedy.
     """
     try:
-        return msgspec.convert(tomllib.loads(path.read_text()), Rules)
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Rules)
     except OSError as error:
         raise Malformed(f"{path}: cannot read the policy: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"{path}: no TOML: {error}; write it anew") from None
+    except msgspec.ValidationError as error:
         raise Malformed(f"{path}: {error}; modes are observe, ask and auto") from None
 
 

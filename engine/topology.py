@@ -2,20 +2,31 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from engine.codec import Malformed, digest_of, encode
 from engine.vocabulary import Digest, Generation, ServiceName
 
+MAX_SERVICES = 512
+KINDS = frozenset({"http", "postgres", "redis"})
+PROTOCOLS = frozenset({"http", "tcp"})
+
+_NAME = msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?\Z")
+Name = Annotated[str, _NAME]
+"""Names become file names, incident keys and words on the wire: nothing else may be in them."""
+Release = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Millis = Annotated[int, msgspec.Meta(ge=1, le=24 * 3_600_000)]
+
 
 class ServiceSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One service of the fleet."""
 
-    name: ServiceName
+    name: Annotated[ServiceName, _NAME]
     kind: str
     """``http``, ``postgres`` or ``redis``."""
-    release: str
+    release: Release
     """The release that is live when the fleet starts."""
     stateful: bool = False
     """Restarting it may lose or delay data of others: raises the risk of doing so."""
@@ -24,9 +35,9 @@ class ServiceSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CallSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An edge of the call graph: ``caller`` asks ``callee``."""
 
-    caller: str
+    caller: Name
     """A service, or the name of an outside caller such as ``customers``."""
-    callee: ServiceName
+    callee: Annotated[ServiceName, _NAME]
     protocol: str = "http"
     """``http`` (requests and errors are counted) or ``tcp`` (connections and bytes)."""
 
@@ -34,19 +45,19 @@ class CallSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service level objective: what the probe judges by."""
 
-    subject: str
-    availability_permille: int
+    subject: Name
+    availability_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
     """Share of requests that must succeed."""
-    latency_ms: int
+    latency_ms: Millis
     """An answer slower than this counts as failed."""
-    hold_ms: int
+    hold_ms: Millis
     """Green for this long on end is green again."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A fleet: its services, who calls whom, and what it promises its users."""
 
-    name: str
+    name: Name
     objective: Objective
     service: tuple[ServiceSpec, ...]
     call: tuple[CallSpec, ...]
@@ -83,20 +94,37 @@ def read_manifest(path: Path) -> Manifest:
         Malformed: the file is missing or wrong; names the file, the place and the remedy.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         manifest = msgspec.convert(tomllib.loads(text), Manifest)
     except OSError as error:
         raise Malformed(f"{path}: cannot read the manifest: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"{path}: no TOML: {error}; write it anew") from None
+    except msgspec.ValidationError as error:
         raise Malformed(f"{path}: {error}; see assets/fleets/shop.toml for the form") from None
+    objection = _objection_to(manifest)
+    if objection:
+        raise Malformed(f"{path}: {objection}")
+    return manifest
+
+
+def _objection_to(manifest: Manifest) -> str:
     names = [service.name for service in manifest.service]
-    for name in names:
-        if names.count(name) > 1:
-            raise Malformed(f"{path}: service {name!r} is listed twice; remove one")
+    if not 1 <= len(names) <= MAX_SERVICES:
+        return f"{len(names)} services are listed; a fleet has 1 to {MAX_SERVICES}"
+    for service in manifest.service:
+        if names.count(service.name) > 1:
+            return f"service {service.name!r} is listed twice; remove one"
+        if service.kind not in KINDS:
+            return f"service {service.name!r} is {service.kind!r}; kinds are {sorted(KINDS)}"
     for call in manifest.call:
         if call.callee not in names:
-            raise Malformed(f"{path}: call to {call.callee!r}, which is no service of the fleet")
-    return manifest
+            return f"call to {call.callee!r}, which is no service of the fleet; add it or remove it"
+        if call.protocol not in PROTOCOLS:
+            return f"call to {call.callee!r} by {call.protocol!r}; it is one of {sorted(PROTOCOLS)}"
+        if manifest.call.count(call) > 1 or call.caller == call.callee:
+            return f"call from {call.caller!r} to {call.callee!r} is listed twice or to itself"
+    return ""
 
 
 # --- what the orchestrator says: read-only, scraped by each agent for itself ------------------
@@ -161,5 +189,5 @@ def read_endpoints(path: Path) -> Endpoints:
         return msgspec.json.decode(path.read_bytes(), type=Endpoints)
     except OSError as error:
         raise Malformed(f"{path}: no endpoints: {error.strerror}; is the fleet up?") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"{path}: {error}; start the fleet anew") from None

@@ -29,7 +29,7 @@ def main() -> None:
         asyncio.run(
             run(given.run_dir.resolve(), given.rate, given.seed, lifeline=not given.no_lifeline)
         )
-    except Malformed as error:
+    except (Malformed, OSError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
 

@@ -203,14 +203,7 @@ async def run(run_dir: Path, rate: float, seed: int, *, lifeline: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     if lifeline:
-        descriptor = sys.stdin.fileno()
-
-        def readable() -> None:
-            if not os.read(descriptor, 4_096):
-                loop.remove_reader(descriptor)
-                stopping.set()
-
-        loop.add_reader(descriptor, readable)
+        _hold_lifeline(stopping)
     fleet = Fleet(paths, read_manifest(paths.manifest))
     over = asyncio.ensure_future(stopping.wait())
     working = asyncio.ensure_future(_work(fleet, rate, seed))
@@ -223,6 +216,25 @@ async def run(run_dir: Path, rate: float, seed: int, *, lifeline: bool) -> None:
         over.cancel()
         await asyncio.gather(working, over, return_exceptions=True)
         await fleet.stop()
+
+
+def _hold_lifeline(stopping: asyncio.Event) -> None:
+    """Stop when standard input closes: whoever started us is gone."""
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(descriptor, 4_096):
+            loop.remove_reader(descriptor)
+            stopping.set()
+
+    try:
+        loop.add_reader(descriptor, readable)
+    except PermissionError:
+        raise Malformed(
+            "standard input is no pipe, so it cannot be a lifeline; give it one, "
+            "or use --no-lifeline"
+        ) from None
 
 
 async def _work(fleet: Fleet, rate: float, seed: int) -> None:

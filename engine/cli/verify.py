@@ -13,7 +13,7 @@ from engine.cli import CommandError
 from engine.codec import Malformed
 from engine.consensus.certificate import Unproven
 from engine.consensus.evidence import Evidence, verify_evidence
-from engine.consensus.settings import DEFAULTS
+from engine.consensus.settings import settings_for
 from engine.founding import check_pins, trust_folder
 from engine.genesis import Genesis
 from engine.ledger.audit import Auditor
@@ -175,7 +175,8 @@ def _verify_evidence(evidence: Evidence, trust: Path | None) -> Iterator[str]:
     """An evidence names no cluster beside its messages: any trusted one may be theirs."""
     geneses, source = _trusted(trust)
     for genesis in geneses:
-        if verify_evidence(evidence, genesis, Ed25519Verifier(), DEFAULTS.window):
+        window = settings_for(genesis.n, genesis.f).window
+        if verify_evidence(evidence, genesis, Ed25519Verifier(), window):
             yield (
                 f"{evidence.culprit} of cluster {genesis.cluster.hex()[:12]} is convicted of "
                 f"{evidence.kind}; its keys are {source}"

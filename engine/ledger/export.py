@@ -15,7 +15,7 @@ import msgspec
 
 from engine.codec import Malformed, decode, encode
 from engine.consensus.certificate import Seal, chain_after
-from engine.genesis import Genesis
+from engine.genesis import Genesis, objection_to
 from engine.vocabulary import Entry
 
 T = TypeVar("T")
@@ -90,8 +90,14 @@ def parse_export(text: str) -> Export:
         fields = _fields(line, where)
         if number == 1:
             genesis = _decoded(fields, "genesis", Genesis, where)
+            objection = objection_to(genesis)
+            if objection:
+                raise Malformed(f"{where}: {objection}")
         elif "entry" in fields:
-            entries.append(_decoded(fields, "entry", Entry, where))
+            entry = _decoded(fields, "entry", Entry, where)
+            if not 1 <= entry.sequence_number < 1 << 62:
+                raise Malformed(f"{where}: no entry has number {entry.sequence_number}")
+            entries.append(entry)
         else:
             seal = _decoded(fields, "seal", Seal, where)
     if genesis is None:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from engine.vocabulary import (
     RollBack,
     ServiceName,
 )
-from tests.fleet.shop import UP_WITHIN_S, RunningShop, alive, eventually
+from tests.fleet.shop import ROOT, UP_WITHIN_S, RunningShop, alive, eventually
 
 pytestmark = pytest.mark.fleet
 
@@ -351,6 +353,28 @@ def test_a_shop_whose_proxies_are_gone_says_so_and_ends() -> None:
         assert code == 1
         assert "the proxy ended by itself" in (Path(folder) / "fleet.err").read_text()
         assert not any(alive(pid) for pid in members)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [(b"name = ", "fleet.toml: Invalid value"), (None, "cannot read the manifest")],
+)
+def test_a_shop_that_cannot_start_says_why_in_one_line(manifest: bytes | None, said: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="shop-") as folder:
+        if manifest is not None:
+            (Path(folder) / "fleet.toml").write_bytes(manifest)
+
+        ended = subprocess.run(
+            [sys.executable, "-m", "chaos.fleet", "--run-dir", folder],
+            cwd=ROOT,
+            input=b"",
+            capture_output=True,
+            check=False,
+        )
+
+        assert ended.returncode == 1
+        assert said in ended.stderr.decode()
+        assert ended.stderr.count(b"\n") == 1
 
 
 def command_line(pid: int) -> bytes:
