@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from chaos import world
+from chaos.commands.concealed import add_descriptor, conceal
 from chaos.drill import Drill, DrillFailed
 from chaos.experiments import UnknownExperiment, draw
 from chaos.report import run_line
@@ -16,6 +17,9 @@ from engine.codec import Malformed
 from engine.policy import DRILL_RULES, Rules
 
 __all__ = ["add_arguments", "run"]
+
+LEAVE_RUNNING = 3
+"""What a console that was started with the run answers when only it shall end."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, also on a terminal"
     )
+    add_descriptor(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until the console is left, or until Ctrl-C."""
+    args = conceal(args)
     plain = args.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
         return asyncio.run(_up(args, plain=plain))
@@ -52,18 +58,13 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
     if automatic:
         _say(f"automation: {rules.in_words()} (auto for all risks: {why})")
     _say(f"starting fleet {args.fleet} and its swarm in {paths.root}")
+    summary: list[str] = []
     async with world.running(paths, with_swarm=True) as running:
         console = await _open_console(running, plain=plain)
-        waiting = [
-            asyncio.create_task(stop.wait(), name="signal"),
-            asyncio.create_task(console.wait(), name="console"),
-            asyncio.create_task(running.fleet_ended(), name="fleet"),
-        ]
-        summary: list[str] = []
         drill = None
         if experiment is not None:
             drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        ended_by = await _until_over(running, console, stop)
         if drill is not None:
             drill.cancel()
             with suppress(asyncio.CancelledError):
@@ -71,21 +72,35 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
         if console.returncode is None:
             console.terminate()
             await console.wait()
-        for task in waiting:
-            task.cancel()
-        failed = any(task.get_name() == "fleet" for task in done)
     for line in summary:
         _say(line)
-    if failed:
+    if ended_by == "fleet":
         raise BrokenWorld("the fleet ended by itself; run again with --plain and look at its log")
     return 0
+
+
+async def _until_over(
+    running: World, console: asyncio.subprocess.Process, stop: asyncio.Event
+) -> str:
+    """Wait until somebody ends the run; who: ``signal``, ``console`` or ``fleet``."""
+    signalled = asyncio.create_task(stop.wait(), name="signal")
+    fleet = asyncio.create_task(running.fleet_ended(), name="fleet")
+    left = asyncio.create_task(console.wait(), name="console")
+    try:
+        done, _ = await asyncio.wait({signalled, fleet, left}, return_when=asyncio.FIRST_COMPLETED)
+        if left in done and console.returncode == LEAVE_RUNNING:
+            _say("the run goes on: main.py console shows it again, Ctrl-C here ends it")
+            done, _ = await asyncio.wait({signalled, fleet}, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().get_name()
+    finally:
+        for task in (signalled, fleet, left):
+            task.cancel()
 
 
 async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Process:
     argv = [sys.executable, str(PROJECT / "main.py"), "console"]
     argv += ["--run-dir", str(running.paths.root)]
-    if plain:
-        argv.append("--plain")
+    argv.append("--plain" if plain else "--with-run")
     return await asyncio.create_subprocess_exec(*argv)
 
 
@@ -93,6 +108,7 @@ async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
     """Run the drill beside the console; what it measured is told when it is over."""
     try:
         record = await drill.run()
+        await drill.let_customers_return()
     except DrillFailed as error:
         summary.append(f"drill: {error}")
         return
