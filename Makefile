@@ -1,5 +1,4 @@
 # Everything here works on a fresh clone with Python 3.11+ and make; the second call of any target installs nothing.
-# When root runs the fleet, PostgreSQL runs as `nobody`: keep the checkout, and so .venv, where that user may read it.
 
 PYTHON ?= python3
 VENV := .venv
