@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
-from contextlib import suppress
+from typing import Any
 
 from chaos import world
+from chaos.commands.concealed import add_descriptor, conceal
 from chaos.drill import Drill, DrillFailed
 from chaos.experiments import UnknownExperiment, draw
 from chaos.report import run_line
@@ -14,6 +16,7 @@ from chaos.world import PROJECT, BrokenWorld, World
 from engine.cli import CommandError
 from engine.codec import Malformed
 from engine.policy import DRILL_RULES, Rules
+from engine.supervisor import dying_with, end
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,10 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, also on a terminal"
     )
+    add_descriptor(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until the console is left, or until Ctrl-C."""
+    if args.drill is not None or args.concealed is not None:
+        # Our arguments are there for every agent to read.
+        args = conceal(args)
     plain = args.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
         return asyncio.run(_up(args, plain=plain))
@@ -53,27 +60,13 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
         _say(f"automation: {rules.in_words()} (auto for all risks: {why})")
     _say(f"starting fleet {args.fleet} and its swarm in {paths.root}")
     async with world.running(paths, with_swarm=True) as running:
-        console = await _open_console(running, plain=plain)
-        waiting = [
-            asyncio.create_task(stop.wait(), name="signal"),
-            asyncio.create_task(console.wait(), name="console"),
-            asyncio.create_task(running.fleet_ended(), name="fleet"),
-        ]
         summary: list[str] = []
-        drill = None
-        if experiment is not None:
-            drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if drill is not None:
-            drill.cancel()
-            with suppress(asyncio.CancelledError):
-                await drill
-        if console.returncode is None:
-            console.terminate()
-            await console.wait()
-        for task in waiting:
-            task.cancel()
-        failed = any(task.get_name() == "fleet" for task in done)
+        drill = Drill(running, experiment) if experiment is not None else None
+        console = await _open_console(running, plain=plain)
+        try:
+            failed = await _until_left(running, console, drill, (stop, summary, plain))
+        finally:
+            await end(console)
     for line in summary:
         _say(line)
     if failed:
@@ -81,12 +74,39 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
     return 0
 
 
+async def _until_left(
+    running: World,
+    console: asyncio.subprocess.Process,
+    drill: Drill | None,
+    how: tuple[asyncio.Event, list[str], bool],
+) -> bool:
+    """Wait for a signal, for the console's end, or for the fleet's; whether it was the fleet's."""
+    stop, summary, plain = how
+    fleet = asyncio.create_task(running.fleet_ended())
+    ends = [asyncio.create_task(stop.wait()), asyncio.create_task(console.wait()), fleet]
+    tasks: list[asyncio.Task[Any]] = list(ends)
+    if drill is not None:
+        tasks.append(asyncio.create_task(_rehearse(drill, summary, plain=plain)))
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        return fleet.done()
+    finally:
+        for task in tasks:
+            task.cancel()
+        # The drill takes its fault out before it is over.
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
 async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Process:
     argv = [sys.executable, str(PROJECT / "main.py"), "console"]
     argv += ["--run-dir", str(running.paths.root)]
     if plain:
         argv.append("--plain")
-    return await asyncio.create_subprocess_exec(*argv)
+    # It has our terminal as its standard input, so only the kernel can tie it to us.
+    return await asyncio.create_subprocess_exec(*argv, preexec_fn=dying_with(os.getpid()))
 
 
 async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
@@ -94,7 +114,11 @@ async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
     try:
         record = await drill.run()
     except DrillFailed as error:
-        summary.append(f"drill: {error}")
+        line = f"drill not carried out: {error}"
+        if plain:
+            _say(line)
+        else:
+            summary.append(line)
         return
     finally:
         await drill.close()
