@@ -225,6 +225,11 @@ class Drill:
                 return
             await asyncio.sleep(POLL_S)
 
+    async def let_customers_return(self) -> None:
+        """Open the shop again, for whoever goes on looking at it."""
+        with suppress(OSError):
+            await self._door.say(Traffic(on=True))
+
     async def _keep_ledger(self, found: Outcome) -> None:
         """Copy the engine's ledger away once a quorum attests its head, and verify the copy."""
         folder = results_folder() / self._paths.root.name

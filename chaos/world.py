@@ -18,6 +18,7 @@ import structlog
 
 from engine.clock import SystemClock
 from engine.codec import Malformed
+from engine.diagnostics import log_to_file
 from engine.founding import publish_key
 from engine.genesis import PROBE
 from engine.paths import RunPaths
@@ -135,6 +136,7 @@ async def running(
     paths: RunPaths, *, with_swarm: bool, keep: bool = False
 ) -> AsyncGenerator[World]:
     """A world that lives as long as the context; its folder goes with it unless ``keep``."""
+    log_to_file(paths.root / "launcher.err", "launcher")
     world = World(paths, with_swarm=with_swarm)
     registration = runs.register(paths, os.getpid())
     try:

@@ -9,6 +9,9 @@ from pathlib import Path
 from engine.stream.link import NotFound, check_address
 from engine.stream.runs import Place
 
+LEAVE_RUNNING = 3
+"""Exit code of a console that was asked ``--with-run`` and told to leave the run as it is."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
@@ -37,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="TOML file with your own keys; keys.toml in your configuration folder without it",
     )
 
+    parser.add_argument(
+        "--with-run",
+        action="store_true",
+        help="leaving asks what becomes of the run; exit code 3 says: leave it running",
+    )
+
 
 def run(args: argparse.Namespace) -> int:
     """Show the console until the viewer leaves; the result is the exit code."""
@@ -51,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not sys.stdout.isatty():
         return _refused("this is no terminal: use --plain for a pipe")
-    return _show(place, args.keys)
+    return _show(place, args.keys, with_run=args.with_run)
 
 
 async def _tell(place: Place) -> None:
@@ -60,8 +69,8 @@ async def _tell(place: Place) -> None:
     await tell(place, lambda: time.time_ns() // 1_000_000)
 
 
-def _show(place: Place, keys: Path | None) -> int:
-    from controlroom.console.app import ConsoleApp, own_key_ids
+def _show(place: Place, keys: Path | None, *, with_run: bool) -> int:
+    from controlroom.console.app import ConsoleApp, Leave, own_key_ids
     from controlroom.console.keymap import BadKeymap, default_keymap_path, read_keymap
 
     path = keys or default_keymap_path()
@@ -69,8 +78,8 @@ def _show(place: Place, keys: Path | None) -> int:
         keymap = read_keymap(path, own_key_ids()) if keys or path.exists() else {}
     except BadKeymap as error:
         return _refused(str(error))
-    ConsoleApp(place, keymap=keymap).run()
-    return 0
+    how = ConsoleApp(place, keymap=keymap, started_by_up=with_run).run()
+    return LEAVE_RUNNING if with_run and how is Leave.ALONE else 0
 
 
 def _refused(why: str) -> int:

@@ -11,8 +11,8 @@ from engine.stream.fold import growth
 from engine.stream.runs import Place
 from engine.stream.state import Health, IncidentRow, ScreenState, TimelineEntry
 
-_LEFT_OUT = frozenset({"certified", "probed", "elapsed"})
-"""Said by each agent or each second: what follows from them is one line of its own."""
+_LEFT_OUT = frozenset({"certified", "probed", "elapsed", "closed"})
+"""Said by each agent or each second, or told better by a line of its own."""
 WAITING_LINES = 4096
 
 
@@ -90,7 +90,7 @@ def _about_slo(old: ScreenState, new: ScreenState) -> list[tuple[str, str]]:
     if now is None or (before is not None and before.green == now.green):
         return []
     word = "green" if now.green else "red"
-    return [("slo", f"{now.subject} {word}: {100 * now.success:.0f} % of its requests are good")]
+    return [("slo", f"{now.subject} {word}; {100 * now.success:.0f} % good in the last 10 s")]
 
 
 def _about_incident(old: ScreenState, new: ScreenState) -> list[tuple[int, str, str]]:
@@ -102,11 +102,8 @@ def _about_incident(old: ScreenState, new: ScreenState) -> list[tuple[int, str, 
     facts = []
     if now.needs_approval and not (before is not None and before.needs_approval):
         facts.append((new.at_ms, "approval", f"needed from an operator: {now.plan}"))
-    if now.certificate and not (before is not None and before.certificate == now.certificate):
-        quorum = f"signed by {new.swarm.quorum} of {new.swarm.n}" if new.swarm else "complete"
-        facts.append((new.at_ms, "certificate", f"{now.certificate[:16]} {quorum}"))
     if now.closed_ms and not (before is not None and before.closed_ms):
-        facts.append((now.closed_ms, "ended", _ended(now)))
+        facts.append((now.closed_ms, "closed", _ended(now)))
     return facts
 
 

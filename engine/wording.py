@@ -42,7 +42,7 @@ from engine.vocabulary import (
     Worse,
 )
 
-MOST_NAMED = 3
+MOST_NAMED = 2
 """Anomalies, hypotheses and reasons that are named; the others are counted."""
 _OUTCOMES = {
     OutcomeKind.DONE: "done",
@@ -87,11 +87,11 @@ def describe(operation: Operation) -> str:  # noqa: C901 -- one line an operatio
         case Undone():
             return f"undo of step {operation.step + 1} {_OUTCOMES[operation.outcome]}"
         case Worse():
-            return f"since attempt {operation.attempt} its window looks worse than before"
+            return f"its window looks worse than before{_attempt(operation.attempt)}"
         case Recovered():
-            return f"since attempt {operation.attempt} its window is back to habit"
+            return f"its window is back to habit{_attempt(operation.attempt)}"
         case Elapsed():
-            return f"{operation.step} has had its time (attempt {operation.attempt})"
+            return f"{operation.step} has had its time{_attempt(operation.attempt)}"
         case Convicted():
             return f"{operation.culprit}: {operation.kind}"
         case Replaced():
@@ -134,18 +134,18 @@ def hypothesis_in_words(hypothesis: Hypothesis) -> str:
 
 
 def signal_in_words(signal: Signal) -> str:
-    """``errors of payments for orders``."""
-    caller = f" for {signal.caller}" if signal.caller else ""
-    return f"{signal.kind} of {signal.service}{caller}"
+    """``orders→payments errors``."""
+    where = f"{signal.caller}→{signal.service}" if signal.caller else signal.service
+    return f"{where} {signal.kind}"
 
 
 def anomaly_in_words(anomaly: Anomaly) -> str:
-    """``errors of payments for orders 100 % (habit 0 %)``, in the signal's own unit."""
+    """``orders→payments errors 89 % (usually 0 %)``."""
     kind = anomaly.signal.kind
     seen, usual = anomaly.observed_permille, anomaly.expected_permille
     words = signal_in_words(anomaly.signal)
     if kind in (SignalKind.ERRORS, SignalKind.LATENCY):
-        return f"{words} {seen / 10:.0f} % (habit {usual / 10:.0f} %)"
+        return f"{words} {seen / 10:.0f} % (usually {usual / 10:.0f} %)"
     if kind is SignalKind.TRAFFIC:
         return f"{words} at {seen / max(1, usual):.0%} of its habit"
     if kind is SignalKind.LIVENESS:
@@ -154,7 +154,7 @@ def anomaly_in_words(anomaly: Anomaly) -> str:
 
 
 def evidence_in_words(evidence: Evidence) -> str:
-    """``liveness of payments +4.2``, with the log template where it is one."""
+    """``payments liveness +4.2``, with the log template where it is one."""
     template = f" “{evidence.template}”" if evidence.template else ""
     return f"{signal_in_words(evidence.signal)}{template} {evidence.weight_permille / 1000:+.1f}"
 
@@ -180,6 +180,10 @@ def _assessment_in_words(assessed: Assessed) -> str:
 def _listed(words: list[str]) -> str:
     named = ", ".join(words[:MOST_NAMED])
     return named + (f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else "")
+
+
+def _attempt(number: int) -> str:
+    return f", attempt {number}" if number > 1 else ""
 
 
 def _clock(at_ms: int) -> str:

@@ -15,7 +15,9 @@ from chaos import world
 from chaos.commands.concealed import add_descriptor, conceal
 from chaos.drill import CAP_S, Drill, DrillFailed, Responder
 from chaos.experiments import CATALOGUE, ExperimentPlan, UnknownExperiment, draw
+from chaos.matrix import cells_for, play_all
 from chaos.measure import Report, RunRecord
+from chaos.moments import Moment
 from chaos.report import run_line, table
 from chaos.world import BrokenWorld
 from engine.cli import CommandError
@@ -33,6 +35,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="see --list")
     parser.add_argument("--all", action="store_true", help="every experiment once")
     parser.add_argument("--list", action="store_true", help="the experiments, one a line")
+    parser.add_argument(
+        "--kill-matrix",
+        action="store_true",
+        help="kill each process at each numbered moment and check what must hold",
+    )
+    parser.add_argument(
+        "--sample",
+        action="store_true",
+        help="with --kill-matrix: each process once and each moment once, drawn by the seed",
+    )
     parser.add_argument(
         "--policy",
         action="append",
@@ -59,9 +71,11 @@ def run(args: argparse.Namespace) -> int:
         args.json = str(args.json.resolve())
     args = conceal(args)
     names = [known.name for known in CATALOGUE] if args.all else args.experiments
-    if not names:
-        raise CommandError("name an experiment, or --all or --list", exit_code=2)
+    if not names and not args.kill_matrix:
+        raise CommandError("name an experiment, or --all, --list or --kill-matrix", exit_code=2)
     try:
+        if args.kill_matrix:
+            return asyncio.run(_interruptible(_kill_matrix(args)))
         plans = [draw(name, args.seed + i) for i in range(args.repeat) for name in names]
         return asyncio.run(_interruptible(_run_all(args, plans)))
     except (UnknownExperiment, BrokenWorld, DrillFailed, Malformed) as error:
@@ -116,6 +130,25 @@ async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Respo
             return await drill.run()
         finally:
             await drill.close()
+
+
+async def _kill_matrix(args: argparse.Namespace) -> int:
+    cells = cells_for(args.seed, sampled=args.sample)
+    moments = ", ".join(f"{moment.value} {moment.name.lower()}" for moment in Moment)
+    print(f"kill matrix: {len(cells)} cells, seed {args.seed}; moments: {moments}", flush=True)
+    records = await play_all(cells, lambda line: print(line, flush=True))
+    if args.json is not None:
+        report = {"machine": machine(), "seed": args.seed, "cells": records}
+        Path(args.json).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    failed = [record for record in records if record.failure]
+    missed = sum(not record.killed for record in records)
+    gone = [record.fault_gone_s for record in records if record.fault_gone_s is not None]
+    slowest = f"; the runner's fault gone after at most {max(gone):.2f} s" if gone else ""
+    print(
+        f"{len(records) - len(failed)} of {len(records)} cells held, {missed} found their "
+        f"process down already{slowest}"
+    )
+    return 1 if failed else 0
 
 
 def machine() -> dict[str, str | int | float]:

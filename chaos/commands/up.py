@@ -5,7 +5,7 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Any
+from contextlib import suppress
 
 from chaos import world
 from chaos.commands.concealed import add_descriptor, conceal
@@ -19,6 +19,9 @@ from engine.policy import DRILL_RULES, Rules
 from engine.supervisor import dying_with, end
 
 __all__ = ["add_arguments", "run"]
+
+LEAVE_RUNNING = 3
+"""What a console that was started with the run answers when only it shall end."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until the console is left, or until Ctrl-C."""
-    if args.drill is not None or args.concealed is not None:
-        # Our arguments are there for every agent to read.
-        args = conceal(args)
+    args = conceal(args)
     plain = args.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
         return asyncio.run(_up(args, plain=plain))
@@ -59,52 +60,50 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
     if automatic:
         _say(f"automation: {rules.in_words()} (auto for all risks: {why})")
     _say(f"starting fleet {args.fleet} and its swarm in {paths.root}")
+    summary: list[str] = []
     async with world.running(paths, with_swarm=True) as running:
-        summary: list[str] = []
-        drill = Drill(running, experiment) if experiment is not None else None
         console = await _open_console(running, plain=plain)
+        drill = None
+        if experiment is not None:
+            drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
         try:
-            failed = await _until_left(running, console, drill, (stop, summary, plain))
+            ended_by = await _until_over(running, console, stop)
         finally:
             await end(console)
+            if drill is not None:
+                # It takes its fault out before it is over.
+                drill.cancel()
+                with suppress(asyncio.CancelledError):
+                    await drill
     for line in summary:
         _say(line)
-    if failed:
+    if ended_by == "fleet":
         raise BrokenWorld("the fleet ended by itself; run again with --plain and look at its log")
     return 0
 
 
-async def _until_left(
-    running: World,
-    console: asyncio.subprocess.Process,
-    drill: Drill | None,
-    how: tuple[asyncio.Event, list[str], bool],
-) -> bool:
-    """Wait for a signal, for the console's end, or for the fleet's; whether it was the fleet's."""
-    stop, summary, plain = how
-    fleet = asyncio.create_task(running.fleet_ended())
-    ends = [asyncio.create_task(stop.wait()), asyncio.create_task(console.wait()), fleet]
-    tasks: list[asyncio.Task[Any]] = list(ends)
-    if drill is not None:
-        tasks.append(asyncio.create_task(_rehearse(drill, summary, plain=plain)))
+async def _until_over(
+    running: World, console: asyncio.subprocess.Process, stop: asyncio.Event
+) -> str:
+    """Wait until somebody ends the run; who: ``signal``, ``console`` or ``fleet``."""
+    signalled = asyncio.create_task(stop.wait(), name="signal")
+    fleet = asyncio.create_task(running.fleet_ended(), name="fleet")
+    left = asyncio.create_task(console.wait(), name="console")
     try:
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        return fleet.done()
+        done, _ = await asyncio.wait({signalled, fleet, left}, return_when=asyncio.FIRST_COMPLETED)
+        if left in done and console.returncode == LEAVE_RUNNING:
+            _say("the run goes on: main.py console shows it again, Ctrl-C here ends it")
+            done, _ = await asyncio.wait({signalled, fleet}, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().get_name()
     finally:
-        for task in tasks:
+        for task in (signalled, fleet, left):
             task.cancel()
-        # The drill takes its fault out before it is over.
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
 
 
 async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Process:
     argv = [sys.executable, str(PROJECT / "main.py"), "console"]
     argv += ["--run-dir", str(running.paths.root)]
-    if plain:
-        argv.append("--plain")
+    argv.append("--plain" if plain else "--with-run")
     # It has our terminal as its standard input, so only the kernel can tie it to us.
     return await asyncio.create_subprocess_exec(*argv, preexec_fn=dying_with(os.getpid()))
 
@@ -113,6 +112,7 @@ async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
     """Run the drill beside the console; what it measured is told when it is over."""
     try:
         record = await drill.run()
+        await drill.let_customers_return()
     except DrillFailed as error:
         line = f"drill not carried out: {error}"
         if plain:

@@ -18,6 +18,7 @@ from engine.agents import (
     resolution,
 )
 from engine.agents.likelihood import Judgement
+from engine.agents.patience import deadlines
 from engine.catalogue import tag_of
 from engine.certificate import certificate_digest, sign_body
 from engine.council import Council, Incident, IncidentStatus, Proposal
@@ -333,52 +334,13 @@ class Mind:
     def _elapse(self, incident: Incident, now: Now) -> Iterator[Operation]:
         """Say which steps have had their time, by this agent's own monotonic clock."""
         attempt, waited_ms = incident.attempt, self._waited_ms(incident, now)
-        for step, after_ms in self._deadlines(incident, now):
+        entered_ms = self._entered(incident, now).unix_ms
+        for step, after_ms in deadlines(incident, self._rules.patience, entered_ms):
             voices = attempt.elapsed.get(step, ())
             if waited_ms < after_ms or self.agent in voices:
                 continue
             if self._once("elapsed", incident.key, str(attempt.number), str(step)):
                 yield Elapsed(incident.key, attempt.number, step)
-
-    def _deadlines(self, incident: Incident, now: Now) -> list[tuple[Step, int]]:
-        """The steps that are awaited, and how long after the status was entered each is over."""
-        patience, live = self._rules.patience, incident.attempt.live
-        to_end_ms = 0
-        if live is not None:
-            entered = self._entered(incident, now)
-            # The actuator refuses after not_after; only then may the council go on without it.
-            to_end_ms = max(0, live.plan.not_after_ms - entered.unix_ms) + 1_000
-        match incident.status:
-            case IncidentStatus.CLAIMED:
-                return [(Step.CORROBORATE, patience.corroborate_ms)]
-            case IncidentStatus.OPEN:
-                propose_ms = patience.diagnose_ms + patience.propose_ms
-                return [
-                    (Step.DIAGNOSE, patience.diagnose_ms),
-                    (Step.PROPOSE, propose_ms),
-                    (Step.PLAN, propose_ms + patience.assess_ms),
-                ]
-            case IncidentStatus.DIAGNOSED:
-                return [
-                    (Step.PROPOSE, patience.propose_ms),
-                    (Step.PLAN, patience.propose_ms + patience.assess_ms),
-                ]
-            case IncidentStatus.PROPOSED:
-                return [(Step.ASSESS, patience.assess_ms)]
-            case IncidentStatus.AWAITING_APPROVAL:
-                return [(Step.APPROVE, to_end_ms)]
-            case IncidentStatus.DECIDED:
-                # One liar can keep the last signature of a certificate back until it suits him:
-                # before another attempt may begin, this one must be over for the actuator too.
-                return [(Step.CERTIFY, max(patience.certify_ms, to_end_ms))]
-            case IncidentStatus.CERTIFIED:
-                return [(Step.ACT, to_end_ms)]
-            case IncidentStatus.UNDOING:
-                return [(Step.UNDO, max(patience.recover_ms, to_end_ms))]
-            case IncidentStatus.ACTED:
-                return [(Step.RECOVER, patience.recover_ms)]
-            case _:
-                return []
 
 
 def _tried(incident: Incident) -> frozenset[tuple[ServiceName, str]]:

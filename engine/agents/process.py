@@ -13,7 +13,7 @@ from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
 from engine.codec import encode
 from engine.consensus.client import Submitter
-from engine.consensus.evidence import convicts
+from engine.consensus.evidence import Evidence, convicts
 from engine.consensus.runtime import ReplicaRuntime
 from engine.council import Council, IncidentStatus
 from engine.diagnostics import log_to_stderr
@@ -31,6 +31,7 @@ from engine.topology import Manifest, read_endpoints
 from engine.vocabulary import (
     AgentId,
     AuthorId,
+    Convicted,
     Entry,
     Operation,
     TraceEvent,
@@ -94,6 +95,7 @@ class Agent:
             clock=clock,
             on_execute=self._executed,
             on_trace=self._traced,
+            on_evidence=self._accuse,
         )
         self._submitter = Submitter(
             bus,
@@ -130,6 +132,10 @@ class Agent:
     def _executed(self, entry: Entry, _received_ns: int) -> None:
         self._replay.apply(entry)
         self._awake.set()
+
+    def _accuse(self, evidence: Evidence) -> None:
+        """Put proof against another agent before the council, so that all convict at one place."""
+        self._say([Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)])
 
     def _traced(self, event: TraceEvent) -> None:
         if len(self._trace) == MAX_TRACE:

@@ -87,9 +87,12 @@ class Ordering:
         s.next_number = max(s.next_number, s.executed + 1, s.log.low + 1)
         while s.next_number <= min(s.log.high, s.executed + s.settings.in_flight):
             keys, batch = s.pending.cut(s.settings.batch_submissions, s.settings.batch_bytes)
-            slot = s.slot(s.next_number)
             # A re-proposed batch that is still being fetched may hold the same submissions.
-            if not batch or slot is None or self._missing():
+            if not batch or self._missing():
+                return
+            # Made only now: its age says how long the primary has had this work.
+            slot = s.slot(s.next_number)
+            if slot is None:
                 return
             s.next_number += 1
             digest = s.digest_of(batch)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from engine.council import Council, Happening
 from engine.projection.fleet import link_rows, service_rows
 from engine.projection.incident import incident_row, incident_to_show, proposal_to_show
@@ -17,6 +19,8 @@ from engine.wording import signal_in_words
 FLEET_EVERY_MS = 500
 """Telemetry comes once a second: drawing it anew more often shows nothing new."""
 MAX_NOTICES = 8
+LOST_MS = 5_000
+"""A quorum is called lost when it has been unwell for so long."""
 
 
 class Supervised(Protocol):
@@ -56,7 +60,8 @@ class Projection:
         self._heard: dict[AgentId, Heard] = {}
         self._agents = frozenset(member.id for member in council.genesis.agents)
         self._fleet: tuple[int, dict[str, ServiceRow], dict[str, LinkRow]] | None = None
-        self._was_ready = False
+        self._ready_ms: int | None = None
+        """When a quorum was well last; none before the first time."""
 
     # --- what comes in --------------------------------------------------------------------------
 
@@ -97,6 +102,7 @@ class Projection:
             bus_dropped=bus_dropped,
             trace_dropped=trace.dropped if trace is not None else 0,
         )
+        swarm = self._damped(swarm, now_ms)
         services, links = self._fleet_rows(now_ms)
         return ScreenState(
             at_ms=now_ms,
@@ -122,11 +128,18 @@ class Projection:
             )
         return self._fleet[1], self._fleet[2]
 
+    def _damped(self, swarm: SwarmRow, now_ms: int) -> SwarmRow:
+        """A quorum that is unwell for a moment, as in a view change, is not lost yet."""
+        if swarm.ready:
+            self._ready_ms = now_ms
+        elif self._ready_ms is not None and now_ms - self._ready_ms < LOST_MS:
+            return replace(swarm, ready=True)
+        return swarm
+
     def _notices(self, swarm: SwarmRow, now_ms: int) -> tuple[str, ...]:
         """What a person must know; a swarm that has never been ready is starting, not lost."""
-        self._was_ready = self._was_ready or swarm.ready
         notices = []
-        if self._was_ready and not swarm.ready:
+        if self._ready_ms is not None and not swarm.ready:
             notices.append(f"quorum lost: fewer than {swarm.quorum} of {swarm.n} agents are well")
         if self._window.watched_ms(now_ms) and self._window.is_stale(now_ms):
             notices.append("the engine's telemetry is stale")

@@ -14,10 +14,10 @@ from tests.story import START_MS, calm, story
 GOLDEN = """\
 14:13:20  fleet         green: 8 services
 14:13:20  swarm         ready: 5 agents, quorum 4, resolution-1 leads
-14:13:20  slo           checkout green: 100 % of its requests are good
+14:13:20  slo           checkout green; 100 % good in the last 10 s
 14:13:22  fleet         orders is broken
 14:13:22  fleet         payments is broken: exited: signal 9
-14:13:22  slo           checkout red: 62 % of its requests are good
+14:13:22  slo           checkout red; 62 % good in the last 10 s
 14:13:22  opened        detection-1: checkout fails: orders errors 49 % (habit 0 %), 3 signals
 14:13:22  corroborated  diagnosis-1: sees it too: orders errors 47 %
 14:13:22  corroborated  prediction-1: sees it too: gateway errors 12 %
@@ -30,15 +30,14 @@ orders>payments +3.1), orders errors 0.02, postgres slow 0.01; ruled out: gatewa
 14:13:25  assessed      resolution-1: accept: its own plan
 14:13:25  assessed      communication-1: accept: the log says: connection refused by payments
 14:13:26  decided       council: accepted, 4 of 5 (3 needed)
-14:13:26  certificate   5be1d04a5be1d04a signed by 4 of 5
+14:13:26  certificate   council: 5be1d04a5be1 signed by 4 of 5
 14:13:26  acted         actuator: step 0 done, now pid 4242
 14:13:27  fleet         green: 8 services
-14:13:34  slo           checkout green: 100 % of its requests are good
+14:13:34  slo           checkout green; 100 % good in the last 10 s
 14:13:34  recovered     detection-1: attempt 1: its window is back to habit
 14:13:34  recovered     diagnosis-1: attempt 1: its window is back to habit
 14:13:34  recovered     prediction-1: attempt 1: its window is back to habit
-14:13:34  closed        council: recovered
-14:13:34  ended         shop/checkout#1: recovered, 11.8 s after it was opened
+14:13:34  closed        shop/checkout#1: recovered, 11.8 s after it was opened
 """
 
 
@@ -117,7 +116,7 @@ def test_an_outage_is_told_once_however_often_the_link_tries() -> None:
         "engine        connected",
         "fleet         green: 8 services",
         "swarm         ready: 5 agents, quorum 4, resolution-1 leads",
-        "slo           checkout green: 100 % of its requests are good",
+        "slo           checkout green; 100 % good in the last 10 s",
         "engine        not connected: nobody listens",
         "engine        connected",
     ]

@@ -113,12 +113,12 @@ def test_an_incident_is_told_from_its_claim_to_its_end() -> None:
     court.act()
     court.recover()
 
-    seen = "errors of payments for orders 90 % (habit 1 %)"
+    seen = "orders→payments errors 90 % (usually 1 %)"
     assert _story(court) == [
         ("opened", "detection-1", seen),
         ("corroborated", "prediction-1", seen),
         ("open", "council", "2 agents see it: it is an incident"),
-        ("diagnosed", "diagnosis-1", "payments crash 0.97 (liveness of payments +4.2)"),
+        ("diagnosed", "diagnosis-1", "payments crash 0.97 (payments liveness +4.2)"),
         (
             "proposed",
             "resolution-1",
@@ -130,9 +130,9 @@ def test_an_incident_is_told_from_its_claim_to_its_end() -> None:
         ("decided", "council", "accepted by 3 of 5 (3 needed)"),
         ("certificate", "council", f"{court.row.certificate[:12]} signed by 4 of 5"),
         ("acted", "actuator", "step 1 done"),
-        ("recovered", "detection-1", "since attempt 1 its window is back to habit"),
-        ("recovered", "diagnosis-1", "since attempt 1 its window is back to habit"),
-        ("recovered", "prediction-1", "since attempt 1 its window is back to habit"),
+        ("recovered", "detection-1", "its window is back to habit"),
+        ("recovered", "diagnosis-1", "its window is back to habit"),
+        ("recovered", "prediction-1", "its window is back to habit"),
         ("closed", "council", "recovered"),
     ]
     assert court.row.status == IncidentStatus.RECOVERED

@@ -9,6 +9,8 @@ _SCALE = 5
 """Cells of the scale on the left."""
 _FACTS = 13
 """Cells of the figures on the right."""
+SECONDS = 120
+"""Seconds that the axis spans, however few of them are known."""
 _MARKED = ("opened", "acted", "recovered")
 
 
@@ -16,7 +18,7 @@ def slo_title(slo: SloRow | None, width: int) -> str:
     """What one column of the chart stands for."""
     if slo is None:
         return "SLO: no probe"
-    seconds = seconds_a_column(len(slo.history), width)
+    seconds = seconds_a_column(width)
     each = "second by second" if seconds == 1 else f"worst of each {seconds} s"
     return f"{clean(slo.subject)} failing, {each}"
 
@@ -26,24 +28,28 @@ def slo_lines(state: ScreenState, width: int, height: int) -> list[Line]:
     slo = state.slo
     if slo is None or height < 3 or width < 30:
         return []
-    values = worst_by_column(slo.history, seconds_a_column(len(slo.history), width))
+    seconds = seconds_a_column(width)
+    columns = -(-SECONDS // seconds)
+    known = worst_by_column(slo.history[-SECONDS:], seconds)[-columns:]
+    unknown = " " * (columns - len(known))
     bars = max(1, height - 2)
     facts = _facts(slo)
     lines = []
     for level in range(bars - 1, -1, -1):
         scale = "100 %" if level == bars - 1 else ("  0 %" if level == 0 else "     ")
-        chart = "".join(_block(value, level, bars) for value in values)
+        chart = unknown + "".join(_block(value, level, bars) for value in known)
         fact = facts[bars - 1 - level] if bars - 1 - level < len(facts) else Span("")
         lines.append(Line("", (Span(scale, Role.DIM), Span(chart, Role.BROKEN), Span("  "), fact)))
-    lines.append(Line("", (Span(" " * _SCALE), *_marks(state, len(values), width))))
-    lines.append(Line("", (Span(" " * _SCALE + _axis(len(values), width, slo), Role.DIM),)))
+    base = _marks(state, columns, len(known), seconds)
+    lines.append(Line("", (Span(" " * _SCALE), *base)))
+    lines.append(Line("", (Span(" " * _SCALE + _axis(columns, seconds), Role.DIM),)))
     return lines
 
 
-def seconds_a_column(seconds: int, width: int) -> int:
+def seconds_a_column(width: int) -> int:
     """How many seconds one column must stand for."""
     room = max(1, width - _SCALE - _FACTS - 2)
-    return max(1, -(-seconds // room))
+    return -(-SECONDS // room)
 
 
 def worst_by_column(history: tuple[int, ...], seconds: int) -> list[int]:
@@ -72,11 +78,9 @@ def _facts(slo: SloRow) -> list[Span]:
     ]
 
 
-def _marks(state: ScreenState, columns: int, width: int) -> list[Span]:
-    """What happened when, in the glyphs of the timeline, over a base line."""
-    assert state.slo is not None
-    seconds = seconds_a_column(len(state.slo.history), width)
-    row = [Span("─", Role.DIM)] * columns
+def _marks(state: ScreenState, columns: int, known: int, seconds: int) -> list[Span]:
+    """What happened when, in the glyphs of the timeline, over a base line as far as is known."""
+    row = [Span(" ")] * (columns - known) + [Span("─", Role.DIM)] * known
     for entry in state.timeline:
         place = columns - 1 - (state.at_ms - entry.at_ms) // 1000 // seconds
         if entry.kind in _MARKED and 0 <= place < columns:
@@ -84,9 +88,8 @@ def _marks(state: ScreenState, columns: int, width: int) -> list[Span]:
     return row
 
 
-def _axis(columns: int, width: int, slo: SloRow) -> str:
-    first = f"−{columns * seconds_a_column(len(slo.history), width)} s"
-    middle = f"−{columns * seconds_a_column(len(slo.history), width) // 2} s"
+def _axis(columns: int, seconds: int) -> str:
+    first, middle = f"−{columns * seconds} s", f"−{columns * seconds // 2} s"
     if columns < 24:
         return first.ljust(max(0, columns - 3)) + "now"
     left = first.ljust(columns // 2 - len(middle) // 2) + middle

@@ -47,7 +47,8 @@ _VERDICTS = {
 def mark_of(entry: TimelineEntry) -> tuple[str, Role]:
     """The glyph and the colour of an entry; its word is its kind."""
     if entry.kind == "assessed":
-        return _VERDICTS.get(entry.text.partition(":")[0], ("·", Role.DIM))
+        verdict = entry.text.partition(":")[0].partition(" ")[0]
+        return _VERDICTS.get(verdict, ("·", Role.DIM))
     return _MARKS.get(entry.kind, ("·", Role.DIM))
 
 

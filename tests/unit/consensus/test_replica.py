@@ -312,3 +312,17 @@ def test_every_committee_has_settings_that_fit(n: int) -> None:
 
     assert settings.checked_for(n, f).checkpoint_period >= 4
     assert n > 7 or settings == Settings()
+
+
+def test_a_primary_that_was_idle_for_long_is_not_given_up_at_its_next_proposal() -> None:
+    speaker = Speaker()
+    me = speaker.members.ids[0]
+    primary = Replica(speaker.committee, me, speaker.members.signers[me], Settings(), Resume())
+    for now_ms in range(0, 10_000, 50):
+        primary.step(Tick(now_ms))
+
+    effects = list(primary.step(Submit(speaker.members.submission(1))))
+    effects += primary.step(Tick(10_050))
+
+    assert any(isinstance(effect, Broadcast) for effect in effects)
+    assert primary.view == 0

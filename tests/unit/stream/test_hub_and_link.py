@@ -399,7 +399,7 @@ async def test_the_plain_teller_follows_an_engine_through_a_restart(tmp_path: Pa
                 for frame in story():
                     hub.publish(frame)
                     await until(lambda frame=frame: hub._current.state == frame)  # type: ignore[misc]
-                await until(lambda: any(" ended " in line for line in said))
+                await until(lambda: any(" closed " in line for line in said))
                 await until(lambda epoch=epoch: sum("engine  " in x for x in said) >= 2 * epoch)  # type: ignore[misc]
     finally:
         telling.cancel()
