@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt pins clean venv
+.PHONY: run test check bench fmt pins clean venv
 
 # exec: no shell stays between the terminal and the program, so stdin and Ctrl-C reach it untouched.
 run: $(VENV)/.base
@@ -25,6 +25,9 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -m "not fleet" -n 2 --junitxml=build/tests.xml
 	@echo "== tests with real processes"
 	@$(BIN)/python -m pytest -m fleet --junitxml=build/tests-fleet.xml
+
+bench: $(VENV)/.base
+	$(BIN)/python main.py bench loop
 
 check: $(VENV)/.dev
 	@echo "== ruff format --check" && $(BIN)/ruff format --check $(CHECKED)

@@ -59,6 +59,12 @@ COMMANDS = (
         ("console", "console --plain"),
     ),
     Command(
+        "bench",
+        "measure a start and an idle swarm, with their aims beside them",
+        "chaos.commands.bench",
+        ("bench loop", "bench loop --repeat 5 --json bench.json"),
+    ),
+    Command(
         "verify",
         "check a ledger or a certificate offline, trusting nothing but public keys",
         "engine.cli.verify",

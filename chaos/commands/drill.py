@@ -75,14 +75,14 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("name an experiment, or --all, --list or --kill-matrix", exit_code=2)
     try:
         if args.kill_matrix:
-            return asyncio.run(_interruptible(_kill_matrix(args)))
+            return asyncio.run(interruptible(_kill_matrix(args)))
         plans = [draw(name, args.seed + i) for i in range(args.repeat) for name in names]
-        return asyncio.run(_interruptible(_run_all(args, plans)))
+        return asyncio.run(interruptible(_run_all(args, plans)))
     except (UnknownExperiment, BrokenWorld, DrillFailed, Malformed) as error:
         raise CommandError(str(error)) from None
 
 
-async def _interruptible(work: Coroutine[None, None, int]) -> int:
+async def interruptible(work: Coroutine[None, None, int]) -> int:
     """Do ``work``; a signal cancels it, so that everything it started is ended first."""
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()

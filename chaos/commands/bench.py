@@ -1,0 +1,53 @@
+"""``main.py bench loop``: what a start and an idle swarm cost, with their aims beside them."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from chaos.commands.drill import interruptible, machine
+from chaos.idle import figures, sample
+from chaos.world import BrokenWorld
+from engine.cli import CommandError
+
+__all__ = ["add_arguments", "run"]
+
+SUBJECTS = ("loop",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument("subject", choices=SUBJECTS, help="what to measure")
+    parser.add_argument("--repeat", type=int, default=3, help="starts (default 3)")
+    parser.add_argument("--idle", type=float, default=30.0, help="seconds of idling (default 30)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure; 0 if every aim is met, 1 if one is missed."""
+    try:
+        return asyncio.run(interruptible(_bench(args)))
+    except BrokenWorld as error:
+        raise CommandError(str(error)) from None
+
+
+async def _bench(args: argparse.Namespace) -> int:
+    samples = []
+    for number in range(args.repeat):
+        measured = await sample(args.idle)
+        samples.append(measured)
+        shares = ", ".join(f"{name} {share}" for name, share in measured.cpu_by_process.items())
+        print(
+            f"[{number + 1}/{args.repeat}] start {measured.start_s} s; CPU % {shares}", flush=True
+        )
+    found = figures(samples)
+    print("\n| figure | median | range | aim | holds |\n| --- | --- | --- | --- | --- |")
+    for row in found:
+        spread = f"{row.beside['least']:g} to {row.beside['most']:g}, n = {args.repeat}"
+        verdict = "✓ yes" if row.holds else "✖ no"
+        print(f"| {row.name} | {row.value:g} {row.unit} | {spread} | ≤ {row.aim:g} | {verdict} |")
+    if args.json is not None:
+        report = {"machine": machine(), "figures": found}
+        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    return 0 if all(row.holds for row in found) else 1
