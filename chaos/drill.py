@@ -178,10 +178,10 @@ class Drill:
         """Harm the responders at the moment when they are needed."""
         if self._against_swarm is None:
             return
-        pid = read_states(self._paths.processes)[self._screen.primary].pid
-        if not pid:
+        primary = read_states(self._paths.processes).get(self._screen.primary)
+        if primary is None or not primary.pid:
             raise DrillFailed("the primary is down before it could be killed")
-        os.kill(pid, signal.SIGKILL)
+        os.kill(primary.pid, signal.SIGKILL)
 
     async def _until_over(self, found: Outcome) -> None:
         """Wait until the probe saw the recovery and the swarm has closed its incident."""
@@ -242,11 +242,9 @@ class Drill:
         while not found.verified and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(POLL_S)
             self._watch.poll()
-            with closing(sqlite3.connect(self._paths.engine_ledger)) as source:
-                found.ledger.unlink(missing_ok=True)
-                with closing(sqlite3.connect(found.ledger)) as copy:
-                    source.backup(copy)
-            found.verified = _holds(found.ledger, folder / self._paths.genesis.name)
+            with suppress(sqlite3.Error):
+                copy_ledger(self._paths.engine_ledger, found.ledger)
+                found.verified = _holds(found.ledger, folder / self._paths.genesis.name)
 
     # --- the record -----------------------------------------------------------------------------
 
@@ -289,6 +287,22 @@ class Drill:
         if council is None:
             return Story(None, None, None, None, None, (), 0, handed_over=False)
         return story_of(self._watch.log, council, self._plan.expectation, origin)
+
+
+def copy_ledger(source: Path, target: Path) -> None:
+    """Copy a ledger that is still written to, as it stands at one moment, into one file.
+
+    Raises:
+        sqlite3.Error: there is none at ``source``, or it cannot be read.
+    """
+    target.unlink(missing_ok=True)
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        original.backup(copy)
+        # A copy is one file: without this it would ask for a second one whenever it is read.
+        copy.execute("PRAGMA journal_mode=DELETE")
 
 
 def _holds(ledger: Path, keys: Path) -> bool:

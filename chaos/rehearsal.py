@@ -40,8 +40,12 @@ class Rehearsal:
             start_new_session=True,
         )
         rehearsal = cls(process)
-        await rehearsal._send(msgspec.json.encode(Order(fault, onset_ms)))
-        await rehearsal._wait_for(EventKind.READY)
+        try:
+            await rehearsal._send(msgspec.json.encode(Order(fault, onset_ms)))
+            await rehearsal._wait_for(EventKind.READY)
+        except BaseException:
+            await rehearsal.abandon()
+            raise
         return rehearsal
 
     @property

@@ -12,6 +12,7 @@ from chaos.measure import ProbeSecond, read_probe_log
 from chaos.story import Stamped
 from engine.clock import SystemClock
 from engine.codec import Malformed
+from engine.consensus.evidence import convicts
 from engine.council import Council
 from engine.founding import check_constitution
 from engine.ledger.replay import Replay
@@ -52,7 +53,9 @@ class LedgerWatch:
                 )
             except Malformed:
                 return []
-            self._replay = Replay(Council(*found, Ed25519Verifier()))
+            verifier = Ed25519Verifier()
+            # The engine's own fold, to the letter: convictions change what follows.
+            self._replay = Replay(Council(*found, verifier, convicts(found[0], verifier)))
         try:
             rows = read_received(self._paths.engine_ledger, self._next)
         except (sqlite3.Error, OSError):

@@ -103,9 +103,26 @@ async def found(
         catalogue=catalogue_digest(),
         manifest=manifest.digest,
     )
+    objection = genesis_file.objection_to(genesis)
+    if objection:
+        # Every process would refuse it; nothing is written that would have to be removed first.
+        raise Malformed(f"{paths.public_keys}: {objection}; start the run anew")
     genesis_file.write(genesis, paths.genesis)
     _pin(genesis)
     return genesis
+
+
+def check_key(genesis: Genesis, author: AuthorId, signer: Signer, key_file: Path) -> None:
+    """Refuse to speak as ``author`` with a key that nobody would believe.
+
+    Raises:
+        Malformed: ``author`` is nobody in ``genesis``, or has another key there.
+    """
+    pinned = genesis.author_keys().get(author)
+    if pinned is None:
+        raise Malformed(f"{key_file}: {author} is nobody in cluster {genesis.name}")
+    if pinned != signer.public_key:
+        raise Malformed(f"{key_file}: not the key of {author} that the genesis pins; put it back")
 
 
 def trust_folder() -> Path:
@@ -155,7 +172,7 @@ def check_pins(genesis: Genesis, policy_path: Path, manifest_path: Path) -> tupl
     for path, found_digest, pinned in (
         (policy_path, rules.digest, genesis.policy),
         (manifest_path, manifest.digest, genesis.manifest),
-        (Path("engine/act/catalogue.py"), catalogue_digest(), genesis.catalogue),
+        (Path("engine/catalogue.py"), catalogue_digest(), genesis.catalogue),
     ):
         if found_digest != pinned:
             raise Malformed(f"{path}: not what the genesis pins; put the original back")

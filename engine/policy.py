@@ -1,8 +1,10 @@
 """How much the swarm may do alone, for how long, and how often: one file, pinned by genesis."""
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -64,6 +66,28 @@ class Patience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recover_ms: Span = 30_000
 
 
+class Handover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How people are told of what the swarm cannot mend; both ways where both are named."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments, run without a shell; it gets one JSON object on standard input."""
+    webhook: str = ""
+    """Address that gets the same object by POST; https, or http on this machine."""
+    within_ms: int = 10_000
+    """How long the command or the webhook may take before it counts as failed."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be carried out when it is needed."""
+        if self.command and not self.command[0]:
+            raise ValueError("handover.command names no program")
+        parts = urlsplit(self.webhook)
+        near = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}
+        if self.webhook and not (parts.hostname and (parts.scheme == "https" or near)):
+            raise ValueError("handover.webhook must be https, or http on this machine")
+        if not 0 < self.within_ms <= 60_000:
+            raise ValueError("handover.within_ms must be 1 to 60000")
+
+
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The policy file."""
 
@@ -71,6 +95,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     spans: Spans = Spans()
     patience: Patience = Patience()
+    handover: Handover = Handover()
 
     @property
     def digest(self) -> Digest:
@@ -108,6 +133,7 @@ def write_rules(rules: Rules, path: Path) -> None:
     lines: list[str] = []
     for section, values in msgspec.to_builtins(rules).items():
         lines.append(f"[{section}]")
-        lines += [f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in values.items()]
+        # Strings, numbers and lists of strings are written in TOML as in JSON.
+        lines += [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in values.items()]
         lines.append("")
     path.write_text("\n".join(lines))

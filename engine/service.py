@@ -21,6 +21,7 @@ from engine.consensus.evidence import convicts
 from engine.council import Council
 from engine.diagnostics import log_to_stderr
 from engine.genesis import Genesis
+from engine.handover import DeadMan, HandOver, handed_over
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
@@ -29,8 +30,9 @@ from engine.policy import Rules
 from engine.projection import Projection
 from engine.signing import Ed25519Verifier
 from engine.stream.hub import Hub, open_hub
+from engine.stream.state import ScreenState
 from engine.stream.wire import Command, Reply
-from engine.supervisor import Child, ProcessState, Supervisor, lifeline_stdin, write_states
+from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
@@ -50,6 +52,8 @@ MAIN = Path(__file__).resolve().parent.parent / "main.py"
 OPERATOR = AuthorId("operator")
 SHOW_EVERY_S = 0.1
 """Between two states for screens; the hub sends nothing when nothing changed."""
+MAX_RELAYS = 20
+"""Commands of operators on their way into the log at once."""
 RELAY_TRIES = 20
 RELAY_EVERY_S = 0.5
 
@@ -84,26 +88,30 @@ class Engine:
             self._fold(entry, received_ms)
         self._follower = LedgerFollower(bus, genesis, verifier, self._store, clock, self._taken)
         self._relays: set[asyncio.Task[None]] = set()
+        self._shown = ScreenState()
+        self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
+        self._dead_man = DeadMan()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Follow, collect and show until ``stop`` is set."""
+    async def run(self) -> None:
+        """Follow, collect, show and tell people, until cancelled."""
         await self._bus.subscribe("status.*", self._vitals)
         await self._bus.subscribe("trace.*", self._traced)
         epoch = self._clock.unix_ms() // 1000
-        async with (
-            open_hub(self._paths, epoch=epoch, on_command=self._command) as hub,
-            asyncio.TaskGroup() as tasks,
-        ):
-            running = [
-                tasks.create_task(self._follower.run()),
-                tasks.create_task(self._collect()),
-                tasks.create_task(self._watch_probe()),
-                tasks.create_task(self._show(hub)),
-            ]
-            await stop.wait()
-            for task in running:
-                task.cancel()
-        self._trace.close()
+        try:
+            async with (
+                open_hub(self._paths, epoch=epoch, on_command=self._command) as hub,
+                asyncio.TaskGroup() as tasks,
+            ):
+                tasks.create_task(self._follower.run())
+                tasks.create_task(self._collect())
+                tasks.create_task(self._watch_probe())
+                tasks.create_task(self._show(hub))
+                tasks.create_task(self._tell_people())
+        finally:
+            for relay in self._relays:
+                relay.cancel()
+            self._trace.close()
+            self._store.close()
 
     # --- the log --------------------------------------------------------------------------------
 
@@ -135,32 +143,50 @@ class Engine:
                     self._projection.probed(line)
                 await asyncio.sleep(0.5)
 
-    async def _vitals(self, _subject: str, payload: bytes) -> None:
+    async def _vitals(self, subject: str, payload: bytes) -> None:
         try:
             vitals = decode(payload, Vitals)
         except Malformed as error:
-            log.warning("vitals_malformed", why=str(error))
+            log.warning("vitals_malformed", subject=subject, why=str(error))
             return
-        self._projection.heard(vitals, self._clock.unix_ms())
+        # The bus lets each agent publish under its own name alone: nobody speaks for another.
+        if subject == f"status.{vitals.agent}":
+            self._projection.heard(vitals, self._clock.unix_ms())
 
-    async def _traced(self, _subject: str, payload: bytes) -> None:
+    async def _traced(self, subject: str, payload: bytes) -> None:
         try:
             events = decode(payload, tuple[TraceEvent, ...])
         except Malformed as error:
-            log.warning("trace_malformed", why=str(error))
+            log.warning("trace_malformed", subject=subject, why=str(error))
             return
-        self._trace.add(events)
+        self._trace.add([event for event in events if subject == f"trace.{event.receiver}"])
 
     async def _show(self, hub: Hub) -> None:
         while True:
-            hub.publish(
-                self._projection.state(
-                    self._clock.unix_ms(),
-                    processes=self._supervisor.states,
-                    trace=self._trace,
-                    bus_dropped=self._bus.dropped,
-                )
+            self._shown = self._projection.state(
+                self._clock.unix_ms(),
+                processes=self._supervisor.states,
+                trace=self._trace,
+                bus_dropped=self._bus.dropped,
+                notices=self._handover.notices,
             )
+            hub.publish(self._shown)
+            await asyncio.sleep(SHOW_EVERY_S)
+
+    # --- telling people ---------------------------------------------------------------------------
+
+    async def _tell_people(self) -> None:
+        """Hand over what the swarm cannot mend, and say so when it cannot even look."""
+        while True:
+            now_ms = self._clock.monotonic_ns() // 1_000_000
+            swarm = self._shown.swarm
+            blind = self._window.is_stale(self._clock.unix_ms())
+            well = swarm is not None and swarm.ready and not blind
+            alarms = handed_over(self._council)
+            dead = self._dead_man.step(now_ms, well=well, why=_why_not_well(blind=blind))
+            if dead is not None:
+                alarms.append(dead)
+            await self._handover.tell(alarms, self._clock.unix_ms())
             await asyncio.sleep(SHOW_EVERY_S)
 
     # --- the one way back -----------------------------------------------------------------------
@@ -180,7 +206,7 @@ class Engine:
                 answer = "refused: the actuator does not answer"
             if answer.startswith("refused"):
                 return Reply(command.id, accepted=False, reason=answer)
-        if len(self._relays) >= RELAY_TRIES:
+        if len(self._relays) >= MAX_RELAYS:
             return Reply(command.id, accepted=False, reason="too many commands are on their way")
         task = asyncio.create_task(self._relay(submission, command.payload))
         self._relays.add(task)
@@ -196,6 +222,10 @@ class Engine:
         log.error("command_not_ordered", author=submission.author, counter=submission.counter)
 
 
+def _why_not_well(*, blind: bool) -> str:
+    return "telemetry is stale" if blind else "fewer agents than a quorum are well"
+
+
 def swarm_children(paths: RunPaths, size: int) -> Sequence[Child]:
     """The processes of a swarm beside its bus: agents and actuator."""
     base = [sys.executable, str(MAIN)]
@@ -209,13 +239,12 @@ def swarm_children(paths: RunPaths, size: int) -> Sequence[Child]:
 
 
 async def run_engine(paths: RunPaths, size: int) -> None:
-    """Be the engine of the run at ``paths`` until standard input ends.
+    """Be the engine of the run at ``paths`` until cancelled.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
     """
     log_to_stderr("engine")
-    stop = lifeline_stdin()
     clock = SystemClock()
 
     def changed(states: list[ProcessState]) -> None:
@@ -233,7 +262,9 @@ async def run_engine(paths: RunPaths, size: int) -> None:
             await founding.found(paths, manifest.name, size, [OPERATOR], with_probe=True)
         constitution = await founding.constitution(paths)
         bus = await NatsBus.connect(paths.bus_credential("engine"))
-        await Engine(paths, constitution, bus, supervisor, clock).run(stop)
-        await bus.close()
+        try:
+            await Engine(paths, constitution, bus, supervisor, clock).run()
+        finally:
+            await bus.close()
     finally:
         await supervisor.stop()

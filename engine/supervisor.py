@@ -2,13 +2,14 @@
 
 What to do is a pure decision (``next_delay_ms``); doing it is a thin asyncio shell. A child is tied
 to its parent twice: the kernel ends it when the parent dies (PR_SET_PDEATHSIG), and its standard
-input is a pipe whose end it can watch.
+input is a pipe whose end it can watch. A request to stop is the end of that pipe, or SIGTERM.
 """
 
 import asyncio
 import ctypes
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,11 +23,13 @@ from engine.clock import Clock
 FIRST_DELAY_MS = 100
 MAX_DELAY_MS = 10_000
 STABLE_MS = 20_000
-"""A child that ran this long is restarted at once again."""
+"""A child that ran this long begins the back-off anew."""
 STOP_GRACE_S = 3.0
 """Between the request to stop and SIGKILL."""
 
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+"""Loaded here and not between fork and exec, where another thread may hold the loader's lock."""
 
 log = structlog.get_logger()
 
@@ -45,19 +48,35 @@ def next_delay_ms(failures: int) -> int:
     return 0 if failures == 0 else min(MAX_DELAY_MS, FIRST_DELAY_MS << min(failures - 1, 10))
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies; Linux only."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def dying_with(parent: int) -> Callable[[], None]:
+    """What a child of the process ``parent`` runs before its program, to be killed with it.
+
+    Linux only. The kernel watches the thread that forked: start children from the main thread.
+    """
+
+    def tie() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            # It died before the kernel was asked: nobody would ever tell us.
+            os._exit(1)
+
+    return tie
 
 
 def lifeline_stdin() -> asyncio.Event:
-    """An event that is set when standard input ends: the parent is gone, or asks to stop.
+    """An event that is set when this process shall stop: its parent is gone, or somebody asks.
 
-    Must be called inside a running loop, in a process whose stdin is a pipe from its parent.
+    Standard input that ends says so where it is a pipe; SIGTERM and SIGINT say so everywhere, also
+    where there is no such pipe (a service manager gives ``/dev/null``). Must be called inside a
+    running loop, in the main thread.
     """
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    descriptor = sys.stdin.fileno()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    descriptor = _pipe_from_parent()
+    if descriptor is None:
+        return ended
     os.set_blocking(descriptor, False)
 
     def readable() -> None:
@@ -73,6 +92,16 @@ def lifeline_stdin() -> asyncio.Event:
 
     loop.add_reader(descriptor, readable)
     return ended
+
+
+def _pipe_from_parent() -> int | None:
+    """Standard input, where it is something whose end means that the other side has gone."""
+    try:
+        descriptor = sys.stdin.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (AttributeError, OSError, ValueError):
+        return None
+    return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
 @dataclass
@@ -91,7 +120,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts children, restarts those that end, and stops all of them in reverse order."""
+    """Starts children, restarts those that end, and stops all of them."""
 
     def __init__(self, clock: Clock, on_change: Callable[[list[ProcessState]], None]) -> None:
         """``on_change`` hears of every start and end."""
@@ -115,18 +144,25 @@ class Supervisor:
         child.task = asyncio.create_task(self._keep(child), name=f"supervise {child.name}")
 
     async def stop(self) -> None:
-        """End all children, the newest first: ask, wait, then kill."""
+        """End all children at once: ask, wait, then kill; none is left when this returns."""
         self._stopping = True
-        for child in reversed(self._children.values()):
-            if child.task is not None:
-                child.task.cancel()
+        tasks = [child.task for child in self._children.values() if child.task is not None]
+        for task in tasks:
+            task.cancel()
+        # A start that was interrupted half way ends its process itself before its task is over.
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(end(child.process) for child in self._children.values()))
         self._on_change(self.states)
 
     async def _keep(self, child: Child) -> None:
         while not self._stopping:
             await asyncio.sleep(next_delay_ms(child.failures) / 1000)
-            await self._start(child)
+            try:
+                await self._start(child)
+            except OSError as error:
+                child.failures += 1
+                log.error("child_not_started", name=child.name, why=str(error))
+                continue
             assert child.process is not None
             code = await child.process.wait()
             lived_ms = (self._clock.monotonic_ns() - child.started_ns) // 1_000_000
@@ -143,7 +179,7 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 env=child.environment,
-                preexec_fn=die_with_parent,
+                preexec_fn=dying_with(os.getpid()),
                 start_new_session=True,
             )
         child.started_ns = self._clock.monotonic_ns()

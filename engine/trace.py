@@ -9,12 +9,18 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from engine.vocabulary import AgentId, AuthorId, TraceEvent
 
 MAX_KEPT = 200_000
 """About 20 MB: an hour of an idle swarm, or some hundred incidents."""
 MAX_RECENT = 2_000
 """Newest events kept in memory for screens."""
+MAX_WORDS = 80
+"""Characters kept of a name or of a reason: an agent may say anything here."""
+MAX_NUMBER = (1 << 63) - 1
+"""The largest integer of SQLite."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS trace (
@@ -30,38 +36,46 @@ class Trace:
 
     def __init__(self, path: Path) -> None:
         """Open the trace at ``path``; a damaged one is begun anew, since it proves nothing."""
+        self._path = path
         self.recent: deque[TraceEvent] = deque(maxlen=MAX_RECENT)
         self.dropped = 0
         """Events that agents dropped before they came here, plus those that could not be kept."""
         try:
-            self._open(path)
+            self._open()
         except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-            self._open(path)
+            self._begin_anew()
 
-    def _open(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+    def _begin_anew(self) -> None:
+        self._db.close()
+        # With the log that goes with it: SQLite would replay an old one into the new file.
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._open()
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self._path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.executescript(_SCHEMA)
 
     def add(self, events: Sequence[TraceEvent]) -> None:
-        """Keep ``events``, newest last."""
-        self.recent.extend(events)
-        rows = [
-            (
-                event.sender,
-                event.receiver,
-                event.kind,
-                event.view,
-                event.sequence_number,
-                event.digest,
-                event.sent_ns,
-                event.received_ns,
-                event.refused,
-            )
-            for event in events
-        ]
+        """Keep ``events``, newest last; what cannot be kept is counted as dropped."""
+        bounded = [_bounded(event) for event in events]
+        self.recent.extend(bounded)
+        try:
+            self._insert([msgspec.structs.astuple(event) for event in bounded])
+        except sqlite3.OperationalError:
+            self._lose(len(bounded))
+        except sqlite3.DatabaseError:
+            self._lose(len(bounded))
+            self._begin_anew()
+
+    def _lose(self, count: int) -> None:
+        self.dropped += count
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _insert(self, rows: Sequence[tuple[object, ...]]) -> None:
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT INTO trace (sender, receiver, kind, view, sequence_number, digest, sent_ns,"
@@ -88,3 +102,22 @@ class Trace:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _bounded(event: TraceEvent) -> TraceEvent:
+    """``event`` as it fits a row, whatever an agent said."""
+    return TraceEvent(
+        sender=AgentId(AuthorId(event.sender[:MAX_WORDS])),
+        receiver=AgentId(AuthorId(event.receiver[:MAX_WORDS])),
+        kind=event.kind[:MAX_WORDS],
+        view=_within(event.view),
+        sequence_number=_within(event.sequence_number),
+        digest=event.digest[:8],
+        sent_ns=_within(event.sent_ns),
+        received_ns=_within(event.received_ns),
+        refused=event.refused[:MAX_WORDS],
+    )
+
+
+def _within(number: int) -> int:
+    return max(-MAX_NUMBER, min(number, MAX_NUMBER))

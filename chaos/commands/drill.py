@@ -89,8 +89,10 @@ async def interruptible(work: Coroutine[None, None, int]) -> int:
     stopped_by: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
+        # Once: a second Ctrl-C must not interrupt the tidying up after the first.
+        if not stopped_by:
+            task.cancel()
         stopped_by.append(number)
-        task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop, number)

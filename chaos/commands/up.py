@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -15,6 +16,7 @@ from chaos.world import PROJECT, BrokenWorld, World
 from engine.cli import CommandError
 from engine.codec import Malformed
 from engine.policy import DRILL_RULES, Rules
+from engine.supervisor import dying_with, end
 
 __all__ = ["add_arguments", "run"]
 
@@ -64,14 +66,15 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
         drill = None
         if experiment is not None:
             drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
-        ended_by = await _until_over(running, console, stop)
-        if drill is not None:
-            drill.cancel()
-            with suppress(asyncio.CancelledError):
-                await drill
-        if console.returncode is None:
-            console.terminate()
-            await console.wait()
+        try:
+            ended_by = await _until_over(running, console, stop)
+        finally:
+            await end(console)
+            if drill is not None:
+                # It takes its fault out before it is over.
+                drill.cancel()
+                with suppress(asyncio.CancelledError):
+                    await drill
     for line in summary:
         _say(line)
     if ended_by == "fleet":
@@ -101,7 +104,8 @@ async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Pr
     argv = [sys.executable, str(PROJECT / "main.py"), "console"]
     argv += ["--run-dir", str(running.paths.root)]
     argv.append("--plain" if plain else "--with-run")
-    return await asyncio.create_subprocess_exec(*argv)
+    # It has our terminal as its standard input, so only the kernel can tie it to us.
+    return await asyncio.create_subprocess_exec(*argv, preexec_fn=dying_with(os.getpid()))
 
 
 async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
@@ -110,7 +114,11 @@ async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
         record = await drill.run()
         await drill.let_customers_return()
     except DrillFailed as error:
-        summary.append(f"drill: {error}")
+        line = f"drill not carried out: {error}"
+        if plain:
+            _say(line)
+        else:
+            summary.append(line)
         return
     finally:
         await drill.close()

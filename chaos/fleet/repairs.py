@@ -91,13 +91,17 @@ class Repairs:
         # The one who asks may go away; what has begun is finished and recorded all the same.
         return await asyncio.shield(task)
 
-    def observe(self, key: ActionKey, action: Action) -> Report:
-        """What came of ``key``; see ``engine.ports.Executor``."""
+    async def observe(self, key: ActionKey, action: Action) -> Report:
+        """What came of ``key``, once it has come to an end; see ``engine.ports.Executor``."""
         former = self._journal.find(key)
         if former is None:
             return self._report(action, OutcomeKind.NOT_DONE, "never asked for")
         if former.action != action:
             return self._report(action, OutcomeKind.NOT_DONE, "key belongs to another action")
+        task = self._under_way.get(key)
+        if task is not None:
+            # Whoever asked for it may have been killed since; its end is bounded and will be known.
+            return await asyncio.shield(task)
         return self._known(former)
 
     def _known(self, former: JournalLine) -> Report:
@@ -169,5 +173,5 @@ async def answer_repair(door: Door, repairs: Repairs, line: bytes) -> bytes:
     if request.verb is Verb.PERFORM:
         report = await repairs.perform(request.key, request.action)
     else:
-        report = repairs.observe(request.key, request.action)
+        report = await repairs.observe(request.key, request.action)
     return msgspec.json.encode(RepairAnswer(report))

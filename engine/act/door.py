@@ -11,21 +11,29 @@ from pathlib import Path
 
 MAX_LINE_BYTES = 16_384
 PATIENCE_S = 5.0
+MAX_CALLERS = 16
+"""Connections attended to at once; more are told to come again."""
 
 
 @asynccontextmanager
 async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncGenerator[None]:
     """Answer requests at the socket ``path`` with what ``obey`` says of their bytes."""
+    callers = 0
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal callers
+        callers += 1
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                line = await reader.readuntil(b"\n")
-            answer = obey(bytes.fromhex(line.decode("ascii").strip()))
-        except (ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            answer = "refused: not a line of hexadecimal"
-        writer.write(answer.encode() + b"\n")
-        writer.close()
+            if callers > MAX_CALLERS:
+                answer = "refused: too many at the door; try again"
+            else:
+                answer = await _answer(reader, obey)
+            writer.write(answer.encode() + b"\n")
+        except OSError:
+            pass  # The caller went away; what he had said in full was obeyed.
+        finally:
+            callers -= 1
+            writer.close()
 
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(attend, path, limit=MAX_LINE_BYTES)
@@ -35,6 +43,16 @@ async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncGenerator[
     finally:
         server.close()
         path.unlink(missing_ok=True)
+
+
+async def _answer(reader: asyncio.StreamReader, obey: Callable[[bytes], str]) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            line = await reader.readuntil(b"\n")
+        signed = bytes.fromhex(line.decode("ascii").strip())
+    except (ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return "refused: not a line of hexadecimal"
+    return obey(signed)
 
 
 async def knock(path: Path, signed: bytes) -> str:

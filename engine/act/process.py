@@ -3,6 +3,8 @@
 import asyncio
 import fcntl
 import os
+from collections.abc import Sequence
+from contextlib import closing
 
 import structlog
 
@@ -15,24 +17,20 @@ from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.consensus.client import Submitter
 from engine.diagnostics import log_to_stderr
-from engine.founding import constitution, publish_key
+from engine.founding import check_key, constitution, publish_key
 from engine.genesis import ACTUATOR
 from engine.paths import RunPaths
 from engine.signing import Ed25519Signer, Ed25519Verifier
-from engine.supervisor import lifeline_stdin
+from engine.vocabulary import Operation
 
 MAX_ORDERS = 64
 """Orders waiting; more are dropped, because agents send them again until they are reported on."""
-
-WORD_TRIES = 3
-WORD_EVERY_S = 1.0
-"""An operator's word is sent this often: the log takes it once, and the actuator has it on disk."""
 
 log = structlog.get_logger()
 
 
 def lock(paths: RunPaths) -> int:
-    """Take the actuator's lock: two of them can never act at once.
+    """Take the actuator's lock, for as long as this process lives: two can never act at once.
 
     Raises:
         Malformed: another actuator of this run is alive.
@@ -45,25 +43,52 @@ def lock(paths: RunPaths) -> int:
     return descriptor
 
 
+class _LogOnceReached:
+    """Gets operations ordered as soon as there is a bus; until then, who reports waits."""
+
+    def __init__(self) -> None:
+        self._submitter: asyncio.Future[Submitter] = asyncio.get_running_loop().create_future()
+
+    def reached_by(self, submitter: Submitter) -> None:
+        """From now on everything goes through ``submitter``."""
+        self._submitter.set_result(submitter)
+
+    async def submit(self, operations: Sequence[Operation]) -> int:
+        """Return the sequence number under which ``operations`` were ordered."""
+        submitter = await asyncio.shield(self._submitter)
+        return await submitter.submit(operations)
+
+
 async def run_actuator(paths: RunPaths) -> None:
-    """Be the actuator of the run at ``paths`` until standard input ends.
+    """Be the actuator of the run at ``paths`` until cancelled.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
         KeyFileError: the actuator's key cannot be used.
     """
     log_to_stderr("actuator")
-    stop = lifeline_stdin()
     signer = Ed25519Signer.load_or_create(paths.actuator / "key")
     publish_key(paths, ACTUATOR, signer)
-    descriptor = lock(paths)
+    lock(paths)
     genesis, rules, manifest = await constitution(paths)
+    check_key(genesis, ACTUATOR, signer, paths.actuator / "key")
     clock, verifier = SystemClock(), Ed25519Verifier()
-    bus = await NatsBus.connect(paths.bus_credential("actuator"))
-    submitter = Submitter(bus, signer, ACTUATOR, genesis, verifier, clock)
-    journal = Journal(paths.actuator / "journal.sqlite")
-    executor = FleetExecutor(paths.repair_socket, paths.repair_token)
-    actuator = Actuator(genesis, rules, manifest, verifier, journal, executor, submitter, clock)
+    with closing(Journal(paths.actuator / "journal.sqlite")) as journal:
+        executor = FleetExecutor(paths.repair_socket, paths.repair_token)
+        ordered = _LogOnceReached()
+        actuator = Actuator(genesis, rules, manifest, verifier, journal, executor, ordered, clock)
+        # Before the bus is reached, and also when it never is: freezing needs nothing but this.
+        async with open_door(paths.freeze_socket, actuator.freeze_or_thaw):
+            bus = await NatsBus.connect(paths.bus_credential("actuator"))
+            try:
+                submitter = Submitter(bus, signer, ACTUATOR, genesis, verifier, clock)
+                ordered.reached_by(submitter)
+                await _obey_orders(actuator, bus, submitter)
+            finally:
+                await bus.close()
+
+
+async def _obey_orders(actuator: Actuator, bus: NatsBus, submitter: Submitter) -> None:
     orders: asyncio.Queue[bytes] = asyncio.Queue(MAX_ORDERS)
 
     async def take(_subject: str, payload: bytes) -> None:
@@ -78,14 +103,6 @@ async def run_actuator(paths: RunPaths) -> None:
             await actuator.obey(await orders.get())
 
     await bus.subscribe("certificate.*", take, pending=MAX_ORDERS)
-    async with (
-        open_door(paths.freeze_socket, actuator.freeze_or_thaw),
-        asyncio.TaskGroup() as tasks,
-    ):
-        running = [tasks.create_task(submitter.run()), tasks.create_task(obey())]
-        await stop.wait()
-        for task in running:
-            task.cancel()
-    await bus.close()
-    journal.close()
-    os.close(descriptor)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(submitter.run())
+        tasks.create_task(obey())

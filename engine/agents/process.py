@@ -17,7 +17,7 @@ from engine.consensus.evidence import Evidence, convicts
 from engine.consensus.runtime import ReplicaRuntime
 from engine.council import Council, IncidentStatus
 from engine.diagnostics import log_to_stderr
-from engine.founding import appearance, constitution, publish_key
+from engine.founding import appearance, check_key, constitution, publish_key
 from engine.genesis import Genesis
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
@@ -25,7 +25,6 @@ from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.ports import Bus
 from engine.signing import Ed25519Signer, Ed25519Verifier
-from engine.supervisor import lifeline_stdin
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints
@@ -110,11 +109,10 @@ class Agent:
         self._place = [member.id for member in genesis.agents].index(agent)
         self._n = genesis.n
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set."""
-        async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(work, name=name)
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
                 for name, work in {
                     "replica": self._runtime.run(),
                     "submitter": self._submitter.run(),
@@ -123,12 +121,11 @@ class Agent:
                     "orders": self._remind_actuator(),
                     "vitals": self._report(),
                     "trace": self._send_trace(),
-                }.items()
-            ]
-            await stop.wait()
-            for task in running:
-                task.cancel()
-        self._spoken.close()
+                }.items():
+                    tasks.create_task(work, name=name)
+        finally:
+            self._spoken.close()
+            self._store.close()
 
     # --- the log --------------------------------------------------------------------------------
 
@@ -228,21 +225,21 @@ class Agent:
 
 
 async def run_agent(paths: RunPaths, agent: AgentId) -> None:
-    """Be ``agent`` of the run at ``paths`` until standard input ends.
+    """Be ``agent`` of the run at ``paths`` until cancelled.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
         KeyFileError: this agent's key cannot be used.
     """
     log_to_stderr(agent)
-    stop = lifeline_stdin()
     folder = paths.agent(agent)
     folder.mkdir(mode=0o700, exist_ok=True)
     signer = Ed25519Signer.load_or_create(folder / "key")
     publish_key(paths, AuthorId(agent), signer)
     found = await constitution(paths)
+    check_key(found[0], AuthorId(agent), signer, folder / "key")
     bus = await NatsBus.connect(paths.bus_credential(agent))
     try:
-        await Agent(agent, signer, found, paths, bus, SystemClock()).run(stop)
+        await Agent(agent, signer, found, paths, bus, SystemClock()).run()
     finally:
         await bus.close()

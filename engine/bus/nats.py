@@ -90,6 +90,17 @@ class NatsBus:
             self._dropped += 1
             log.debug("publish_lost", subject=subject, why=str(error))
 
+    async def flush(self) -> None:
+        """Return once the server has what was published.
+
+        Raises:
+            OSError: the server is away.
+        """
+        try:
+            await self._client.flush()
+        except errors.Error as error:
+            raise ConnectionError(f"bus: {error}") from None
+
     async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
         """Call ``handler`` for each message, in order; at most ``pending`` wait, newest dropped."""
 

@@ -3,15 +3,28 @@
 import argparse
 
 from engine.cli.part import add_run_dir, paths_of, run_part
+from engine.founding import swarm_of
 from engine.service import run_engine
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "swarm_size"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add_run_dir(parser)
-    parser.add_argument("--agents", type=int, default=5, help="5, 10, 15 … (default 5)")
+    parser.add_argument("--agents", type=swarm_size, default=5, help="5, 10, 15 … (default 5)")
+
+
+def swarm_size(text: str) -> int:
+    """The number of agents that ``text`` names.
+
+    Raises:
+        ArgumentTypeError: there is no swarm of that size.
+    """
+    try:
+        return len(swarm_of(int(text)))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(args: argparse.Namespace) -> int:

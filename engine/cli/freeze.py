@@ -1,13 +1,16 @@
 """``main.py freeze`` and ``main.py thaw``: stop and resume all automation, quorum or not.
 
-The operator's signed word goes straight to the actuator's own door; the actuator keeps it on disk
-and passes it on to the log, where the agents see it too.
+The operator's signed word goes straight to the actuator's own door, which needs neither quorum nor
+bus. Then it goes to the log too, as far as that can be reached, so that agents and screens know.
 """
 
 import argparse
 import asyncio
+from contextlib import suppress
+from pathlib import Path
 
 from engine.act.door import knock
+from engine.bus.nats import NatsBus
 from engine.cli import CommandError
 from engine.clock import SystemClock
 from engine.codec import Malformed
@@ -16,34 +19,59 @@ from engine.signing import KeyFileError
 from engine.stream import runs
 from engine.stream.commands import Operator
 
+LOG_WITHIN_S = 2.0
+"""The actuator has obeyed already: a log that cannot be reached shall not keep anybody waiting."""
+
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("--run-dir", metavar="DIR", help="which run (default: the newest live one)")
+    parser.add_argument(
+        "--run-dir", type=Path, metavar="DIR", help="which run (default: the newest live one)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Freeze or thaw, as the command was called."""
-    live = runs.live_runs()
-    if args.run_dir:
-        live = [run for run in live if run.root == args.run_dir]
-    if not live:
-        raise CommandError("no live run found; start one with: main.py up")
-    paths = live[0].paths
+    paths = _paths_of(args.run_dir)
     try:
         answer = asyncio.run(_say(paths, freeze=args.command == "freeze"))
     except (Malformed, KeyFileError) as error:
         raise CommandError(str(error)) from None
     except (OSError, TimeoutError):
         raise CommandError(f"the actuator of {paths.root} does not answer; is it up?") from None
-    print(answer)
+    print(f"{answer} ({paths.root})")
     return 0 if not answer.startswith("refused") else 1
+
+
+def _paths_of(run_dir: Path | None) -> RunPaths:
+    """The named run, whoever started it; without a name, the newest that is alive."""
+    if run_dir is not None:
+        return RunPaths(run_dir.resolve())
+    live = runs.live_runs()
+    if not live:
+        raise CommandError("no live run found; name one with --run-dir, or start: main.py up")
+    return live[0].paths
 
 
 async def _say(paths: RunPaths, *, freeze: bool) -> str:
     operator = Operator.load(paths.operator_key, paths.genesis)
     now_ms = SystemClock().unix_ms()
     command = operator.freeze(now_ms) if freeze else operator.thaw(now_ms)
-    return await knock(paths.freeze_socket, command.payload)
+    answer = await knock(paths.freeze_socket, command.payload)
+    if not answer.startswith("refused"):
+        with suppress(TimeoutError, OSError, Malformed):
+            async with asyncio.timeout(LOG_WITHIN_S):
+                await _record(paths, operator, command.payload)
+    return answer
+
+
+async def _record(paths: RunPaths, operator: Operator, signed: bytes) -> None:
+    """Publish the word where the agents take submissions; whoever has it passes it on."""
+    bus = await NatsBus.connect(paths.bus_credential(operator.name))
+    try:
+        await bus.publish(f"submit.{operator.name}", signed)
+        await bus.flush()
+    finally:
+        await bus.close()

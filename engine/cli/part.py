@@ -7,10 +7,16 @@ from pathlib import Path
 
 from engine.cli import CommandError
 from engine.codec import Malformed
+from engine.consensus.vote_log import VotesDamaged
+from engine.ledger.sqlite import LedgerDamaged
 from engine.paths import RunPaths
 from engine.signing import KeyFileError
+from engine.supervisor import lifeline_stdin
 
 __all__ = ["add_run_dir", "paths_of", "run_part"]
+
+PLAIN = (Malformed, KeyFileError, LedgerDamaged, VotesDamaged)
+"""What the world does to files: one line says it all, and where it came from in our code does not."""
 
 
 def add_run_dir(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +39,39 @@ def paths_of(args: argparse.Namespace) -> RunPaths:
 
 
 def run_part(part: Coroutine[None, None, None]) -> int:
-    """Run one part until its parent closes its standard input.
+    """Run one part until its parent closes its standard input, or it is asked to stop.
 
     Raises:
         CommandError: a file of the run is wrong; the message names it and the remedy.
     """
     try:
-        asyncio.run(part)
-    except (Malformed, KeyFileError) as error:
+        asyncio.run(_until_asked_to_stop(part))
+    except PLAIN as error:
         raise CommandError(str(error)) from None
+    except BaseExceptionGroup as group:
+        known, unknown = group.split(PLAIN)
+        if known is None or unknown is not None:
+            raise
+        raise CommandError(str(_first(known))) from None
     return 0
+
+
+async def _until_asked_to_stop(part: Coroutine[None, None, None]) -> None:
+    """Do ``part``, wherever it stands, until the lifeline ends; it cleans up before this returns."""
+    stop = lifeline_stdin()
+    work = asyncio.ensure_future(part)
+    asked = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    work.cancel()
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """One of the reasons in ``group``, however deep: tasks wrap what they raise."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -87,6 +87,7 @@ class Projection:
         processes: Sequence[Supervised] = (),
         trace: Counting | None = None,
         bus_dropped: int = 0,
+        notices: Sequence[str] = (),
     ) -> ScreenState:
         """What screens shall show now."""
         council, story = self._council, self._story
@@ -115,7 +116,7 @@ class Projection:
             agents=agents,
             timeline=story.timeline(incident.key) if incident is not None else (),
             ledger=story.ledger(),
-            notices=self._notices(swarm, now_ms),
+            notices=(*notices, *self._notices(swarm, now_ms))[:MAX_NOTICES],
         )
 
     def _fleet_rows(self, now_ms: int) -> tuple[dict[str, ServiceRow], dict[str, LinkRow]]:
@@ -146,7 +147,7 @@ class Projection:
             notices.append("the SLO probe is silent")
         notices += [f"{agent} is convicted" for agent in sorted(self._council.convicted)]
         notices += self._forecasts()
-        return tuple(notices[:MAX_NOTICES])
+        return tuple(notices)
 
     def _forecasts(self) -> list[str]:
         warned = {
