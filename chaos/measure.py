@@ -9,24 +9,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chaos.fleet.judge import SECOND_NS, Second
+
 GREEN_SECONDS = 10
 """Recovery begins with the first this many green seconds on end."""
-SECOND_NS = 1_000_000_000
 GAP_NS = 1_500_000_000
 """Two seconds of the probe further apart than this are not neighbours."""
-
-
-class ProbeSecond(msgspec.Struct, frozen=True):
-    """One second as the SLO probe saw it: a line of its log."""
-
-    monotonic_ns: int
-    """When the second began."""
-    unix_ms: int
-    good: int
-    bad: int
-    green: bool
-    first_bad_ns: int | None = None
-    """When the first bad request of that second failed."""
 
 
 class ActionTaken(msgspec.Struct, frozen=True):
@@ -75,15 +63,15 @@ class Report(msgspec.Struct, frozen=True):
     runs: tuple[RunRecord, ...]
 
 
-_second = msgspec.json.Decoder(ProbeSecond)
+_second = msgspec.json.Decoder(Second)
 
 
-def read_probe_log(text: bytes) -> list[ProbeSecond]:
+def read_probe_log(text: bytes) -> list[Second]:
     """The seconds in a probe's log; a line that was torn is left out.
 
     That flatters nobody: what is missing is a gap, and no run of green seconds goes across one.
     """
-    seconds: list[ProbeSecond] = []
+    seconds: list[Second] = []
     for line in text.split(b"\n")[:-1]:
         try:
             seconds.append(_second.decode(line))
@@ -92,7 +80,7 @@ def read_probe_log(text: bytes) -> list[ProbeSecond]:
     return seconds
 
 
-def impact_ns(seconds: Sequence[ProbeSecond], injected_ns: int) -> int | None:
+def impact_ns(seconds: Sequence[Second], injected_ns: int) -> int | None:
     """When the first of the probe's requests failed after the injection."""
     for second in seconds:
         if second.first_bad_ns is not None and second.first_bad_ns >= injected_ns:
@@ -100,9 +88,9 @@ def impact_ns(seconds: Sequence[ProbeSecond], injected_ns: int) -> int | None:
     return None
 
 
-def recovery_ns(seconds: Sequence[ProbeSecond], impact: int) -> int | None:
+def recovery_ns(seconds: Sequence[Second], impact: int) -> int | None:
     """When the first ten green seconds on end after the impact began; None while they have not."""
-    run: list[ProbeSecond] = []
+    run: list[Second] = []
     for second in seconds:
         if second.monotonic_ns + SECOND_NS <= impact:
             continue

@@ -8,7 +8,8 @@ import random
 import sqlite3
 from collections.abc import Callable
 
-from chaos.measure import ProbeSecond, read_probe_log
+from chaos.fleet.judge import Second
+from chaos.measure import read_probe_log
 from chaos.story import Stamped
 from engine.clock import SystemClock
 from engine.codec import Malformed
@@ -113,7 +114,7 @@ class Screen:
         return self.state.swarm.primary if self.state.swarm else ""
 
 
-def probe_seconds(paths: RunPaths) -> list[ProbeSecond]:
+def probe_seconds(paths: RunPaths) -> list[Second]:
     """What the SLO probe has seen so far."""
     try:
         return read_probe_log(paths.probe_log.read_bytes())
