@@ -41,7 +41,6 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(str(error)) from None
     except (OSError, TimeoutError):
         raise CommandError(f"the actuator of {paths.root} does not answer; is it up?") from None
-    print(f"{answer} ({paths.root})")
     return 0 if not answer.startswith("refused") else 1
 
 
@@ -60,6 +59,8 @@ async def _say(paths: RunPaths, *, freeze: bool) -> str:
     now_ms = SystemClock().unix_ms()
     command = operator.freeze(now_ms) if freeze else operator.thaw(now_ms)
     answer = await knock(paths.freeze_socket, command.payload)
+    # Said at once: whoever freezes must not wait for a log that may be out of reach.
+    print(f"{answer} ({paths.root})", flush=True)
     if not answer.startswith("refused"):
         with suppress(TimeoutError, OSError, Malformed):
             async with asyncio.timeout(LOG_WITHIN_S):
