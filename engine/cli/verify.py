@@ -17,7 +17,7 @@ from engine.consensus.settings import settings_for
 from engine.founding import check_pins, trust_folder
 from engine.genesis import Genesis
 from engine.ledger.audit import Auditor
-from engine.ledger.export import Export
+from engine.ledger.export import Export, write_export
 from engine.ledger.reading import read_any, read_keys
 from engine.ledger.verify import verify_ledger
 from engine.policy import Rules
@@ -25,7 +25,7 @@ from engine.signing import Ed25519Verifier
 from engine.topology import Manifest
 from engine.vocabulary import Certificate
 
-__all__ = ["add_arguments", "run", "verify"]
+__all__ = ["add_arguments", "export", "run", "verify"]
 
 
 class Failed(Exception):
@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="accept a ledger that is still being written: its end is then not proven",
     )
     parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="also write a ledger that verifies in its canonical form: the same bytes everywhere",
+    )
+    parser.add_argument(
         "path", type=Path, metavar="LEDGER|CERTIFICATE|EVIDENCE", help="the file to check"
     )
 
@@ -55,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         for line in verify(args.path, args.trust, unsealed=args.unsealed):
             print(f"ok    {line}")
+        if args.export is not None:
+            print(f"ok    {export(args.path, args.export)}")
     except (Failed, Malformed) as error:
         print(f"FALSE {error}")
         raise CommandError(f"{args.path} does not verify") from None
@@ -76,6 +84,20 @@ def verify(path: Path, trust: Path | None, *, unsealed: bool = False) -> Iterato
             yield from _verify_certificate(found, trust)
         case Evidence():
             yield from _verify_evidence(found, trust)
+
+
+def export(ledger: Path, target: Path) -> str:
+    """Write ``ledger`` in its canonical form; says where.
+
+    Raises:
+        Failed: the file holds no ledger.
+        Malformed: it cannot be read.
+    """
+    found = read_any(ledger)
+    if not isinstance(found, Export):
+        raise Failed("only a ledger can be exported")
+    write_export(target, found.genesis, found.entries, found.seal)
+    return f"exported to {target}"
 
 
 # --- whom to trust --------------------------------------------------------------------------------
