@@ -19,11 +19,11 @@ from engine.consensus.messages import (
     decode_packet,
 )
 from engine.consensus.settings import Settings
+from engine.consensus.simulate.checker import Checker, Violation
+from engine.consensus.simulate.cluster import SETTINGS, Cluster, Node
+from engine.consensus.simulate.members import OPERATOR, Members
 from engine.signing import Domain
 from engine.vocabulary import AgentId, Convicted, Entry, Signed, Submission
-from tests.simulate.checker import Checker, Violation
-from tests.simulate.cluster import SETTINGS, Cluster, Node
-from tests.simulate.members import OPERATOR, Members
 from tests.unit.consensus.speaking import Speaker
 
 Rule = Callable[[int, int, bytes], bytes | None]

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from engine.codec import encode
 from engine.consensus.effects import Acknowledge, Receive, Submit, Trace
 from engine.consensus.messages import Ordered, Relay, Vote
+from engine.consensus.simulate.members import OPERATOR
 from engine.signing import Domain
 from engine.vocabulary import CommandId, Frozen, Signed, Submission
-from tests.simulate.members import OPERATOR
 from tests.simulate.stage import Stage
 from tests.unit.consensus.speaking import Speaker
 

@@ -9,9 +9,9 @@ import pytest
 from engine.consensus.effects import AnyRecord, Tick
 from engine.consensus.evidence import conflict
 from engine.consensus.messages import Checkpoint, Entries, Fetch, Stable, Status, Vote
+from engine.consensus.simulate.members import OPERATOR
 from engine.consensus.vote_log import VoteLog
 from engine.vocabulary import Entry
-from tests.simulate.members import OPERATOR
 from tests.simulate.stage import Stage, Violation, message_in
 
 LIE = bytes([9] * 32)
