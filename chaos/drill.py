@@ -332,6 +332,8 @@ def failure_of(record: RunRecord, integrity: Integrity | None) -> str:
         return ""
     if not record.recovered:
         return "not recovered"
+    if not record.diagnosis_right:
+        return "the cause was not found"
     if record.fault_present_at_recovery:
         return "recovered with the fault still in"
     if not record.certificate_verified:

@@ -39,7 +39,7 @@ class Alarm(msgspec.Struct, frozen=True):
 
     id: str
     """Names this alarm for ever: whoever hears it twice can know."""
-    kind: Literal["handed-over", "dead-man"]
+    kind: Literal["handed-over", "dead-man", "violated"]
     why: str
     incident: str = ""
     attempts: int = 0
@@ -87,6 +87,15 @@ def handed_over(council: Council) -> list[Alarm]:
             )
         alarms.append(alarm)
     return alarms
+
+
+def violated(council: Council) -> list[Alarm]:
+    """What to tell when more agents are proven to lie than consensus can bear (pure)."""
+    if not council.excess:
+        return []
+    liars = ", ".join(sorted(council.proven))
+    why = f"{liars} are proven to lie, more than {council.genesis.f}: the replicas have halted"
+    return [Alarm(id=f"violated-{council.genesis.epoch}", kind="violated", why=why)]
 
 
 class DeadMan:

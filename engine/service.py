@@ -21,7 +21,7 @@ from engine.consensus.evidence import convicts
 from engine.council import Council
 from engine.diagnostics import log_to_stderr
 from engine.genesis import Genesis
-from engine.handover import DeadMan, HandOver, handed_over
+from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
@@ -182,7 +182,7 @@ class Engine:
             swarm = self._shown.swarm
             blind = self._window.is_stale(self._clock.unix_ms())
             well = swarm is not None and swarm.ready and not blind
-            alarms = handed_over(self._council)
+            alarms = [*handed_over(self._council), *violated(self._council)]
             dead = self._dead_man.step(now_ms, well=well, why=_why_not_well(blind=blind))
             if dead is not None:
                 alarms.append(dead)

@@ -201,7 +201,8 @@ def _kinds(trouble: Trouble, callers: list[Trouble]) -> dict[FaultKind, float]:
     failing = max(w.weight if w.kind is SignalKind.ERRORS else 0.0 for w in witnesses)
     # Callers of a store that hangs wait for it, and then fail.
     waiting = 5.0 if callers and late and failing else 0.0
-    crash = 8.0 if trouble.gone >= 2 else 3.0 * max(trouble.gone, trouble.refused)
+    # Told gone once, by the orchestrator, already beats mere errors; told twice, everything else.
+    crash = 8.0 if trouble.gone >= 2 else max(5.0 * trouble.gone, 3.0 * trouble.refused)
     hang = min(9.0, 3.0 * max(trouble.silent, 2 * trouble.unanswered))
     weights = {
         FaultKind.CRASH: crash or -4.0,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -14,7 +14,7 @@ from engine.clock import Clock, SystemClock
 from engine.codec import encode
 from engine.consensus.client import Submitter
 from engine.consensus.evidence import Evidence, convicts
-from engine.consensus.runtime import ReplicaRuntime
+from engine.consensus.runtime import Fold, ReplicaRuntime
 from engine.council import Council, IncidentStatus
 from engine.diagnostics import log_to_stderr
 from engine.founding import appearance, check_key, constitution, publish_key
@@ -93,9 +93,9 @@ class Agent:
             store=self._store,
             votes=folder / "votes",
             clock=clock,
-            on_execute=self._executed,
             on_trace=self._traced,
             on_evidence=self._accuse,
+            fold=Fold(self._executed, self._council.proven),
         )
         self._submitter = Submitter(
             bus,
@@ -129,9 +129,11 @@ class Agent:
 
     # --- the log --------------------------------------------------------------------------------
 
-    def _executed(self, entry: Entry, _received_ns: int) -> None:
+    def _executed(self, entry: Entry) -> Collection[AgentId]:
+        """Fold the next entry; it is committed, though it may reach the disk a moment later."""
         self._replay.apply(entry)
         self._awake.set()
+        return self._council.proven
 
     def _accuse(self, evidence: Evidence) -> None:
         """Put proof against another agent before the council, so that all convict at one place."""

@@ -47,6 +47,12 @@ class CatchUp:
         """Whether f + 1 peers, so one that is honest, executed more than this replica."""
         return len(self._ahead()) >= self._state.committee.weak_quorum
 
+    def shun(self) -> None:
+        """Believe the convicted nothing about where they are."""
+        for place in self._state.quarantine.places:
+            self._peers.pop(place, None)
+            self._heard_ms.pop(place, None)
+
     def in_touch(self) -> bool:
         """Whether a quorum, this replica included, was heard within two idle pauses."""
         s = self._state
@@ -65,7 +71,7 @@ class CatchUp:
         self._answered.clear()
         self._say()
         s = self._state
-        ahead = self._ahead()
+        ahead = [] if s.quarantine.is_violated() else self._ahead()
         if not ahead:
             self._gap_ms = None
             return
@@ -168,6 +174,8 @@ class CatchUp:
         s = self._state
         before = s.executed
         for entry in packet.entries[: s.settings.fetch_entries]:
+            if s.quarantine.is_violated():
+                return
             if entry.sequence_number != s.executed + 1:
                 continue
             try:

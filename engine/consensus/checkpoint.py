@@ -36,7 +36,7 @@ class Checkpoints:
     def count(self, number: int) -> None:
         """See whether the votes for ``number`` make it stable."""
         votes = self.votes.get(number, {})
-        for chain in {ballot.digest for ballot in votes.values()}:
+        for chain in sorted({ballot.digest for ballot in votes.values()}):
             voters = voters_for(votes, chain)[: self._committee.quorum]
             if len(voters) == self._committee.quorum:
                 proof = tuple(votes[replica].frame for replica in voters)

@@ -133,6 +133,15 @@ class ReportEvidence(Value, frozen=True):
     evidence: Evidence
 
 
+class Halted(Value, frozen=True):
+    """This replica takes no further part: proofs against more than f were found. People must look.
+
+    It still says where it is and gives others entries.
+    """
+
+    proven: tuple[AgentId, ...]
+
+
 class Trace(Value, frozen=True):
     """What became of one message, for screens."""
 
@@ -145,5 +154,14 @@ class Trace(Value, frozen=True):
 
 
 Effect = (
-    Persist | Compact | Broadcast | Send | Serve | Execute | Acknowledge | ReportEvidence | Trace
+    Persist
+    | Compact
+    | Broadcast
+    | Send
+    | Serve
+    | Execute
+    | Acknowledge
+    | ReportEvidence
+    | Halted
+    | Trace
 )

@@ -5,6 +5,7 @@ from engine.consensus.clients import Key
 from engine.consensus.committee import Refused
 from engine.consensus.effects import Acknowledge, Compact, Execute, Voted
 from engine.consensus.messages import Ballot, Checkpoint, Ordered, Vote
+from engine.consensus.quarantine import Application
 from engine.consensus.restore import snapshot
 from engine.consensus.state import State
 from engine.vocabulary import Entry
@@ -13,14 +14,18 @@ from engine.vocabulary import Entry
 class Execution:
     """Executes entries, whether this replica saw them committed or fetched them."""
 
-    def __init__(self, state: State) -> None:
-        """Work on ``state``."""
+    def __init__(self, state: State, application: Application) -> None:
+        """Work on ``state``; each entry goes to ``application``, which says who is convicted."""
         self._state = state
+        self._application = application
 
     def execute_ready(self) -> None:
         """Execute everything committed that is next in sequence."""
         s = self._state
-        while (slot := s.log.slots.get(s.executed + 1)) is not None and slot.entry is not None:
+        while not s.quarantine.is_violated():
+            slot = s.log.slots.get(s.executed + 1)
+            if slot is None or slot.entry is None:
+                return
             self.execute(slot.entry)
 
     def execute(self, entry: Entry) -> None:
@@ -33,6 +38,7 @@ class Execution:
         if s.entered and entry.view == s.view and entry.batch:
             s.failed_views = 0
         s.out.append(Execute(entry, s.chain))
+        s.quarantine.convict(self._application(entry))
         keys = tuple((it.author, it.counter) for it in s.clients.fresh(entry))
         for key in keys:
             s.pending.discard(key)

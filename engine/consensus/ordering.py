@@ -251,7 +251,7 @@ class Ordering:
 
     def _commit(self, slot: Slot) -> None:
         s = self._state
-        for digest in {ballot.digest for ballot in slot.commits.values()}:
+        for digest in sorted({ballot.digest for ballot in slot.commits.values()}):
             voters = voters_for(slot.commits, digest)[: s.committee.quorum]
             if len(voters) == s.committee.quorum and digest in s.log.batches:
                 frames = tuple(slot.commits[replica].frame for replica in voters)

@@ -5,13 +5,22 @@ same events in the same order give the same effects.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from engine.codec import Malformed
 from engine.consensus.catch_up import CatchUp
 from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee, Refused
-from engine.consensus.effects import AnyRecord, Effect, Event, Receive, Submit, Tick, Trace
+from engine.consensus.effects import (
+    AnyRecord,
+    Effect,
+    Event,
+    Halted,
+    Receive,
+    Submit,
+    Tick,
+    Trace,
+)
 from engine.consensus.execution import Execution
 from engine.consensus.messages import (
     AnyMessage,
@@ -36,6 +45,7 @@ from engine.consensus.messages import (
     kind_of,
 )
 from engine.consensus.ordering import Ordering
+from engine.consensus.quarantine import Application, no_application
 from engine.consensus.restore import restore
 from engine.consensus.settings import Settings
 from engine.consensus.state import State
@@ -52,8 +62,13 @@ class Resume:
         head: tuple[int, bytes] | None = None,
         clients: ClientTable | None = None,
         records: Iterable[AnyRecord] = (),
+        convicted: Collection[AgentId] = (),
     ) -> None:
-        """``clients`` has seen every entry up to ``head``; ``records`` is the vote log."""
+        """Take what was kept: ``records`` is the vote log.
+
+        ``clients`` has seen every entry up to ``head``, and these convict ``convicted``.
+        """
+        self.convicted = convicted
         self.head = head
         self.clients = clients
         self.records = tuple(records)
@@ -69,8 +84,11 @@ class Replica:
         signer: Signer,
         settings: Settings,
         resume: Resume,
+        application: Application = no_application,
     ) -> None:
         """Start as ``agent``, one of the committee, from what ``resume`` holds.
+
+        ``application`` has taken every entry up to the head that ``resume`` names.
 
         Raises:
             ValueError: ``agent`` is no member, or the settings do not fit the committee.
@@ -84,13 +102,16 @@ class Replica:
             state.executed, state.chain = resume.head
         state.clients = resume.clients or state.clients
         restore(state, resume.records)
-        self._execution = Execution(state)
+        state.quarantine.convict(resume.convicted)
+        self._execution = Execution(state, application)
         self._ordering = Ordering(state, self._execution)
         self._catch_up = CatchUp(state, self._execution)
         self._succession = Succession(state, self._ordering, self._execution, self._catch_up.behind)
         self._succession.restored()
         self._future: dict[int, deque[bytes]] = {peer: deque() for peer in range(committee.n)}
         self._ticked_ms: int | None = None
+        self._shunned: frozenset[int] = frozenset()
+        self._halted = False
         self.dropped = 0
         """Frames not kept because a peer had too many waiting for a later view."""
         if (
@@ -147,11 +168,15 @@ class Replica:
     @property
     def ready(self) -> bool:
         """Whether it takes part: in a view, with a quorum heard lately, and not behind."""
+        if self._state.quarantine.is_violated():
+            return False
         return self._state.entered and self._catch_up.in_touch() and not self._catch_up.behind()
 
     @property
     def phase(self) -> str:
-        """Idle, pre-prepared, prepared, committed or view-change, of the oldest batch under way."""
+        """Idle, pre-prepared, prepared, committed of the oldest batch; or view-change, halted."""
+        if self._state.quarantine.is_violated():
+            return "halted"
         if not self._state.entered:
             return "view-change"
         for slot in self._state.log.undecided(self._state.executed):
@@ -167,6 +192,9 @@ class Replica:
         Raises:
             engine.consensus.checkpoint.Diverged: more than f replicas lie, or own state is damaged.
         """
+        if self._state.quarantine.is_violated():
+            self._step_halted(event)
+            return self._state.take_effects()
         view = (self._state.view, self._state.entered)
         match event:
             case Receive():
@@ -175,18 +203,53 @@ class Replica:
                 self._submit(event.submission)
             case Tick():
                 self._tick(event.now_ms)
+        self._shun()
         if view != (self._state.view, self._state.entered) and self._state.entered:
             self._replay_future()
-        self._ordering.propose()
+            self._shun()
+        if self._state.quarantine.is_violated():
+            self._halt()
+        else:
+            self._ordering.propose()
         return self._state.take_effects()
 
-    def _tick(self, now_ms: int) -> None:
+    def _shun(self) -> None:
+        """Let every part know of those who were convicted in this step."""
+        places = self._state.quarantine.places
+        if places != self._shunned and not self._state.quarantine.is_violated():
+            self._shunned = places
+            for place in places:
+                self._future[place].clear()
+            self._catch_up.shun()
+            self._succession.shun()
+
+    def _halt(self) -> None:
+        if not self._halted:
+            self._halted = True
+            self._state.out.append(Halted(tuple(sorted(self._state.quarantine.proven))))
+
+    def _step_halted(self, event: Event) -> None:
+        """Only say where this replica is, and give others what they lack."""
+        self._halt()
+        match event:
+            case Tick():
+                self._pass_time(event.now_ms)
+                self._catch_up.tick()
+            case Receive():
+                self._receive(event)
+            case Submit():
+                pass
+
+    def _pass_time(self, now_ms: int) -> None:
         s = self._state
         if self._ticked_ms is None:
             self._ticked_ms = now_ms
         passed = max(0, now_ms - self._ticked_ms)
         self._ticked_ms = now_ms
         s.now_ms += min(passed, s.settings.longest_tick_ms)
+
+    def _tick(self, now_ms: int) -> None:
+        self._pass_time(now_ms)
         self._ordering.relay()
         self._ordering.resend()
         self._succession.tick()
@@ -209,9 +272,16 @@ class Replica:
                 raise Refused("from no peer")
             packet = decode_packet(event.frame)
             kind = kind_of(packet)
+            if s.quarantine.is_violated() and not isinstance(packet, Fetch):
+                raise Refused("this replica has halted")
+            # What is settled may be read by anyone; nothing else of a convicted replica counts.
+            if peer in s.quarantine.places and not isinstance(packet, Fetch):
+                raise Refused("its sender is convicted")
             if isinstance(packet, (Vote, Proposal)):
                 message = s.committee.read(packet.frame)
                 kind, place = kind_of(message), _place(message)
+                if message.replica in s.quarantine.places:
+                    raise Refused("its signer is convicted")
                 self._hear(peer, packet, message, event.frame)
             else:
                 self._serve(peer, packet)

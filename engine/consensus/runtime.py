@@ -7,9 +7,11 @@ the entry is fetched again. The other way round, a message before its vote, neve
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import structlog
 
 from engine.clock import Clock
 from engine.codec import encode
@@ -23,6 +25,7 @@ from engine.consensus.effects import (
     Compact,
     Effect,
     Execute,
+    Halted,
     Persist,
     Receive,
     ReportEvidence,
@@ -34,6 +37,7 @@ from engine.consensus.effects import (
 )
 from engine.consensus.evidence import Evidence
 from engine.consensus.inbox import Inbox
+from engine.consensus.quarantine import Application, no_application
 from engine.consensus.replica import Replica, Resume
 from engine.consensus.serving import EntryServer
 from engine.consensus.settings import Settings, settings_for
@@ -51,9 +55,18 @@ ROUND = 16
 _STAMP = 8
 """Bytes before each frame on the bus: the sender's monotonic clock, for the trace only."""
 
+log = structlog.get_logger()
+
 OnExecute = Callable[[Entry, int], None]
 OnTrace = Callable[[TraceEvent], None]
 OnEvidence = Callable[[Evidence], None]
+
+
+class Fold(NamedTuple):
+    """The application that a replica feeds, and whom the ledger convicts so far."""
+
+    apply: Application = no_application
+    convicted: Collection[AgentId] = ()
 
 
 class Source(NamedTuple):
@@ -108,8 +121,12 @@ class ReplicaRuntime:
         on_trace: OnTrace | None = None,
         on_evidence: OnEvidence | None = None,
         settings: Settings | None = None,
+        fold: Fold | None = None,
     ) -> "ReplicaRuntime":
         """The replica of ``agent``, continued from its ledger and its vote log.
+
+        ``fold`` has taken every entry of ``store``. From then on each entry goes to it in the step
+        that commits it, and to ``on_execute`` once it is in the ledger.
 
         Raises:
             VotesDamaged: the vote log cannot be used, so this agent may not vote.
@@ -121,12 +138,13 @@ class ReplicaRuntime:
             for entry in entries:
                 clients.fresh(entry)
             following += len(entries)
-        log = VoteLog(votes, may_begin=store.head[0] == 0)
+        kept = VoteLog(votes, may_begin=store.head[0] == 0)
         committee = Committee(genesis, verifier)
-        resume = Resume(store.head, clients, log.records)
+        fold = fold or Fold()
+        resume = Resume(store.head, clients, kept.records, fold.convicted)
         chosen = settings or settings_for(genesis.n, genesis.f)
-        replica = Replica(committee, agent, signer, chosen, resume)
-        runtime = cls(agent, replica, bus, store, log, clock)
+        replica = Replica(committee, agent, signer, chosen, resume, fold.apply)
+        runtime = cls(agent, replica, bus, store, kept, clock)
         runtime._peers = tuple(peer for peer in committee.ids if peer != agent)
         runtime._authors = tuple(genesis.author_keys())
         runtime.on_execute = on_execute or runtime.on_execute
@@ -258,18 +276,25 @@ class ReplicaRuntime:
                     await self._execute(effect)
                 case ReportEvidence():
                     self.on_evidence(effect.evidence)
+                case Halted():
+                    log.critical("replica_halted", proven=effect.proven)
                 case Trace():
                     self._trace(effect, 0, self._clock.monotonic_ns())
-                case Serve():
-                    frame = self._server.answer(effect.first, effect.limit)
-                    await self._say(f"pbft.{self._agent}.{effect.peer}", frame)
-                case Broadcast():
-                    word = "head" if effect.status else "pbft"
-                    await self._say(f"{word}.{self._agent}", effect.frame)
-                case Send():
-                    await self._say(f"pbft.{self._agent}.{effect.peer}", effect.frame)
-                case Acknowledge():
-                    await self._bus.publish(f"ordered.{self._agent}", effect.frame)
+                case Serve() | Broadcast() | Send() | Acknowledge():
+                    await self._send(effect)
+
+    async def _send(self, effect: Serve | Broadcast | Send | Acknowledge) -> None:
+        match effect:
+            case Serve():
+                frame = self._server.answer(effect.first, effect.limit)
+                await self._say(f"pbft.{self._agent}.{effect.peer}", frame)
+            case Broadcast():
+                word = "head" if effect.status else "pbft"
+                await self._say(f"{word}.{self._agent}", effect.frame)
+            case Send():
+                await self._say(f"pbft.{self._agent}.{effect.peer}", effect.frame)
+            case Acknowledge():
+                await self._bus.publish(f"ordered.{self._agent}", effect.frame)
 
     def _write_ahead(self, effects: Sequence[Effect], position: int) -> int:
         """Write the votes up to the next compaction with one sync; returns where that is."""

@@ -16,7 +16,7 @@ from engine.consensus.effects import (
     Send,
     Voted,
 )
-from engine.consensus.evidence import conflict
+from engine.consensus.evidence import Evidence, conflict
 from engine.consensus.log import Log, Slot
 from engine.consensus.messages import (
     Ballot,
@@ -29,6 +29,7 @@ from engine.consensus.messages import (
     Vote,
     kind_of,
 )
+from engine.consensus.quarantine import Quarantine
 from engine.consensus.settings import Settings
 from engine.signing import Signer
 
@@ -68,7 +69,7 @@ class State:
         self.failed_views = 0
         """View changes since something was executed: doubles the timeouts."""
         self.out: list[Effect] = []
-        self._reported: set[tuple[str, str]] = set()
+        self.quarantine = Quarantine(committee)
 
     @property
     def is_primary(self) -> bool:
@@ -125,10 +126,13 @@ class State:
     def accuse(self, first: bytes, second: bytes) -> None:
         """Report two frames if they are evidence; once by culprit and kind."""
         evidence = conflict(first, second, self.committee)
-        if evidence is None or (evidence.culprit, evidence.kind) in self._reported:
-            return
-        self._reported.add((evidence.culprit, evidence.kind))
-        self.out.append(ReportEvidence(evidence))
+        if evidence is not None:
+            self.report(evidence)
+
+    def report(self, evidence: Evidence) -> None:
+        """Have proof ordered; once by culprit and kind."""
+        if self.quarantine.accuse(evidence):
+            self.out.append(ReportEvidence(evidence))
 
     def oldest_work_ms(self) -> int | None:
         """When the oldest thing that should be executed by now came in; None when idle."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from engine.consensus.checkpoint import Diverged
 from engine.consensus.committee import Refused
-from engine.consensus.effects import Entered, ReportEvidence, Voted
+from engine.consensus.effects import Entered, Voted
 from engine.consensus.evidence import BAD_NEW_VIEW, Evidence
 from engine.consensus.execution import Execution
 from engine.consensus.messages import (
@@ -71,10 +71,23 @@ class Succession:
         stalled = s.now_ms - max(since, s.progress_ms) >= timeout
         return stalled or s.now_ms - since >= timeout * s.settings.starvation_factor
 
+    def shun(self) -> None:
+        """Count no view change of the convicted, and end the view that one of them leads."""
+        s = self._state
+        for place in s.quarantine.places & self._newest.keys() - {s.me}:
+            del self._newest[place]
+        if s.committee.primary_of(s.view) in s.quarantine.places:
+            self.start(s.view + 1)
+
     def start(self, view: int) -> None:
-        """Leave all views below ``view`` for ever and ask for it."""
+        """Leave all views below ``view`` for ever and ask for it.
+
+        A view whose primary is convicted is passed over.
+        """
         s = self._state
         assert view > s.view, "views only rise"
+        while s.committee.primary_of(view) in s.quarantine.places:
+            view += 1
         committee, log = s.committee, s.log
         proofs = tuple(
             slot.proof
@@ -170,7 +183,7 @@ class Succession:
             plan = plan_of(message, s.committee, s.settings.window)
         except Refused:
             culprit = s.committee.ids[message.replica]
-            s.out.append(ReportEvidence(Evidence(culprit, BAD_NEW_VIEW, frame, b"")))
+            s.report(Evidence(culprit, BAD_NEW_VIEW, frame, b""))
             raise
         self._enter(message, frame, plan)
 

@@ -68,6 +68,9 @@ class Docket:
         self.warnings: dict[IncidentKey, dict[AuthorId, Warned]] = {}
         """Forecasts about open incidents, and about those that may come next."""
         self.convicted: set[AgentId] = set()
+        self.excess: set[AgentId] = set()
+        """Proven liars beyond f, whose voices are not taken: the model is violated, and the
+        replicas halt."""
         self.pending_epoch: list[Replaced | Configured] = []
         """Ordered changes that take effect with the next epoch."""
         self.commands: dict[AuthorId, dict[CommandId, None]] = {}
@@ -85,6 +88,11 @@ class Docket:
         """Incidents that are not closed, oldest first."""
         return [incident for incident in self.incidents.values() if not incident.status.is_closed]
 
+    @property
+    def proven(self) -> frozenset[AgentId]:
+        """Everyone whom the log proves to have lied."""
+        return frozenset(self.convicted | self.excess)
+
     def next_key(self, subject: str) -> IncidentKey:
         """The key that a new incident about ``subject`` would have."""
         return IncidentKey(f"{self.manifest.name}/{subject}#{self.opened + 1}")
@@ -101,6 +109,7 @@ class Docket:
                     self.probes,
                     self.warnings,
                     self.convicted,
+                    self.excess,
                     self.pending_epoch,
                     self.commands,
                 )

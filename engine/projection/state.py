@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from engine.council import Council, Happening
+from engine.handover import violated
 from engine.projection.fleet import link_rows, service_rows
 from engine.projection.incident import incident_row, incident_to_show, proposal_to_show
 from engine.projection.probe import ProbeHistory
@@ -145,7 +146,8 @@ class Projection:
             notices.append("the engine's telemetry is stale")
         if self._probe.is_silent(now_ms):
             notices.append("the SLO probe is silent")
-        notices += [f"{agent} is convicted" for agent in sorted(self._council.convicted)]
+        notices += [f"{alarm.why}; people must look" for alarm in violated(self._council)]
+        notices += [f"{agent} is convicted" for agent in sorted(self._council.proven)]
         notices += self._forecasts()
         return tuple(notices)
 

@@ -12,20 +12,37 @@ SHELLS = {"runtime.py", "client.py", "vote_log.py"}
 CORE = sorted(path.name for path in FOLDER.glob("*.py") if path.name not in SHELLS)
 FORBIDDEN = {"asyncio", "time", "random", "socket", "os", "threading", "datetime", "secrets"}
 
+SIMULATOR = sorted(path.name for path in (FOLDER / "simulate").glob("*.py"))
 
-@pytest.mark.parametrize("name", CORE)
-def test_a_core_module_is_pure(name: str) -> None:
-    tree = ast.parse((FOLDER / name).read_text())
 
-    imported = {
-        alias.name.partition(".")[0]
+def _imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    plain = {
+        alias.name
         for node in ast.walk(tree)
         if isinstance(node, ast.Import)
         for alias in node.names
-    } | {
-        (node.module or "").partition(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
     }
+    named = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {module.partition(".")[0] for module in plain | named}
 
-    assert not imported & FORBIDDEN
+
+@pytest.mark.parametrize("name", CORE)
+def test_a_core_module_is_pure(name: str) -> None:
+    assert not _imported(FOLDER / name) & FORBIDDEN
+
+
+@pytest.mark.parametrize("name", SIMULATOR)
+def test_the_simulator_is_pure_but_for_the_random_that_it_is_given(name: str) -> None:
+    path = FOLDER / "simulate" / name
+
+    assert not _imported(path) & (FORBIDDEN - {"random"})
+    drawn = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "random"
+        and node.attr != "Random"
+    ]
+    assert not drawn, "chance comes from the one random.Random only"

@@ -17,10 +17,10 @@ from engine.consensus.messages import (
     decode_message,
     decode_packet,
 )
+from engine.consensus.simulate.cluster import Cluster
+from engine.consensus.simulate.members import OPERATOR
 from engine.ledger.export import parse_export
 from engine.vocabulary import Signed
-from tests.simulate.cluster import Cluster
-from tests.simulate.members import OPERATOR
 from tests.unit.consensus.speaking import Speaker
 
 SPEAKER = Speaker(4, 1)

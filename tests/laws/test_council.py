@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 from types import NoneType, UnionType
-from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+from typing import Any, NewType, get_args, get_origin, get_type_hints
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,7 +92,8 @@ def of_type(hint: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 -- a type hint
         return plain[hint]
     if get_origin(hint) is tuple:
         return st.lists(of_type(get_args(hint)[0]), max_size=2).map(tuple)
-    if get_origin(hint) in {Union, UnionType}:
+    # ``A | B`` over msgspec Structs is a ``types.UnionType``; ``typing`` makes its own of others.
+    if isinstance(hint, UnionType) or str(get_origin(hint)) == "typing.Union":
         return st.one_of(*(of_type(part) for part in get_args(hint)))
     if issubclass(hint, Enum):
         return st.sampled_from(list(hint))

@@ -8,10 +8,10 @@ from engine.codec import encode
 from engine.consensus.effects import Receive, Tick, Voted
 from engine.consensus.evidence import subject_of
 from engine.consensus.messages import Commit, Prepare, PrePrepare, Proposal, Vote
-from tests.simulate.checker import Violation
-from tests.simulate.cluster import Cluster, Node
-from tests.simulate.members import OPERATOR
-from tests.simulate.storm import Storm
+from engine.consensus.simulate.checker import Violation
+from engine.consensus.simulate.cluster import Cluster, Node
+from engine.consensus.simulate.members import OPERATOR
+from engine.consensus.simulate.storm import Storm
 from tests.unit.consensus.speaking import Speaker
 
 CUT = [frozenset((f"agent-{a}", f"agent-{b}")) for a in (1, 2) for b in (3, 4)]

@@ -9,10 +9,10 @@ from engine.consensus.checkpoint import Diverged
 from engine.consensus.committee import Committee
 from engine.consensus.messages import PrePrepare, Proposal, ViewChange
 from engine.consensus.ordering import Ordering
+from engine.consensus.simulate.checker import Violation
+from engine.consensus.simulate.cluster import Node
+from engine.consensus.simulate.storm import Storm
 from engine.consensus.view_change import Plan, select
-from tests.simulate.checker import Violation
-from tests.simulate.cluster import Node
-from tests.simulate.storm import Storm
 
 MOST_SEEDS = 300
 
@@ -28,7 +28,9 @@ def _caught(first: int, quorum: int | None = None) -> str:
 
 
 def test_a_quorum_of_three_of_five_is_caught() -> None:
-    assert "agreement" in _caught(71, quorum=3)
+    caught = _caught(71, quorum=3)
+
+    assert "agreement" in caught or "another batch" in caught
 
 
 def test_forgetting_what_was_prepared_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

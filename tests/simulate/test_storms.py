@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulate.storm import Storm
+from engine.consensus.simulate.storm import Storm
 
 SIZES = ((4, 1), (5, 1), (7, 2))
 SEEDS = range(210)

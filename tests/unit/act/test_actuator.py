@@ -1,5 +1,7 @@
 """The actuator: what is certified is done once and reported once, whatever crashes in between."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -426,9 +428,7 @@ def test_freeze_takes_even_when_another_operator_counts_higher(machine: Machine)
     ],
     ids=["an agent", "another cluster", "no freeze", "nothing", "garbage"],
 )
-def test_only_operators_freeze(machine: Machine, raw: object) -> None:
-    assert callable(raw)
-
+def test_only_operators_freeze(machine: Machine, raw: Callable[[Court], bytes]) -> None:
     assert machine.actuator.freeze_or_thaw(raw(machine.court)).startswith("refused: ")
     assert not machine.journal.frozen
 

@@ -37,6 +37,15 @@ def test_a_killed_process_is_a_crash_of_that_service(service: str) -> None:
     assert sum(h.probability_permille for h in found.hypotheses) <= 1_000
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
+def test_a_process_that_was_seen_gone_once_already_leads_as_a_crash(seed: int) -> None:
+    stream, window = after(seed)
+    stream.kill("payments")
+    stream.live(1, window)
+
+    assert best(window, stream.now_ms) == ("payments", FaultKind.CRASH)
+
+
 def test_clears_the_callers_that_fail_because_of_it() -> None:
     stream, window = after(2)
     stream.kill("payments")

@@ -14,8 +14,8 @@ from engine.consensus.messages import (
     StableCheckpoint,
     ViewChange,
 )
+from engine.consensus.simulate.members import Members
 from engine.vocabulary import Entry
-from tests.simulate.members import Members
 
 
 class Speaker:

@@ -1,8 +1,8 @@
 """A submission counts once, however often it is ordered."""
 
 from engine.consensus.clients import REMEMBERED_PER_AUTHOR, ClientTable, Pending
+from engine.consensus.simulate.members import OPERATOR
 from engine.vocabulary import AuthorId
-from tests.simulate.members import OPERATOR
 from tests.unit.consensus.speaking import Speaker
 
 ANN, BEN = AuthorId("ann"), AuthorId("ben")

@@ -13,11 +13,11 @@ from engine.consensus.announce import Announced, LedgerFetch
 from engine.consensus.client import MOST_WAITING, Overloaded, Submitter
 from engine.consensus.messages import Ordered
 from engine.consensus.runtime import ReplicaRuntime
+from engine.consensus.simulate.members import OPERATOR, Members
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.sqlite import SqliteLedger
 from engine.ledger.verify import verify_ledger
 from engine.vocabulary import AgentId, CommandId, Entry, Frozen, TraceEvent
-from tests.simulate.members import OPERATOR, Members
 from tests.unit.consensus.speaking import Speaker
 from tests.until import until
 

@@ -243,9 +243,11 @@ def test_never_more_than_f_agents_are_convicted() -> None:
     court = Court(convict=lambda _: True)
     court.say(DETECTION, Convicted(COMMUNICATION, "double commit", b"1", b"2"))
 
-    reason = court.ignored(DETECTION, Convicted(RESOLUTION, "double commit", b"1", b"2"))
+    told = court.say(DETECTION, Convicted(RESOLUTION, "double commit", b"1", b"2"))
 
-    assert "model is violated" in reason
+    assert court.council.convicted == {COMMUNICATION}
+    assert court.council.proven == {COMMUNICATION, RESOLUTION}
+    assert "violated" in {happening.kind for happening in told}
 
 
 def test_conviction_without_proof_is_ignored() -> None:
