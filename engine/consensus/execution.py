@@ -37,6 +37,7 @@ class Execution:
         s.progress_ms = s.now_ms
         if s.entered and entry.view == s.view and entry.batch:
             s.failed_views = 0
+            s.pace.executed()
         s.out.append(Execute(entry, s.chain))
         s.quarantine.convict(self._application(entry))
         keys = tuple((it.author, it.counter) for it in s.clients.fresh(entry))

@@ -32,6 +32,11 @@ class Settings(msgspec.Struct, frozen=True):
     starvation_factor: int = 4
     """A submission may wait this many timeouts while others are served: then the primary is
     starving its author."""
+    pace_batches: int = 16
+    pace_ms: int = 5_600
+    """While work waits, a view executes ``pace_batches`` in this time at least: the stated floor of
+    2.8 batches in a second. It is half of what a primary reaches that uses every timeout up; a
+    healthy one needs 5-30 ms a batch."""
     view_change_timeout_ms: int = 600
     """How long the next primary has for its NEW-VIEW once a quorum asked for it."""
     backoff_doublings: int = 6

@@ -29,6 +29,7 @@ from engine.consensus.messages import (
     Vote,
     kind_of,
 )
+from engine.consensus.pace import Pace
 from engine.consensus.quarantine import Quarantine
 from engine.consensus.settings import Settings
 from engine.signing import Signer
@@ -70,6 +71,7 @@ class State:
         """View changes since something was executed: doubles the timeouts."""
         self.out: list[Effect] = []
         self.quarantine = Quarantine(committee)
+        self.pace = Pace(settings)
 
     @property
     def is_primary(self) -> bool:

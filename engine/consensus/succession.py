@@ -37,6 +37,7 @@ class Succession:
         self._newest: dict[int, tuple[ViewChange, bytes]] = {}
         self._deadline_ms: int | None = None
         self._resend_ms = 0
+        self._paced_ms = state.now_ms
 
     def restored(self) -> None:
         """Count this replica's own VIEW-CHANGE that the vote log held."""
@@ -54,6 +55,9 @@ class Succession:
         if s.entered:
             if self._overdue():
                 self.start(s.view + 1)
+            elif self._slow():
+                s.pace.give_up()
+                self.start(s.view + 1)
         elif self._deadline_ms is not None and s.now_ms >= self._deadline_ms:
             self.start(s.view + 1)
         elif s.now_ms >= self._resend_ms:
@@ -70,6 +74,15 @@ class Succession:
         since = max(oldest, s.view_ms)
         stalled = s.now_ms - max(since, s.progress_ms) >= timeout
         return stalled or s.now_ms - since >= timeout * s.settings.starvation_factor
+
+    def _slow(self) -> bool:
+        s = self._state
+        since, self._paced_ms = self._paced_ms, s.now_ms
+        oldest = s.oldest_work_ms()
+        if oldest is None or self._behind():
+            return False
+        s.pace.waited(s.now_ms - max(oldest, since, s.view_ms))
+        return s.pace.is_missed
 
     def shun(self) -> None:
         """Count no view change of the convicted, and end the view that one of them leads."""
@@ -192,7 +205,8 @@ class Succession:
         s.view, s.entered = message.view, True
         s.new_view_frame, s.view_change_frame = frame, b""
         s.persist(Entered(frame))
-        s.view_ms = s.progress_ms = s.now_ms
+        s.view_ms = s.progress_ms = self._paced_ms = s.now_ms
+        s.pace.begin()
         s.log.enter_view(s.now_ms)
         s.pending.enter_view()
         self._deadline_ms = None
