@@ -13,12 +13,12 @@ from chaos.measure import read_probe_log
 from chaos.story import Stamped
 from engine.clock import SystemClock
 from engine.codec import Malformed
-from engine.consensus.evidence import convicts
 from engine.council import Council
 from engine.founding import check_constitution
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import read_received
 from engine.paths import RunPaths
+from engine.proof import convicts
 from engine.signing import Ed25519Verifier
 from engine.stream import runs
 from engine.stream.connection import LinkEvent, Received

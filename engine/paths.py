@@ -139,6 +139,11 @@ class RunPaths:
         return self.engine / "ledger.sqlite"
 
     @property
+    def evidence(self) -> Path:
+        """Folder of proofs against agents, one file each, for ``main.py verify``."""
+        return self.engine / "evidence"
+
+    @property
     def processes(self) -> Path:
         """Which processes the engine keeps running (JSON, for drills and people)."""
         return self.engine / "processes.json"

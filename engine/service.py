@@ -17,17 +17,18 @@ from engine.bus import server
 from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode
-from engine.consensus.evidence import convicts
 from engine.council import Council
 from engine.diagnostics import log_to_stderr
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
+from engine.ledger.reading import write_proof
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.projection import Projection
+from engine.proof import convicts, evidence_of
 from engine.signing import Ed25519Verifier
 from engine.stream.hub import Hub, open_hub
 from engine.stream.state import ScreenState
@@ -121,6 +122,11 @@ class Engine:
 
     def _fold(self, entry: Entry, received_ms: int) -> None:
         self._projection.ordered(entry, self._replay.apply(entry), received_ms)
+        for culprit, proof in self._replay.proofs.items():
+            path = self._paths.evidence / f"{culprit}.json"
+            if not path.exists():
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                write_proof(evidence_of(proof), path)
 
     # --- telemetry for screens ------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import structlog
 
@@ -13,7 +14,7 @@ from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
 from engine.codec import encode
 from engine.consensus.client import Submitter
-from engine.consensus.evidence import Evidence, convicts
+from engine.consensus.evidence import Evidence
 from engine.consensus.runtime import Fold, ReplicaRuntime
 from engine.council import Council, IncidentStatus
 from engine.diagnostics import log_to_stderr
@@ -24,6 +25,7 @@ from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.ports import Bus
+from engine.proof import convicts
 from engine.signing import Ed25519Signer, Ed25519Verifier
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
@@ -76,6 +78,10 @@ class Agent:
         self._trace_dropped = 0
         self._awake = asyncio.Event()
         self._saying: set[asyncio.Task[int]] = set()
+        self._charges: dict[AgentId, Convicted] = {}
+        """Proof that this agent found, at most one for each other agent."""
+        self._charged: set[AgentId] = set()
+        """Whose proof is on its way into the log."""
         self._store = SqliteLedger(folder / "ledger.sqlite", genesis)
         self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
         self._replay = Replay(self._council)
@@ -137,7 +143,22 @@ class Agent:
 
     def _accuse(self, evidence: Evidence) -> None:
         """Put proof against another agent before the council, so that all convict at one place."""
-        self._say([Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)])
+        charge = Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
+        self._charges.setdefault(evidence.culprit, charge)
+        self._awake.set()
+
+    def _press_charges(self) -> None:
+        """Say what proof there is until it is ordered, however much else there is to say."""
+        for culprit, charge in {**self._replay.proofs, **self._charges}.items():
+            if culprit in self._council.proven or culprit in self._charged:
+                continue
+            task = self._say([charge])
+            if task is not None:
+                self._charged.add(culprit)
+                task.add_done_callback(partial(self._pressed, culprit))
+
+    def _pressed(self, culprit: AgentId, _task: asyncio.Task[int]) -> None:
+        self._charged.discard(culprit)
 
     def _traced(self, event: TraceEvent) -> None:
         if len(self._trace) == MAX_TRACE:
@@ -165,16 +186,18 @@ class Agent:
                 pass
             self._awake.clear()
             now = Now(self._clock.unix_ms(), self._clock.monotonic_ns() // 1_000_000)
+            self._press_charges()
             for operation in self._mind.step(now):
                 self._say([operation])
 
-    def _say(self, operations: Sequence[Operation]) -> None:
+    def _say(self, operations: Sequence[Operation]) -> asyncio.Task[int] | None:
         if len(self._saying) >= MAX_SAYING:
             log.error("too_much_to_say", dropped=len(operations))
-            return
+            return None
         task = asyncio.create_task(self._submitter.submit(operations))
         self._saying.add(task)
         task.add_done_callback(self._saying.discard)
+        return task
 
     # --- towards actuator and screens -----------------------------------------------------------
 

@@ -12,8 +12,7 @@ from engine.certificate import certificate_digest, objection_to
 from engine.cli import CommandError
 from engine.codec import Malformed
 from engine.consensus.certificate import Unproven
-from engine.consensus.evidence import Evidence, verify_evidence
-from engine.consensus.settings import settings_for
+from engine.consensus.evidence import Evidence
 from engine.founding import check_pins, trust_folder
 from engine.genesis import Genesis
 from engine.ledger.audit import Auditor
@@ -21,6 +20,7 @@ from engine.ledger.export import Export, write_export
 from engine.ledger.reading import read_any, read_keys
 from engine.ledger.verify import verify_ledger
 from engine.policy import Rules
+from engine.proof import is_proof
 from engine.signing import Ed25519Verifier
 from engine.topology import Manifest
 from engine.vocabulary import Certificate
@@ -197,8 +197,7 @@ def _verify_evidence(evidence: Evidence, trust: Path | None) -> Iterator[str]:
     """An evidence names no cluster beside its messages: any trusted one may be theirs."""
     geneses, source = _trusted(trust)
     for genesis in geneses:
-        window = settings_for(genesis.n, genesis.f).window
-        if verify_evidence(evidence, genesis, Ed25519Verifier(), window):
+        if is_proof(evidence, genesis, Ed25519Verifier()):
             yield (
                 f"{evidence.culprit} of cluster {genesis.cluster.hex()[:12]} is convicted of "
                 f"{evidence.kind}; its keys are {source}"

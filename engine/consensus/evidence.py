@@ -25,7 +25,17 @@ from engine.consensus.settings import Settings, settings_for
 from engine.consensus.view_change import plan_of
 from engine.genesis import Genesis
 from engine.signing import Verifier
-from engine.vocabulary import AgentId, Convicted
+from engine.vocabulary import AgentId, Convicted, Submission
+
+Contradiction = Callable[[Submission, Submission], str]
+"""The application's word on two submissions of one author: the kind of lie that they prove, which
+no honest agent ever tells; empty for none. Must depend on the two alone."""
+
+
+def no_contradiction(_first: Submission, _second: Submission) -> str:
+    """An application in which agents may say whatever they like."""
+    return ""
+
 
 BAD_NEW_VIEW = "bad-new-view"
 
@@ -35,20 +45,23 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
     culprit: AgentId
     kind: str
-    """``double-`` and the kind of message, or ``bad-new-view``."""
+    """``double-`` and the kind of message, ``bad-new-view``, or a kind of the application's."""
     first: bytes
     second: bytes
 
 
 def convicts(
-    genesis: Genesis, verifier: Verifier, settings: Settings | None = None
+    genesis: Genesis,
+    verifier: Verifier,
+    settings: Settings | None = None,
+    contradiction: Contradiction = no_contradiction,
 ) -> Callable[[Convicted], bool]:
     """Whether a ``Convicted`` operation holds evidence against its culprit, as a function."""
     window = (settings or settings_for(genesis.n, genesis.f)).window
 
     def proves(operation: Convicted) -> bool:
         evidence = Evidence(operation.culprit, operation.kind, operation.first, operation.second)
-        return verify_evidence(evidence, genesis, verifier, window)
+        return verify_evidence(evidence, genesis, verifier, window, contradiction)
 
     return proves
 
@@ -109,11 +122,35 @@ def bad_new_view(frame: bytes, committee: Committee, window: int) -> Evidence | 
     return None
 
 
-def verify_evidence(evidence: Evidence, genesis: Genesis, verifier: Verifier, window: int) -> bool:
+def contradicts(
+    first: bytes, second: bytes, committee: Committee, contradiction: Contradiction
+) -> Evidence | None:
+    """The evidence that two signed submissions of one agent make, if they contradict each other."""
+    try:
+        one, other = committee.open_submission(first), committee.open_submission(second)
+    except Refused:
+        return None
+    culprit = AgentId(one.author)
+    if one.author != other.author or committee.place_of(culprit) is None:
+        return None
+    kind = contradiction(one, other)
+    low, high = sorted((first, second))
+    return Evidence(culprit, kind, low, high) if kind else None
+
+
+def verify_evidence(
+    evidence: Evidence,
+    genesis: Genesis,
+    verifier: Verifier,
+    window: int,
+    contradiction: Contradiction = no_contradiction,
+) -> bool:
     """Whether ``evidence`` proves what it says: anyone can ask this, with the genesis alone."""
     committee = Committee(genesis, verifier)
     if evidence.kind == BAD_NEW_VIEW:
         found = bad_new_view(evidence.first, committee, window)
     else:
-        found = conflict(evidence.first, evidence.second, committee)
+        found = conflict(evidence.first, evidence.second, committee) or contradicts(
+            evidence.first, evidence.second, committee, contradiction
+        )
     return found == evidence

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 import msgspec
 
 from engine.certificate import certificate_digest, objection_to
-from engine.consensus.evidence import convicts
 from engine.council import Council, Happening
 from engine.genesis import ACTUATOR, Genesis
 from engine.policy import Rules
+from engine.proof import convicts
 from engine.signing import Verifier
 from engine.topology import Manifest
 from engine.vocabulary import (

@@ -99,10 +99,10 @@ def _from_json(data: bytes, kind: type[T]) -> T:
         raise Malformed(str(error)) from None
 
 
-def write_certificate(certificate: Certificate, path: Path) -> None:
-    """Write a certificate as readable JSON (bytes in base64), whole or not at all."""
+def write_proof(proof: Certificate | Evidence, path: Path) -> None:
+    """Write a proof as readable JSON (bytes in base64), whole or not at all."""
     scratch = path.with_name(path.name + ".new")
-    text = json.dumps(json.loads(msgspec.json.encode(certificate)), indent=2)
+    text = json.dumps(json.loads(msgspec.json.encode(proof)), indent=2)
     scratch.write_text(text + "\n")
     scratch.replace(path)
 

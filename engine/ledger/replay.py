@@ -2,7 +2,8 @@
 
 from engine.consensus.clients import ClientTable
 from engine.council import Council, Happening
-from engine.vocabulary import AuthorId, Entry
+from engine.council.contradiction import Memory
+from engine.vocabulary import AgentId, AuthorId, Convicted, Entry
 
 
 class Replay:
@@ -11,14 +12,28 @@ class Replay:
     def __init__(self, council: Council) -> None:
         """Begin before the first entry, with a council at genesis."""
         self.council = council
+        self.proofs: dict[AgentId, Convicted] = {}
+        """For each agent of whom the log proves that it lied, the first proof."""
         self._clients = ClientTable()
+        self._memory = Memory()
 
     def apply(self, entry: Entry) -> list[Happening]:
         """What follows from the next entry."""
         happenings: list[Happening] = []
+        agents = self.council.genesis.agent_keys()
         for submission, frame in self._clients.fresh_frames(entry):
-            happenings += self.council.apply(entry.sequence_number, submission, frame)
+            followed = self.council.apply(entry.sequence_number, submission, frame)
+            happenings += followed
+            if submission.author in agents:
+                self._note(self._memory.hear(submission, frame))
+            for happening in followed:
+                if happening.kind == "convicted" and isinstance(happening.operation, Convicted):
+                    self._note(happening.operation)
         return happenings
+
+    def _note(self, proof: Convicted | None) -> None:
+        if proof is not None:
+            self.proofs.setdefault(proof.culprit, proof)
 
     def newest_counter(self, author: AuthorId) -> int:
         """The highest counter of ``author`` in the log so far; 0 when there is none."""

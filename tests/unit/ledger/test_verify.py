@@ -17,7 +17,7 @@ from engine.consensus.evidence import Evidence
 from engine.consensus.messages import Commit
 from engine.genesis import ACTUATOR
 from engine.ledger.export import lines_of
-from engine.ledger.reading import write_certificate
+from engine.ledger.reading import write_proof
 from engine.policy import Rules, write_rules
 from engine.signing import Domain
 from engine.vocabulary import (
@@ -137,7 +137,7 @@ def test_list_of_keys_may_hold_other_clusters(notary: Notary, ask: Ask) -> None:
 def test_certificate_verifies_alone(notary: Notary, ask: Ask, tmp_path: Path) -> None:
     certificate = first_certificate(notary)
     readable, canonical = tmp_path / "certificate.json", tmp_path / "certificate"
-    write_certificate(certificate, readable)
+    write_proof(certificate, readable)
     canonical.write_bytes(encode(certificate))
 
     for path in (readable, canonical):
@@ -346,15 +346,15 @@ def test_another_clusters_certificate_is_found(notary: Notary, ask: Ask, tmp_pat
     )
     path = tmp_path / "certificate.json"
 
-    write_certificate(certificate, path)
+    write_proof(certificate, path)
     assert "another cluster's" in ask(path).finding
-    write_certificate(pasted, path)
+    write_proof(pasted, path)
     assert "was made under" in ask(path).finding or "valid signatures" in ask(path).finding
 
 
 def test_certificate_for_another_plan_is_found(notary: Notary, ask: Ask, tmp_path: Path) -> None:
     path = tmp_path / "certificate.json"
-    write_certificate(msgspec.structs.replace(first_certificate(notary), plan=restart()), path)
+    write_proof(msgspec.structs.replace(first_certificate(notary), plan=restart()), path)
 
     assert "does not name this plan" in ask(path).finding
 
@@ -365,7 +365,7 @@ def test_certificate_with_too_few_signatures_is_found(
     certificate = first_certificate(notary)
     few = {agent: sign_body(certificate.body, signer_of(agent)) for agent in AGENTS[:3]}
     path = tmp_path / "certificate.json"
-    write_certificate(msgspec.structs.replace(certificate, signatures=few), path)
+    write_proof(msgspec.structs.replace(certificate, signatures=few), path)
 
     assert "has 3 valid signatures; the quorum is 4" in ask(path).finding
 
