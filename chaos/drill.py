@@ -84,6 +84,7 @@ class Drill:
         self._door = DrillDoor(world.paths)
         self._watch = LedgerWatch(world.paths)
         self._screen = Screen(world.paths)
+        self._found = Outcome()
         self._rehearsal: Rehearsal | None = None
         self._following: asyncio.Task[None] | None = None
 
@@ -113,7 +114,7 @@ class Drill:
             DrillFailed: fleet or swarm did not get ready, or the fault could not be put in.
         """
         await self.ready()
-        found = Outcome()
+        found = self._found
         try:
             await self._break(found)
             await self._until_over(found)
@@ -248,10 +249,14 @@ class Drill:
 
     # --- the record -----------------------------------------------------------------------------
 
+    def not_carried_out(self, why: str) -> RunRecord:
+        """The record of a run that ended in ``DrillFailed``: it counts as failed, with what it has."""
+        return msgspec.structs.replace(self._record(self._found), failure=why)
+
     def _record(self, found: Outcome) -> RunRecord:
         plan, origin = self._plan, found.injected_ns
         seconds = probe_seconds(self._paths)
-        impact = impact_ns(seconds, origin) if plan.fault is not None else None
+        impact = impact_ns(seconds, origin) if plan.fault is not None and origin else None
         recovery = None if impact is None else recovery_ns(seconds, impact)
         story = self._story(origin)
         integrity = found.integrity

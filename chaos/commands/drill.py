@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             return asyncio.run(interruptible(_kill_matrix(args)))
         plans = [draw(name, args.seed + i) for i in range(args.repeat) for name in names]
         return asyncio.run(interruptible(_run_all(args, plans)))
-    except (UnknownExperiment, BrokenWorld, DrillFailed, Malformed) as error:
+    except (UnknownExperiment, BrokenWorld, Malformed) as error:
         raise CommandError(str(error)) from None
 
 
@@ -128,6 +128,8 @@ async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Respo
         drill = Drill(running, plan, policy, args.against_swarm, args.cap)
         try:
             return await drill.run()
+        except DrillFailed as error:
+            return drill.not_carried_out(str(error))
         finally:
             await drill.close()
 

@@ -122,12 +122,14 @@ async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
         return
     finally:
         await drill.close()
-    line = f"drill over: {run_line(record)}"
+    said = [f"drill over: {run_line(record)}"]
+    if record.ledger is not None:
+        said.append(f"its ledger is kept; check it with: main.py verify {record.ledger}")
     if plain:
-        _say(line)
-        _say("the fleet goes on; Ctrl-C ends everything")
+        for line in (*said, "the fleet goes on; Ctrl-C ends everything"):
+            _say(line)
     else:
-        summary.append(line)
+        summary += said
 
 
 def _say(line: str) -> None:
