@@ -5,7 +5,7 @@ passes only by ``tick``. The commands are the methods of ``Director`` that begin
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.codec import encode
 from engine.consensus.certificate import chain_after
@@ -38,9 +38,11 @@ from engine.consensus.messages import (
 )
 from engine.consensus.replica import Replica, Resume
 from engine.consensus.settings import Settings
-from engine.vocabulary import Entry
 from tests.scripts.wording import FIRST, Wording
 from tests.unit.consensus.speaking import Speaker
+
+if TYPE_CHECKING:
+    from engine.vocabulary import Entry
 
 STEP_MS = 50
 MOST_ROUNDS = 40
@@ -111,9 +113,7 @@ class Director:
             chain = chain_after(chain, entry, committee.cluster, committee.epoch)
         agent = members.ids[place]
         resume = Resume((len(machine.entries), chain), clients, machine.records)
-        machine.replica = Replica(
-            committee, agent, members.signers[agent], self.settings, resume
-        )
+        machine.replica = Replica(committee, agent, members.signers[agent], self.settings, resume)
         self._step(place, Tick(self.now_ms))
         self.said.clear()
 
@@ -147,7 +147,9 @@ class Director:
 
     def do_lie(self, words: list[str]) -> None:
         """``lie by 0: pre-prepare v0 #1 [a] to 1 2``: a traitor signs and says this."""
-        (by,), words = _split(words[1:], ":") if ":" in words else ([words[1].rstrip(":")], words[2:])
+        (by,), words = (
+            _split(words[1:], ":") if ":" in words else ([words[1].rstrip(":")], words[2:])
+        )
         what, where = _split(words, "to")
         kind, view, number = what[0], int(what[1][1:]), int(what[2][1:])
         batch = self._batch(what[3:])
