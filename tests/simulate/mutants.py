@@ -293,7 +293,7 @@ MUTANTS = (
     ),
     Mutant(
         "liars are not reported",
-        State.accuse,
+        State.report,
         "self.out.append(ReportEvidence(evidence))",
         "pass",
         leader.test_an_equivocating_leader_split_two_and_two_decides_nothing_and_is_convicted,
