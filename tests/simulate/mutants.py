@@ -1,0 +1,357 @@
+"""Consensus broken on purpose, one line at a time, and what has to notice.
+
+A mutant rewrites the source of one function and gives the running function the new code, wherever
+it was imported. ``killer`` is a scenario by name, or a number of storms.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from types import FunctionType
+
+import msgspec
+
+from engine.consensus import certificate, restore, view_change
+from engine.consensus.catch_up import CatchUp
+from engine.consensus.checkpoint import Checkpoints
+from engine.consensus.committee import Committee
+from engine.consensus.execution import Execution
+from engine.consensus.log import Log
+from engine.consensus.messages import NewView, Stable, Vote
+from engine.consensus.ordering import Ordering
+from engine.consensus.replica import Replica
+from engine.consensus.simulate.storm import Storm
+from engine.consensus.state import State
+from engine.consensus.succession import Succession
+from tests.simulate import test_attacks as attacks
+from tests.simulate import test_scenarios_clients as clients
+from tests.simulate import test_scenarios_faults as faults
+from tests.simulate import test_scenarios_leader as leader
+from tests.simulate import test_scenarios_view_change as views
+from tests.simulate.stage import Stage
+
+Killer = Callable[[], object]
+SEEDS = 40
+"""Most storms that may pass before a mutant that only they can find is found."""
+
+
+class Mutant(msgspec.Struct, frozen=True):
+    """One change to one function."""
+
+    name: str
+    target: Callable[..., object]
+    old: str
+    new: str
+    killer: Killer
+
+
+@contextmanager
+def applied(mutant: Mutant) -> Generator[None]:
+    """Have the mutant instead of the function while this lasts."""
+    function = mutant.target
+    assert isinstance(function, FunctionType)
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(mutant.old) == 1, f"{mutant.name}: the line to change is not there once"
+    scope = dict(function.__globals__)
+    exec(compile(source.replace(mutant.old, mutant.new), mutant.name, "exec"), scope)
+    changed = scope[function.__name__]
+    assert isinstance(changed, FunctionType)
+    original, function.__code__ = function.__code__, changed.__code__
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+# --- killers that are no scenario of their own ---------------------------------------------------
+
+
+def storms(n: int = 5, f: int = 1, first: int = 0) -> None:
+    """Up to ``SEEDS`` storms."""
+    for seed in range(first, first + SEEDS):
+        Storm(n, f, seed).run()
+
+
+def unsigned_votes() -> None:
+    """Replica 4 votes as it should, with signatures that do not fit; replica 3 is away."""
+    stage = Stage(liars=[4])
+    batch = stage.offer(1)
+    digest = stage.speaker.digest(batch)
+    for frame in (stage.speaker.prepare(4, 0, 1, digest), stage.commit(4, batch).frame):
+        stage.at(5, partial(stage.say, 4, Vote(frame[:-1] + b"?")))
+    stage.ask(1)
+    assert stage.decides(1)
+
+
+def new_view_without_a_quorum() -> None:
+    """Replica 1 begins view 1 because it wants to."""
+    stage = Stage(liars=[1])
+    own = stage.speaker.sign(stage.speaker.view_change(1, 1))
+    stage.say(1, Vote(stage.speaker.sign(NewView(*stage.speaker.head, 1, 1, (own,), ()))))
+    stage.run(500)
+    assert set(stage.views()) == {0}
+
+
+def checkpoints_and_a_view_change() -> None:
+    """What a checkpoint forgot is not asked for in the next view."""
+    stage = Stage(4)
+    for counter in range(1, 21):
+        stage.at(30 * counter, partial(stage.ask, counter))
+    assert stage.decides(*range(1, 21))
+    stage.crash(stage.node(0))
+    stage.ask(30, at=[1, 2, 3])
+    assert stage.decides(30)
+
+
+def a_stable_checkpoint_that_is_none() -> None:
+    """Replica 4 shows a checkpoint of its own making before the others get there."""
+    stage = Stage(liars=[4])
+    stage.say(4, Stable(stage.speaker.stable(8, bytes(32), voters=3)))
+    for counter in range(1, 13):
+        stage.at(30 * counter, partial(stage.ask, counter))
+    assert stage.decides(*range(1, 13))
+
+
+OWN_KILLERS = (
+    unsigned_votes,
+    new_view_without_a_quorum,
+    checkpoints_and_a_view_change,
+    a_stable_checkpoint_that_is_none,
+)
+
+
+def forged_proof(why: str) -> Killer:
+    """Scenario 15 with one of its lies."""
+    return partial(views.test_a_forged_or_stale_proof_in_a_view_change_is_refused, why)
+
+
+MUTANTS = (
+    Mutant(
+        "a quorum of three of five",
+        Committee.__init__,
+        "self.quorum = genesis.quorum",
+        "self.quorum = 2 * genesis.f + 1",
+        partial(faults.test_a_quorum_of_three_of_five_is_broken_by_one_traitor, None),  # type: ignore[arg-type]
+    ),
+    Mutant(
+        "no digest check",
+        Ordering.on_proposal,
+        "if s.digest_of(proposal.batch) != header.digest:",
+        "if False:",
+        partial(
+            leader.test_a_leader_that_proposes_what_nobody_asked_for_gets_no_vote,
+            leader._of_another_batch,
+        ),
+    ),
+    Mutant(
+        "no prepare phase",
+        Ordering._advance,
+        "if len(voters) == s.committee.quorum - 1:",
+        "if True:",
+        partial(storms),
+    ),
+    Mutant(
+        "no write-ahead",
+        State.persist,
+        "self.out.append(Persist(records))",
+        "pass",
+        attacks.test_a_restarted_replica_repeats_its_vote_instead_of_making_another,
+    ),
+    Mutant(
+        "a view of one's own",
+        Succession._gather,
+        "len(votes) < s.committee.quorum",
+        "len(votes) < 1",
+        leader.test_a_silent_leader_is_replaced_within_one_timeout,
+    ),
+    Mutant(
+        "the proof of the lowest view wins",
+        view_change.select,
+        "header.view > chosen[number].view",
+        "header.view < chosen[number].view",
+        views.test_the_proof_of_the_higher_view_wins_over_an_older_one,
+    ),
+    Mutant(
+        "gaps are left out",
+        view_change.select,
+        "for number in range(first, last + 1)",
+        "for number in sorted(chosen)",
+        leader.test_a_leader_cannot_use_up_sequence_numbers,
+    ),
+    Mutant(
+        "what was prepared is forgotten",
+        Succession.start,
+        "if slot.proof is not None and",
+        "if False and",
+        partial(views.test_a_value_that_one_replica_committed_survives_its_leader, 4),
+    ),
+    Mutant(
+        "repeated submissions are taken",
+        Ordering._check_batch,
+        'raise Refused("batch repeats a submission")',
+        "continue",
+        partial(
+            leader.test_a_leader_that_proposes_what_nobody_asked_for_gets_no_vote,
+            leader._repeated,
+        ),
+    ),
+    Mutant(
+        "unsigned submissions are taken",
+        Committee.open_submission,
+        'raise Refused("signature of the submission does not fit")',
+        "pass",
+        partial(
+            leader.test_a_leader_that_proposes_what_nobody_asked_for_gets_no_vote,
+            leader._unsigned,
+        ),
+    ),
+    Mutant(
+        "unsigned votes are counted",
+        Ordering.on_vote,
+        "if not s.committee.signed(frame, vote):",
+        "if False:",
+        unsigned_votes,
+    ),
+    Mutant(
+        "commits of less than a quorum",
+        Ordering._commit,
+        "[: s.committee.quorum]\n        if len(voters) == s.committee.quorum and",
+        "\n        if len(voters) >= s.committee.quorum - 1 and",
+        partial(storms),
+    ),
+    Mutant(
+        "prepared proofs of too few",
+        view_change.check_prepared,
+        "if len(voters) < committee.quorum - 1:",
+        "if False:",
+        forged_proof("without a quorum"),
+    ),
+    Mutant(
+        "prepared proofs of mixed votes",
+        view_change.check_prepared,
+        'raise Refused("prepared proof mixes votes")',
+        "pass",
+        forged_proof("mixes votes"),
+    ),
+    Mutant(
+        "proofs of views not left",
+        view_change.check_view_change,
+        "if header.view >= message.view:",
+        "if False:",
+        forged_proof("has not left"),
+    ),
+    Mutant(
+        "checkpoint proofs of too few",
+        view_change.check_stable,
+        "if len(voters) < committee.quorum:",
+        "if False:",
+        forged_proof("checkpoint proof"),
+    ),
+    Mutant(
+        "new views are believed",
+        view_change.plan_of,
+        "if headers != wanted:",
+        "if False:",
+        views.test_a_new_view_that_drops_what_was_prepared_is_refused_and_proves_the_lie,
+    ),
+    Mutant(
+        "new views of less than a quorum",
+        view_change.plan_of,
+        "if len(votes) < committee.quorum:",
+        "if False:",
+        new_view_without_a_quorum,
+    ),
+    Mutant(
+        "one is enough to join a view",
+        Succession._join,
+        ">= s.committee.weak_quorum",
+        ">= 1",
+        views.test_one_replica_that_spams_view_changes_moves_nobody,
+    ),
+    Mutant(
+        "no watermarks",
+        Log.slot,
+        "if not self.low < number <= self.high:",
+        "if False:",
+        leader.test_a_leader_cannot_use_up_sequence_numbers,
+    ),
+    Mutant(
+        "no timeout",
+        Succession._overdue,
+        "return stalled or",
+        "return False and",
+        leader.test_a_silent_leader_is_replaced_within_one_timeout,
+    ),
+    Mutant(
+        "votes of old views are heard",
+        Replica._hear,
+        "message.view < s.view:",
+        "message.view < 0:",
+        clients.test_what_was_said_in_another_view_or_cluster_is_dropped,
+    ),
+    Mutant(
+        "liars are not reported",
+        State.report,
+        "self.out.append(ReportEvidence(evidence))",
+        "pass",
+        leader.test_an_equivocating_leader_split_two_and_two_decides_nothing_and_is_convicted,
+    ),
+    Mutant(
+        "entries are believed",
+        CatchUp.on_entries,
+        "check_entry(entry, s.committee)",
+        "pass",
+        faults.test_a_replica_that_was_away_takes_no_state_from_a_liar,
+    ),
+    Mutant(
+        "stable checkpoints are believed",
+        CatchUp.on_stable,
+        "check_stable(packet.checkpoint, s.committee)",
+        "pass",
+        a_stable_checkpoint_that_is_none,
+    ),
+    Mutant(
+        "one leader for ever",
+        Committee.primary_of,
+        "return view % self.n",
+        "return 0",
+        leader.test_a_silent_leader_is_replaced_within_one_timeout,
+    ),
+    Mutant(
+        "a batch is any batch",
+        certificate.batch_digest,
+        ", *batch)",
+        ")",
+        leader.test_an_equivocating_leader_split_two_and_two_decides_nothing_and_is_convicted,
+    ),
+    Mutant(
+        "checkpoints of one",
+        Checkpoints.count,
+        "if len(voters) == self._committee.quorum:",
+        "if len(voters) >= 1:",
+        checkpoints_and_a_view_change,
+    ),
+    Mutant(
+        "accepted batches are forgotten in a crash",
+        restore._restore_header,
+        "slot.header = slot.first_header = Ballot(header.digest, frame)",
+        "return",
+        attacks.test_a_restarted_replica_repeats_its_vote_instead_of_making_another,
+    ),
+    Mutant(
+        "executed out of turn",
+        Execution.execute_ready,
+        "s.log.slots.get(s.executed + 1)",
+        "s.log.slots.get(s.executed + 2)",
+        partial(storms),
+    ),
+    Mutant(
+        "the leader proposes over what the view began with",
+        Succession._enter,
+        "s.next_number = s.plan_stable + len(plan.slots) + 1",
+        "s.next_number = s.plan_stable + 1",
+        partial(views.test_a_value_that_one_replica_committed_survives_its_leader, 5),
+    ),
+)
