@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
-from engine.stream.connection import Answered, Connected, LinkEvent, Received, Waiting
+from engine.stream.connection import Answered, Connected, Happened, LinkEvent, Received, Waiting
 from engine.stream.fold import growth
 from engine.stream.runs import Place
 from engine.stream.state import Health, IncidentRow, ScreenState, TimelineEntry
@@ -135,7 +135,7 @@ class Teller:
             case Connected():
                 self._reason = ""
                 return [_line(now_ms, "engine", "connected", self._zone)]
-            case Answered():
+            case Answered() | Happened():
                 return []
 
 

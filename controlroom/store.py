@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.stream.connection import Answered, Connected, LinkEvent, Received, Waiting
+from engine.stream.connection import Answered, Connected, Happened, LinkEvent, Received, Waiting
 from engine.stream.state import ScreenState
 from engine.stream.wire import Reply
 
@@ -73,6 +73,8 @@ class Store:
                 self.gaps += snapshot.skipped
             case Answered(reply):
                 self._replies.append(reply)
+            case Happened():
+                pass  # The state holds as much of the timeline and the ledger as this screen draws.
 
     def replies(self) -> list[Reply]:
         """The replies that have not been taken yet."""

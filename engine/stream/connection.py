@@ -4,7 +4,7 @@ import random
 
 import msgspec
 
-from engine.stream.wire import Reply, Snapshot
+from engine.stream.wire import Event, Reply, Snapshot
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 8.0
@@ -40,7 +40,15 @@ class Answered(msgspec.Struct, frozen=True):
     reply: Reply
 
 
-LinkEvent = Connected | Waiting | Received | Answered
+class Happened(msgspec.Struct, frozen=True):
+    """Events of the lanes that were asked for, in order, each once."""
+
+    events: tuple[Event, ...]
+    lost: int = 0
+    """How many before them the engine does not have any more."""
+
+
+LinkEvent = Connected | Waiting | Received | Happened | Answered
 
 
 def delay_s(attempt: int, rng: random.Random) -> float:

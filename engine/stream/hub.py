@@ -1,292 +1,265 @@
-"""The server that screens connect to: one frame a tick for all of them, and none waits for another.
+"""The server that screens connect to: admits them, greets them, and takes what they say.
 
-A frame is encoded once and written to every client whose last one has left; a client that still
-has bytes waiting gets nothing, is counted as skipped, and once it has drained gets one snapshot
-with a gap flag instead of what it missed. So memory a client is bounded by one frame, and a slow
-screen costs the others nothing.
+Who gets in is decided before the upgrade: a name of ours, an origin that was named, a token. What
+goes out is ``engine.stream.fanout``'s; so memory a client is bounded by one frame, and a slow screen
+costs the others nothing.
 """
 
 import asyncio
-import hmac
+import asyncio.sslproto
 import os
-import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import ssl
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
-import msgspec
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.datastructures import Headers
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, NegotiationError
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from engine.codec import Malformed
 from engine.paths import RunPaths
-from engine.stream.fold import diff
+from engine.stream.access import Grant, Listen, Scope
+from engine.stream.binary import COLUMNS
+from engine.stream.client import Client
+from engine.stream.door import Connection, Door
+from engine.stream.fanout import Counters, FanOut
+from engine.stream.frames import reply_message
+from engine.stream.metrics import Metric
+from engine.stream.pace import Pace
+from engine.stream.publication import EVENTS_RING, RING, Publication
+from engine.stream.replies import Replies
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token
 from engine.stream.wire import (
+    BINARY,
+    JSON,
+    LANES,
+    MAX_COMMAND_BYTES,
     MAX_UPSTREAM_BYTES,
-    PROTOCOL,
+    Ack,
     Command,
-    Delta,
+    Event,
     Hello,
     Reply,
     Resync,
-    Snapshot,
     Start,
     decode_from_client,
     encode_message,
 )
 
-HZ = 10
-"""Most updates a second: what the console draws."""
-HEARTBEAT_S = 1.0
-"""When only the time has changed, one update in this time is enough."""
 START_S = 5.0
 """A client that has not said ``Start`` by then is turned away."""
-EVICT_S = 10.0
-"""A client that has taken nothing for so long is cut off; it can come back."""
-MAX_CLIENTS = 256
-SEND_BUFFER_BYTES = 32768
-"""Left alone, the kernel takes megabytes for a stalled client, and hides for a minute that it is late."""
+TLS_READ_BYTES = 16640
+"""One TLS record. Python reserves 256 KiB for each connection: 288 kB a client instead of 49."""
+_LIMITS = {
+    "message": MAX_UPSTREAM_BYTES,
+    "command": MAX_COMMAND_BYTES,
+    "ring": RING,
+    "events": EVENTS_RING,
+}
 
 CommandHandler = Callable[[Command], Awaitable[Reply]]
 """Takes an operator's signed bytes on their way; answers always, raises nothing."""
 
 
-class HubCounters(msgspec.Struct):
-    """What the hub has done since it started."""
-
-    sent: int = 0
-    skipped: int = 0
-    """Updates not sent to a client because it had not taken the one before."""
-    snapshots: int = 0
-    malformed: int = 0
-    unauthorised: int = 0
-    evicted: int = 0
-    commands: int = 0
-
-
-class _Client:
-    """One screen: its connection and what it has missed."""
-
-    __slots__ = ("connection", "needs_snapshot", "skipped", "slow_since")
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-        self.needs_snapshot = True
-        self.skipped = 0
-        self.slow_since = 0.0
-
-
 class Hub:
-    """Publishes states to screens and takes their commands; made by ``open_hub``."""
+    """Publishes states and events to screens and takes their commands; made by ``open_hub``."""
 
-    def __init__(self, *, token: str, epoch: int, on_command: CommandHandler) -> None:
-        self._token = token.encode()
-        self._on_command = on_command
-        self._current = Snapshot(epoch, 0, ScreenState())
-        self._next: ScreenState | None = None
-        self._published = asyncio.Event()
-        self._clients: set[_Client] = set()
-        self._sent_at = 0.0
-        self.counters = HubCounters()
+    def __init__(
+        self,
+        *,
+        token: str,
+        epoch: int,
+        on_command: CommandHandler,
+        listen: Listen | None = None,
+        metrics: Callable[[], Iterable[Metric]] = tuple,
+    ) -> None:
+        self._replies = Replies(on_command)
+        self._listen = listen or Listen()
+        self._publication = Publication(epoch)
+        self.counters = Counters()
+        self._fan_out = FanOut(self._publication, self.counters)
+        self._door = Door(
+            token, self._listen, self.counters, lambda: [*self._own_metrics(), *metrics()]
+        )
         self.address = ""
+        """Where screens of this machine connect."""
+        self.tls_address = ""
+        """Where all others do; empty without TLS."""
 
     @property
     def clients(self) -> int:
         """How many screens get updates now."""
-        return len(self._clients)
+        return len(self._fan_out)
+
+    @property
+    def shown(self) -> ScreenState:
+        """The newest state that has been sent."""
+        return self._publication.current.state
 
     def publish(self, state: ScreenState) -> None:
-        """Show ``state`` to all screens, at most ``HZ`` times a second: the newest one wins."""
-        self._next = state
-        self._published.set()
+        """Show ``state`` to all screens, each at its own rate: the newest one wins."""
+        self._door.published_s = time.monotonic()
+        self._publication.offer(state)
+        self._fan_out.wake()
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Append to the lanes of events: every client that wants them gets every one of them."""
+        self._publication.happened(events)
+        self._fan_out.wake()
 
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncGenerator["Hub"]:
-        """Serve on loopback until the context is left; ``address`` says where."""
-        server = await serve(
-            self._attend,
-            "127.0.0.1",
-            port,
-            origins=[None],
-            compression=None,
-            process_request=self._admit,
-            subprotocols=[Subprotocol(PROTOCOL)],
-            select_subprotocol=_select_subprotocol,
-            open_timeout=START_S,
-            close_timeout=1,
-            max_size=MAX_UPSTREAM_BYTES,
-            max_queue=4,
-            server_header=None,
-        )
-        self.address = "ws://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
-        pump = asyncio.create_task(self._pump(), name="stream hub")
+        """Serve until the context is left; ``address`` says where.
+
+        Raises:
+            Malformed: the stream would leave this machine in the clear, or TLS cannot be set up.
+        """
+        listen = self._listen
+        listen.check()
+        loopback = await self._serve("127.0.0.1", 0 if listen.tls else (port or listen.port), None)
+        servers = [loopback]
+        self.address = "ws://127.0.0.1:{1}".format(*loopback.sockets[0].getsockname())
+        if listen.tls:
+            outer = await self._serve(listen.host, listen.port, _tls(listen))
+            servers.append(outer)
+            self.tls_address = f"wss://{listen.host}:{outer.sockets[0].getsockname()[1]}"
+        pump = asyncio.create_task(self._fan_out.run(), name="stream fan-out")
         try:
             yield self
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
-            for client in self._clients:
-                if client.connection.transport.get_write_buffer_size():
-                    client.connection.transport.abort()
-            server.close(code=1012, reason="the engine is going away")
-            await server.wait_closed()
+            self._fan_out.abort_stalled()
+            for server in servers:
+                server.close(code=1012, reason="the engine is going away")
+            for server in servers:
+                await server.wait_closed()
 
-    # --- admission ----------------------------------------------------------------------------
-
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Only who names us by a loopback name and knows the token gets any further."""
-        host = request.headers.get("Host", "").rpartition(":")[0]
-        if host not in {"127.0.0.1", "localhost", "[::1]"}:
-            return connection.respond(403, "this engine answers to its loopback address only\n")
-        if not self._knows_token(request.headers):
-            self.counters.unauthorised += 1
-            return connection.respond(401, "wrong or missing bearer token\n")
-        if len(self._clients) >= MAX_CLIENTS:
-            return connection.respond(503, f"{MAX_CLIENTS} screens are connected already\n")
-        return None
-
-    def _knows_token(self, headers: Headers) -> bool:
-        values = headers.get_all("Authorization")
-        if len(values) != 1:
-            return False
-        scheme, _, shown = values[0].partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(
-            shown.strip().encode(errors="replace"), self._token
+    async def _serve(self, host: str, port: int, tls: ssl.SSLContext | None) -> Server:
+        return await serve(
+            self._attend,
+            host,
+            port,
+            ssl=tls,
+            create_connection=cast("type[Connection]", self._door.connection),
+            compression=None,
+            process_request=self._door.admit,
+            subprotocols=[Subprotocol(BINARY), Subprotocol(JSON)],
+            select_subprotocol=_select_subprotocol,
+            open_timeout=START_S,
+            close_timeout=1,
+            # Clients acknowledge once a second: a ping more would cost a task each.
+            ping_interval=None,
+            max_size=MAX_UPSTREAM_BYTES,
+            max_queue=4,
+            write_limit=32768,
+            backlog=4096,
+            server_header=None,
         )
 
-    # --- one client ---------------------------------------------------------------------------
+    def _own_metrics(self) -> Iterable[Metric]:
+        yield Metric("stream_clients", self.clients, "Screens that get updates.")
+        yield Metric("stream_connections", self._door.open, "Open connections of any kind.")
+        yield Metric("stream_seq", self._publication.current.seq, "Number of the newest state.")
+        yield Metric("stream_eseq", self._publication.events.last, "Number of the newest event.")
+        yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
+        yield Metric("loop_lag_p99_seconds", self._fan_out.lag_p99_s, "Lateness of the event loop.")
+        for name in self.counters.__struct_fields__:
+            value = getattr(self.counters, name)
+            yield Metric(f"stream_{name}_total", value, f"{name}, since the start.", "counter")
+
+    # --- one client -------------------------------------------------------------------------------
 
     async def _attend(self, connection: ServerConnection) -> None:
-        """Greet one client, then take what it says until it is gone."""
-        raw: socket.socket = connection.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        client = _Client(connection)
+        """Greet one client, then take what it says until it is gone or its token is over."""
+        assert isinstance(connection, Connection)
+        grant = connection.grant
+        client = Client(connection, grant, asyncio.get_running_loop().time())
         try:
-            await connection.send(
-                encode_message(Hello(PROTOCOL, self._current.epoch, HZ)), text=True
-            )
-            async with asyncio.timeout(START_S):
-                first = decode_from_client(await connection.recv())
-            if not isinstance(first, Start):
-                raise Malformed("the first message must be start")
-            self._clients.add(client)
-            self._bring_up_to_date(client, self._snapshot_frame())
-            async for data in connection:
-                await self._take(client, data)
+            await self._greet(client)
+            async with asyncio.timeout(_seconds_left(grant)):
+                await self._listen_to(client)
         except TimeoutError:
-            await connection.close(1008, f"no start within {START_S:.0f} s")
+            await connection.close(4401, "the token has expired")
         except Malformed as error:
             self.counters.malformed += 1
             await connection.close(1008, str(error)[:100])
         except ConnectionClosed:
             pass
         finally:
-            self._clients.discard(client)
+            self._fan_out.leave(client)
 
-    async def _take(self, client: _Client, data: bytes | str) -> None:
-        match decode_from_client(data):
-            case Command() as command:
-                self.counters.commands += 1
-                reply = await self._on_command(command)
-                await client.connection.send(encode_message(reply), text=True)
-            case Resync():
-                client.needs_snapshot = True
-                self._published.set()
-            case Start():
-                raise Malformed("start may be said once")
+    async def _greet(self, client: Client) -> None:
+        hello = Hello(
+            client.form,
+            self._publication.current.epoch,
+            lanes=LANES,
+            scope=client.grant.scope.name.lower(),
+            limits=_LIMITS,
+            columns=COLUMNS if client.form == BINARY else {},
+        )
+        await client.connection.send(encode_message(hello), text=True)
+        try:
+            async with asyncio.timeout(START_S):
+                start = decode_from_client(await client.connection.recv())
+        except TimeoutError:
+            raise Malformed(f"no start within {START_S:.0f} s") from None
+        if not isinstance(start, Start):
+            raise Malformed("the first message must be start")
+        client.pace = Pace(start.hz, asyncio.get_running_loop().time())
+        client.lanes = tuple(sorted(set(start.lanes)))
+        client.cursor = self._publication.cursor(start.resume)
+        self._fan_out.join(client)
 
-    # --- all clients --------------------------------------------------------------------------
+    async def _listen_to(self, client: Client) -> None:
+        loop = asyncio.get_running_loop()
+        async for data in client.connection:
+            now = loop.time()
+            if not client.messages.take(now):
+                self.counters.flooded += 1
+                raise Malformed("too many messages")
+            match decode_from_client(data):
+                case Ack() as ack:
+                    client.ack, client.pace.acked = ack, now
+                case Resync():
+                    client.cursor.seq = -1
+                    self._fan_out.wake()
+                case Command() as command:
+                    await self._obey(client, command, now)
+                case Start():
+                    raise Malformed("start may be said once")
 
-    async def _pump(self) -> None:
-        """One tick after another, as long as there is something new or somebody to catch up."""
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S):
-                    await self._published.wait()
-            except TimeoutError:
-                pass
-            self._published.clear()
-            self._tick()
-            await asyncio.sleep(1 / HZ)
-
-    def _tick(self) -> None:
-        frame = self._next_frame()
-        snapshot: bytes | None = None
-        for client in list(self._clients):
-            if not self._drained(client):
-                client.needs_snapshot = True
-                if frame is not None:
-                    client.skipped += 1
-                    self.counters.skipped += 1
-            elif client.needs_snapshot:
-                snapshot = snapshot or self._snapshot_frame()
-                self._bring_up_to_date(client, snapshot)
-            elif frame is not None:
-                self._write(client, frame)
-        if any(client.needs_snapshot for client in self._clients):
-            self._published.set()
-
-    def _next_frame(self) -> bytes | None:
-        """The delta to the newest state, or nothing where there is none worth sending."""
-        if self._next is None:
-            return None
-        changes = diff(self._current.state, self._next)
-        now = asyncio.get_running_loop().time()
-        if changes.only_time and now - self._sent_at < HEARTBEAT_S * 0.9:
-            return None
-        self._sent_at = now
-        before = self._current
-        self._current = Snapshot(before.epoch, before.seq + 1, self._next)
-        self._next = None
-        return _framed(encode_message(Delta(before.epoch, before.seq, self._current.seq, changes)))
-
-    def _snapshot_frame(self) -> bytes:
-        return _framed(encode_message(self._current))
-
-    def _drained(self, client: _Client) -> bool:
-        """Whether a whole frame may be written to ``client`` now, behind nothing that waits."""
-        connection = client.connection
-        if connection.protocol.state is not State.OPEN or connection.transport.is_closing():
-            return False
-        if connection.send_in_progress is None and not (
-            connection.transport.get_write_buffer_size()
-        ):
-            client.slow_since = 0.0
-            return True
-        now = asyncio.get_running_loop().time()
-        client.slow_since = client.slow_since or now
-        if now - client.slow_since > EVICT_S:
-            self.counters.evicted += 1
-            connection.transport.abort()
-        return False
-
-    def _bring_up_to_date(self, client: _Client, frame: bytes) -> None:
-        if client.skipped:
-            current = self._current
-            marked = Snapshot(current.epoch, current.seq, current.state, True, client.skipped)
-            frame = _framed(encode_message(marked))
-        client.needs_snapshot, client.skipped = False, 0
-        self._write(client, frame)
-        self.counters.snapshots += 1
-
-    def _write(self, client: _Client, frame: bytes) -> None:
-        client.connection.transport.write(frame)
-        self.counters.sent += 1
+    async def _obey(self, client: Client, command: Command, now: float) -> None:
+        self.counters.commands += 1
+        if client.grant.scope < Scope.OPERATOR:
+            reply = Reply(command.id, False, "this token is for looking only")
+        elif not client.commands.take(now):
+            self.counters.flooded += 1
+            reply = Reply(command.id, False, "too many commands; wait a second")
+        else:
+            reply = await self._replies.to(command)
+        message = reply_message(
+            client.form, self._publication.current.epoch, reply, time.monotonic_ns()
+        )
+        await client.connection.send(message, text=client.form != BINARY)
 
 
 @asynccontextmanager
 async def open_hub(
-    paths: RunPaths, *, epoch: int, on_command: CommandHandler, port: int = 0
+    paths: RunPaths,
+    *,
+    epoch: int,
+    on_command: CommandHandler,
+    listen: Listen | None = None,
+    metrics: Callable[[], Iterable[Metric]] = tuple,
 ) -> AsyncGenerator[Hub]:
     """A hub for the run at ``paths``: its token and its address lie where screens look for them."""
-    hub = Hub(token=load_or_create_token(paths.stream_token), epoch=epoch, on_command=on_command)
-    async with hub.serving(port):
+    token = load_or_create_token(paths.stream_token)
+    hub = Hub(token=token, epoch=epoch, on_command=on_command, listen=listen, metrics=metrics)
+    async with hub.serving():
         scratch = paths.stream_address.with_suffix(".tmp")
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -301,11 +274,24 @@ async def open_hub(
 def _select_subprotocol(
     _connection: ServerConnection, offered: Sequence[Subprotocol]
 ) -> Subprotocol | None:
-    if PROTOCOL not in offered:
-        raise NegotiationError(f"this engine speaks {PROTOCOL}")
-    return Subprotocol(PROTOCOL)
+    """The first form that the client offers; its token, offered by a browser, is no protocol."""
+    for name in offered:
+        if name in {BINARY, JSON}:
+            return name
+    raise NegotiationError(f"this engine speaks {BINARY} and {JSON}")
 
 
-def _framed(payload: bytes) -> bytes:
-    """One unmasked text frame: the same bytes for every client, as no extension is negotiated."""
-    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+def _seconds_left(grant: Grant) -> float | None:
+    return max(0.0, grant.expires_ms / 1000 - time.time()) if grant.expires_ms else None
+
+
+def _tls(listen: Listen) -> ssl.SSLContext:
+    assert listen.certificate is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_cert_chain(listen.certificate, listen.key)
+    except (OSError, ssl.SSLError) as error:
+        raise Malformed(f"{listen.certificate}: cannot serve TLS with it: {error}") from None
+    asyncio.sslproto.SSLProtocol.max_size = TLS_READ_BYTES
+    return context

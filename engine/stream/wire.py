@@ -1,11 +1,15 @@
 """What travels between the engine and a screen: typed messages and their JSON form (pure).
 
-The protocol is named ``controlroom.v1.json``. The server speaks first (``Hello``), the screen
-answers ``Start`` and gets a ``Snapshot``, then ``Delta`` after ``Delta``; a delta names the
-sequence number that it stands on, so a screen notices when it has missed one and asks to
-``Resync``. ``Command`` is the one way back: bytes that an operator signed, which the server relays
-and cannot make.
+The protocol is ``controlroom.v1``, in two forms: ``controlroom.v1.bin``, where the server's state,
+events, status and replies are binary frames (``engine.stream.binary``), and ``controlroom.v1.json``,
+where everything is a JSON text. The server speaks first (``Hello``), the screen answers ``Start`` and
+gets a ``Snapshot``, then ``Delta`` after ``Delta``; a delta names the sequence number that it stands
+on, so a screen notices when it has missed one and asks to ``Resync``. ``Command`` is the one way
+back: bytes that an operator signed, which the server relays and cannot make. docs/stream.md is the
+specification for those who write a client in another language.
 """
+
+from enum import StrEnum
 
 import msgspec
 
@@ -22,15 +26,23 @@ from engine.stream.state import (
     SwarmRow,
     TimelineEntry,
 )
+from engine.vocabulary import TraceEvent
 
-PROTOCOL = "controlroom.v1.json"
-"""Name of the WebSocket subprotocol; an incompatible change gets a new number."""
+BINARY = "controlroom.v1.bin"
+"""Name of the WebSocket subprotocol that screens should ask for."""
+JSON = "controlroom.v1.json"
+"""The same protocol to be read by eye. An incompatible change of either gets a new number."""
+CLASSES = (60, 20, 5, 1)
+"""Updates a second that can be had: each class costs one encoding, whoever is in it."""
+DEFAULT_HZ = 20
 MAX_UPSTREAM_BYTES = 1 << 16
 """Longest message that a screen may send: a signed plan approval takes some hundred bytes."""
 MAX_DOWNSTREAM_BYTES = 1 << 22
 """Longest message that a screen takes: a snapshot of 200 timeline rows and 50 batches, many times over."""
 MAX_COMMAND_BYTES = 1 << 14
 """Longest signed submission inside a ``Command``."""
+MAX_NAME = 128
+"""Characters of a command's id, key and digest."""
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="op", omit_defaults=True):
@@ -46,8 +58,16 @@ class Hello(Message, frozen=True, tag="hello"):
     protocol: str
     epoch: int
     """Which start of the engine this is: another epoch means that nothing known still holds."""
-    hz: int
-    """Most updates a second that will come."""
+    hz: tuple[int, ...] = CLASSES
+    """The rate classes; ``Start`` names one."""
+    lanes: tuple[str, ...] = ()
+    """The lanes of events; ``Start`` names those that are wanted."""
+    scope: str = ""
+    """What the token allows: viewer, operator or admin."""
+    limits: dict[str, int] = {}
+    """``message`` and ``command`` in bytes, ``ring`` in states, ``events`` kept."""
+    columns: dict[str, tuple[str, ...]] = {}
+    """For each kind of row, the names of its columns in order: what the binary form leaves out."""
 
 
 class Snapshot(Message, frozen=True, tag="snapshot"):
@@ -117,14 +137,85 @@ class Reply(Message, frozen=True, tag="reply"):
     reason: str = ""
 
 
-ServerMessage = Hello | Snapshot | Delta | Reply
+class Lane(StrEnum):
+    """The lanes of events: nothing in them is left out without being told."""
+
+    TIMELINE = "timeline"
+    LEDGER = "ledger"
+    TRACE = "trace"
+
+
+LANES = tuple(Lane)
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event of one lane; the field that is named like the lane holds it."""
+
+    lane: Lane
+    incident: str = ""
+    """Key of the incident, for the timeline."""
+    timeline: TimelineEntry | None = None
+    ledger: LedgerRow | None = None
+    trace: TraceEvent | None = None
+
+
+class Events(Message, frozen=True, tag="events"):
+    """What happened on the wanted lanes after event ``after``, up to and with ``upto``."""
+
+    epoch: int
+    after: int
+    upto: int
+    events: tuple[Event, ...]
+    """Those of lanes that were not asked for are missing, and only those."""
+
+
+class EventsLost(Message, frozen=True, tag="events_lost"):
+    """The server does not keep the events ``first`` to ``last`` any more."""
+
+    first: int
+    last: int
+
+
+class Status(Message, frozen=True, tag="status"):
+    """How the server treats this client now."""
+
+    hz: int
+    """Its rate class."""
+    reason: str = ""
+
+
+ServerMessage = Hello | Snapshot | Delta | Events | EventsLost | Status | Reply
 
 
 # --- from the screen ---------------------------------------------------------------------------
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """What a client that comes back still has."""
+
+    epoch: int
+    seq: int = 0
+    """The last state that it folded; 0 where it has none."""
+    eseq: int = 0
+    """The last event that it has seen."""
+
+
 class Start(Message, frozen=True, tag="start"):
-    """The screen is ready for a snapshot."""
+    """The screen is ready for a snapshot, or to go on where it was."""
+
+    hz: int = DEFAULT_HZ
+    """The class with at most so many updates a second."""
+    lanes: tuple[Lane, ...] = ()
+    resume: Resume | None = None
+    """Without it, events begin with the next one."""
+
+
+class Ack(Message, frozen=True, tag="ack"):
+    """Said once a second: what has been shown, whatever the buffers between us still hold."""
+
+    seq: int
+    eseq: int = 0
+    lag_ms: int = 0
 
 
 class Resync(Message, frozen=True, tag="resync"):
@@ -138,9 +229,13 @@ class Command(Message, frozen=True, tag="command"):
     """The operation's ``command``, so that the reply can be told apart."""
     payload: bytes
     """The encoded ``Signed`` submission."""
+    key: str = ""
+    """Names the wish rather than the message: the same key gets the same reply and happens once."""
+    seen: str = ""
+    """Hexadecimal digest of the plan that the operator saw, where the command is about a plan."""
 
 
-ClientMessage = Start | Resync | Command
+ClientMessage = Start | Resync | Ack | Command
 
 _encoder = msgspec.json.Encoder()
 _from_server = msgspec.json.Decoder(ServerMessage)
@@ -163,7 +258,7 @@ def decode_from_server(data: bytes | str) -> ServerMessage:
     try:
         message: ServerMessage = _from_server.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Malformed(f"no message of {PROTOCOL}: {error}") from None
+        raise Malformed(f"no message of controlroom.v1: {error}") from None
     return message
 
 
@@ -178,7 +273,11 @@ def decode_from_client(data: bytes | str) -> ClientMessage:
     try:
         message: ClientMessage = _from_client.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Malformed(f"no message of {PROTOCOL}: {error}") from None
+        raise Malformed(f"no message of controlroom.v1: {error}") from None
     if isinstance(message, Command) and len(message.payload) > MAX_COMMAND_BYTES:
         raise Malformed(f"a command of {len(message.payload)} bytes is over {MAX_COMMAND_BYTES}")
+    if isinstance(message, Command) and max(map(len, (message.id, message.key, message.seen))) > (
+        MAX_NAME
+    ):
+        raise Malformed(f"id, key and seen of a command have at most {MAX_NAME} characters each")
     return message

@@ -26,7 +26,7 @@ from engine.stream.runs import Place, register, target_of
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token, read_token
 from engine.stream.wire import (
-    PROTOCOL,
+    JSON,
     Command,
     Delta,
     Hello,
@@ -60,7 +60,7 @@ async def _client(
     async with connect(
         hub.address,
         additional_headers={"Authorization": f"Bearer {token}"},
-        subprotocols=[Subprotocol(PROTOCOL)],
+        subprotocols=[Subprotocol(JSON)],
         origin=Origin(origin) if origin else None,
         compression=None,
         proxy=None,
@@ -261,7 +261,7 @@ async def test_a_slow_screen_is_skipped_and_resynced_and_costs_the_others_nothin
 
 
 async def test_a_screen_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.stream.hub.EVICT_S", 0.05)
+    monkeypatch.setattr("engine.stream.pace.EVICT_S", 0.05)
     async with _hub().serving() as hub:
         narrow = socket.create_connection(("127.0.0.1", int(hub.address.rpartition(":")[2])))
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -398,7 +398,7 @@ async def test_the_plain_teller_follows_an_engine_through_a_restart(tmp_path: Pa
             async with open_hub(paths, epoch=epoch, on_command=_refuses_all) as hub:
                 for frame in story():
                     hub.publish(frame)
-                    await until(lambda frame=frame: hub._current.state == frame)  # type: ignore[misc]
+                    await until(lambda frame=frame: hub.shown == frame)  # type: ignore[misc]
                 await until(lambda: any(" closed " in line for line in said))
                 await until(lambda epoch=epoch: sum("engine  " in x for x in said) >= 2 * epoch)  # type: ignore[misc]
     finally:

@@ -1,0 +1,192 @@
+"""Serves all clients, class by class: each due frame is made once, and nobody waits for another."""
+
+import asyncio
+import time
+from collections import deque
+
+import msgspec
+
+from engine.stream.client import Client
+from engine.stream.frames import status_frame
+from engine.stream.pace import Verdict
+from engine.stream.publication import HEARTBEAT_S, NOWHERE, Publication
+from engine.stream.wire import CLASSES, Status
+
+SLICE_S = 0.004
+"""After so long the loop gets its turn: the engine that shares it is delayed by no more."""
+_CLOSING_MANY = 1013
+"""Try again later (RFC 6455 registry)."""
+
+
+class Counters(msgspec.Struct):
+    """What the hub has done since it started."""
+
+    sent: int = 0
+    skipped: int = 0
+    """Updates not sent to a client because it had not taken the one before."""
+    snapshots: int = 0
+    coalesced: int = 0
+    """Ticks of a class that were left out because serving it took more than half of its time."""
+    demoted: int = 0
+    evicted: int = 0
+    malformed: int = 0
+    unauthorised: int = 0
+    refused: int = 0
+    """Connections turned away for their host, origin or number."""
+    commands: int = 0
+    flooded: int = 0
+    """Messages and commands over what one client may send."""
+
+
+class FanOut:
+    """The clients by class, and the pump that serves them."""
+
+    def __init__(self, publication: Publication, counters: Counters) -> None:
+        self._publication = publication
+        self._counters = counters
+        self._classes: dict[int, dict[Client, None]] = {hz: {} for hz in CLASSES}
+        self._due_s: dict[int, float] = dict.fromkeys(CLASSES, 0.0)
+        self._wake = asyncio.Event()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._lags: deque[float] = deque(maxlen=512)
+        self.pass_us = 0.0
+        """Microseconds a client that the last pass took."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._classes.values()))
+
+    @property
+    def lag_p99_s(self) -> float:
+        """How late the event loop was at worst in 99 of the last 100 ticks."""
+        lags = sorted(self._lags)
+        return lags[int(len(lags) * 0.99)] if lags else 0.0
+
+    def wake(self) -> None:
+        """There is something new, or somebody to catch up."""
+        self._wake.set()
+
+    def join(self, client: Client) -> None:
+        """Serve ``client`` from now on, beginning at once."""
+        self._classes[client.pace.hz][client] = None
+        self._publication.commit(_now_s(), time.monotonic_ns())
+        if client.drained:
+            self._send(client)
+        self.wake()
+
+    def leave(self, client: Client) -> None:
+        """Serve ``client`` no more."""
+        for members in self._classes.values():
+            members.pop(client, None)
+
+    def abort_stalled(self) -> None:
+        """Cut off who would keep a server from closing."""
+        for members in self._classes.values():
+            for client in members:
+                if client.pending():
+                    client.connection.transport.abort()
+
+    # --- the pump ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve whoever is due, whenever there is something new, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            inhabited = [hz for hz, members in self._classes.items() if members]
+            if not inhabited:
+                continue
+            await self._sleep_until(min(self._due_s[hz] for hz in inhabited))
+            now = _now_s()
+            self._publication.commit(now, time.monotonic_ns())
+            late = False
+            for hz in inhabited:
+                if self._due_s[hz] <= now + 0.001:
+                    late |= await self._serve_class(hz, now)
+                else:
+                    late = True
+            if late:
+                self.wake()
+
+    async def _sleep_until(self, due_s: float) -> None:
+        delay = due_s - _now_s()
+        if delay > 0:
+            await asyncio.sleep(delay)
+            self._lags.append(max(0.0, _now_s() - due_s))
+
+    async def _serve_class(self, hz: int, now: float) -> bool:
+        """One tick of one class; whether somebody in it has still to catch up."""
+        members = list(self._classes[hz])
+        began = slice_began = time.perf_counter()
+        busy_s = 0.0
+        late = False
+        for number, client in enumerate(members):
+            late |= self._serve(client, now)
+            if not number & 31 and time.perf_counter() - slice_began > SLICE_S:
+                busy_s += time.perf_counter() - slice_began
+                await asyncio.sleep(0)
+                slice_began = time.perf_counter()
+        busy_s += time.perf_counter() - slice_began
+        self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
+        period = 1 / hz
+        pause = max(period, 2 * (time.perf_counter() - began))
+        self._counters.coalesced += int(pause / period) - 1
+        # From when it was due, not from now: the rate shall be what was asked for.
+        self._due_s[hz] = max(self._due_s[hz] + pause, now + pause / 2)
+        return late
+
+    def _serve(self, client: Client, now: float) -> bool:
+        """Bring one client up to date if it is ready for that; whether it stays behind."""
+        publication, cursor = self._publication, client.cursor
+        if client.drained:
+            verdict = client.pace.drained(now)
+            if verdict is not Verdict.KEEP:
+                self._reclass(client, verdict)
+            self._send(client)
+            return not publication.is_current(cursor, client.lanes)
+        if client.gone:
+            return False
+        if cursor.seq != publication.current.seq or cursor.skipped:
+            cursor.skipped += 1
+            self._counters.skipped += 1
+        verdict = client.pace.stalled(now)
+        if verdict is Verdict.EVICT:
+            self._evict(client)
+        elif verdict is not Verdict.KEEP:
+            self._reclass(client, verdict)
+        return True
+
+    def _send(self, client: Client) -> None:
+        cursor = client.cursor
+        if self._publication.is_current(cursor, client.lanes) and not cursor.skipped:
+            return
+        if cursor.skipped or cursor.seq == NOWHERE:
+            self._counters.snapshots += 1
+        frame = self._publication.bundle(client.form, client.lanes, cursor)
+        if client.status is not None:
+            epoch = self._publication.current.epoch
+            frame = status_frame(client.form, epoch, client.status, time.monotonic_ns()) + frame
+            client.status = None
+        client.write(frame)
+        self._counters.sent += 1
+
+    def _reclass(self, client: Client, verdict: Verdict) -> None:
+        self.leave(client)
+        self._classes[client.pace.hz][client] = None
+        demoted = verdict is Verdict.DEMOTED
+        self._counters.demoted += demoted
+        client.status = Status(client.pace.hz, "too slow" if demoted else "it keeps up again")
+
+    def _evict(self, client: Client) -> None:
+        self._counters.evicted += 1
+        self.leave(client)
+        task = asyncio.create_task(client.connection.close(_CLOSING_MANY, "too slow"))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
