@@ -51,6 +51,7 @@ def test_both_answers_in_one_submission_are_a_contradiction() -> None:
     proof = Memory().hear(submission, signed)
 
     assert proof == Convicted(COMMUNICATION, DOUBLE_ASSESSMENT, signed, signed)
+    assert proof is not None
     assert convicts(court.genesis, VERIFIER)(proof)
 
 
@@ -131,6 +132,7 @@ def test_a_log_with_two_answers_holds_its_own_proof() -> None:
 
     proof = replay.proofs[COMMUNICATION]
     assert proof.kind == DOUBLE_ASSESSMENT
+    assert proof is not None
     assert convicts(court.genesis, VERIFIER)(proof)
 
 
