@@ -37,6 +37,8 @@ MOMENT_S = 45.0
 """A moment that has not come by then does not come."""
 CALM_S = 90.0
 RUNNER_S = 2.0
+CALM_ONSET_MS = 2_000
+"""A process that is struck in the calm has this long before the fault follows."""
 GREEN_SECONDS = 3
 FINE_POLL_S = 0.005
 POLL_S = 0.1
@@ -85,7 +87,9 @@ class Arena:
         except CellFailed as error:
             return await self._record(cell, False, None, None, intents, f"at first {error}")
         plan = draw("kill-payments", 1)
-        rehearsal = await Rehearsal.start(self._paths, plan.fault, onset_ms=0)
+        # Struck in the calm, the fault follows; in all other cells the fault comes first.
+        onset_ms = CALM_ONSET_MS if cell.moment is Moment.CALM else 0
+        rehearsal = await Rehearsal.start(self._paths, plan.fault, onset_ms)
         second = f"matrix-{time.monotonic_ns():x}"
         killed, fault_gone_s, calm_s, failure = False, None, None, ""
         struck_s = time.monotonic()
