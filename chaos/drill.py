@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
+from chaos.byzantine import PROVABLE
 from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
 from chaos.experiments import ExperimentPlan
 from chaos.integrity import Integrity
@@ -23,10 +24,11 @@ from chaos.measure import RunRecord, impact_ns, recovery_ns, since
 from chaos.rehearsal import Rehearsal, RehearsalFailed
 from chaos.story import Story, story_of
 from chaos.watch import LedgerWatch, Screen, probe_seconds
-from chaos.world import World
+from chaos.world import Traitor, World
 from engine.cli.verify import Failed, verify
 from engine.codec import Malformed
 from engine.supervisor import read_states
+from engine.vocabulary import AgentId
 
 Responder = Literal["swarm", "restart", "off"]
 
@@ -76,6 +78,7 @@ class Drill:
         cap_s: float = CAP_S,
     ) -> None:
         """Prepare; ``run`` does it."""
+        self._world = world
         self._paths = world.paths
         self._plan = plan
         self._responder: Responder = responder
@@ -123,6 +126,7 @@ class Drill:
             raise DrillFailed(str(error) or type(error).__name__) from error
         await self._settle(found)
         if self._responder == "swarm":
+            await self._until_convicted()
             await self._keep_ledger(found)
         return self._record(found)
 
@@ -178,6 +182,12 @@ class Drill:
     def _harm_swarm(self) -> None:
         """Harm the responders at the moment when they are needed."""
         if self._against_swarm is None:
+            return
+        if self._world.traitor is not None:
+            try:
+                self._world.begin_treason()
+            except ProcessLookupError as error:
+                raise DrillFailed(str(error)) from None
             return
         primary = read_states(self._paths.processes).get(self._screen.primary)
         if primary is None or not primary.pid:
@@ -247,6 +257,22 @@ class Drill:
                 copy_ledger(self._paths.engine_ledger, found.ledger)
                 found.verified = _holds(found.ledger, folder / self._paths.genesis.name)
 
+    # --- a traitor ------------------------------------------------------------------------------
+
+    async def _until_convicted(self) -> None:
+        """Give the council time to order what is proven, where there is proof."""
+        traitor = self._world.traitor
+        if traitor is None or traitor.kind not in PROVABLE:
+            return
+        deadline = asyncio.get_running_loop().time() + SETTLE_S
+        while not self._convicted() and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(POLL_S)
+            self._watch.poll()
+
+    def _convicted(self) -> tuple[AgentId, ...]:
+        council = self._watch.council
+        return tuple(sorted(council.proven)) if council is not None else ()
+
     # --- the record -----------------------------------------------------------------------------
 
     def not_carried_out(self, why: str) -> RunRecord:
@@ -284,14 +310,29 @@ class Drill:
             needless_actions=story.needless_actions,
             handed_over=story.handed_over,
             ledger=str(found.ledger) if found.ledger else None,
+            convicted=self._convicted(),
         )
-        return msgspec.structs.replace(record, failure=failure_of(record, integrity))
+        failure = failure_of(record, integrity) or wrongly_judged(record, self._world.traitor)
+        return msgspec.structs.replace(record, failure=failure)
 
     def _story(self, origin: int) -> Story:
         council = self._watch.council
         if council is None:
             return Story(None, None, None, None, None, (), 0, handed_over=False)
         return story_of(self._watch.log, council, self._plan.expectation, origin)
+
+
+def wrongly_judged(record: RunRecord, traitor: Traitor | None) -> str:
+    """Whether the wrong agents were convicted, in words; empty when all is right (pure)."""
+    if record.policy != "swarm":
+        return ""
+    right = {traitor.agent} if traitor is not None and traitor.kind in PROVABLE else set()
+    honest = set(record.convicted) - ({traitor.agent} if traitor is not None else set())
+    if honest:
+        return f"honest agents were convicted: {', '.join(sorted(honest))}"
+    if set(record.convicted) - right:
+        return f"{', '.join(record.convicted)} was convicted without proof"
+    return f"{', '.join(right)} was not convicted" if right - set(record.convicted) else ""
 
 
 def copy_ledger(source: Path, target: Path) -> None:

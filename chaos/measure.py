@@ -52,6 +52,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     needless_actions: int
     handed_over: bool
     ledger: str | None
+    convicted: tuple[str, ...] = ()
+    """Agents against whom the ledger holds proof."""
     failure: str = ""
     """Why the run does not count as passed; empty when it does."""
 

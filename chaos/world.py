@@ -8,11 +8,14 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import structlog
 
@@ -27,15 +30,24 @@ from engine.signing import Ed25519Signer
 from engine.stream import runs
 from engine.supervisor import Child, Supervisor, end
 from engine.topology import read_manifest
-from engine.vocabulary import AuthorId
+from engine.vocabulary import AgentId, AuthorId
 
 PROJECT = Path(__file__).resolve().parent.parent
 FLEETS = PROJECT / "assets" / "fleets"
+PYTHONPATH = MappingProxyType({"PYTHONPATH": str(PROJECT)})
+"""For a child that is a module of ours, wherever this was started from."""
 OPERATOR = AuthorId("operator")
 START_S = 40.0
 """A fleet that is not up by then will not come up: on a loaded two-core machine it takes 8."""
 
 log = structlog.get_logger()
+
+
+class Traitor(NamedTuple):
+    """An agent that a drill turns, and how it lies; see ``chaos.byzantine``."""
+
+    agent: AgentId
+    kind: str
 
 
 class BrokenWorld(RuntimeError):
@@ -76,9 +88,12 @@ def prepare(manifest: Path, rules: Rules) -> RunPaths:
 class World:
     """A running fleet, and the swarm where there is one."""
 
-    def __init__(self, paths: RunPaths, *, with_swarm: bool) -> None:
+    def __init__(
+        self, paths: RunPaths, *, with_swarm: bool, traitor: Traitor | None = None
+    ) -> None:
         """Nothing is started yet; see ``running``."""
         self.paths = paths
+        self.traitor = traitor
         self.with_swarm = with_swarm
         self.fleet: asyncio.subprocess.Process | None = None
         self.supervisor = Supervisor(SystemClock(), lambda _: None)
@@ -87,6 +102,17 @@ class World:
     def engine_pid(self) -> int:
         """The engine's process, 0 while it is down."""
         return next((state.pid for state in self.supervisor.states if state.name == "engine"), 0)
+
+    def begin_treason(self) -> None:
+        """Have the traitor begin.
+
+        Raises:
+            ProcessLookupError: there is none, or it is down.
+        """
+        pid = next((it.pid for it in self.supervisor.states if it.name == "traitor"), 0)
+        if not pid:
+            raise ProcessLookupError("the traitor is down before it could begin")
+        os.kill(pid, signal.SIGUSR1)
 
     async def fleet_ended(self) -> int:
         """Wait until the orchestrator ends, which it should not; its exit code."""
@@ -111,6 +137,12 @@ class World:
         if self.with_swarm:
             argv = [sys.executable, str(PROJECT / "main.py"), "engine"]
             argv += ["--run-dir", str(self.paths.root)]
+            if self.traitor is not None:
+                argv += ["--elsewhere", self.traitor.agent]
+                lying = [sys.executable, "-m", "chaos.byzantine", "--kind", self.traitor.kind]
+                lying += ["--run-dir", str(self.paths.root), "--id", self.traitor.agent]
+                log_file = self.paths.agents / f"{self.traitor.agent}.err"
+                self.supervisor.add(Child("traitor", lying, log_file, {**os.environ, **PYTHONPATH}))
             self.supervisor.add(Child("engine", argv, self.paths.engine / "engine.err"))
         deadline = asyncio.get_running_loop().time() + START_S
         while not self.paths.endpoints.exists():
@@ -133,11 +165,14 @@ class World:
 
 @asynccontextmanager
 async def running(
-    paths: RunPaths, *, with_swarm: bool, keep: bool = False
+    paths: RunPaths, *, with_swarm: bool, keep: bool = False, traitor: Traitor | None = None
 ) -> AsyncGenerator[World]:
-    """A world that lives as long as the context; its folder goes with it unless ``keep``."""
+    """A world that lives as long as the context; its folder goes with it unless ``keep``.
+
+    A ``traitor`` is one of the swarm's agents, honest until ``World.begin_treason``.
+    """
     log_to_file(paths.root / "launcher.err", "launcher")
-    world = World(paths, with_swarm=with_swarm)
+    world = World(paths, with_swarm=with_swarm, traitor=traitor)
     registration = runs.register(paths, os.getpid())
     try:
         await world.start()

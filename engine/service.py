@@ -6,7 +6,7 @@ operator signed it relays, and what it shows it has verified by commit certifica
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import structlog
@@ -39,6 +39,7 @@ from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
 from engine.trace import Trace
 from engine.vocabulary import (
+    AgentId,
     AuthorId,
     Entry,
     Frozen,
@@ -232,20 +233,25 @@ def _why_not_well(*, blind: bool) -> str:
     return "telemetry is stale" if blind else "fewer agents than a quorum are well"
 
 
-def swarm_children(paths: RunPaths, size: int) -> Sequence[Child]:
-    """The processes of a swarm beside its bus: agents and actuator."""
+def swarm_children(
+    paths: RunPaths, size: int, elsewhere: Collection[AgentId] = ()
+) -> Sequence[Child]:
+    """The processes of a swarm beside its bus: actuator, and agents but those ``elsewhere``."""
     base = [sys.executable, str(MAIN)]
     at = ["--run-dir", str(paths.root)]
     children = [
         Child(agent, [*base, "agent", *at, "--id", agent], paths.agents / f"{agent}.err")
         for agent, _ in founding.swarm_of(size)
+        if agent not in elsewhere
     ]
     children.append(Child("actuator", [*base, "actuator", *at], paths.actuator / "actuator.err"))
     return children
 
 
-async def run_engine(paths: RunPaths, size: int) -> None:
+async def run_engine(paths: RunPaths, size: int, elsewhere: Collection[AgentId] = ()) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
+
+    Agents ``elsewhere`` belong to the swarm, and somebody else keeps their processes running.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
@@ -261,7 +267,7 @@ async def run_engine(paths: RunPaths, size: int) -> None:
     try:
         bus_server = server.prepare(paths, agents)
         supervisor.add(Child("nats", list(bus_server.argv), paths.bus / "nats.err"))
-        for child in swarm_children(paths, size):
+        for child in swarm_children(paths, size, elsewhere):
             supervisor.add(child)
         if not paths.genesis.exists():
             manifest = read_manifest(paths.manifest)

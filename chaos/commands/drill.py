@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from chaos import world
+from chaos.byzantine import KINDS, traitor_for
 from chaos.commands.concealed import add_descriptor, conceal
 from chaos.drill import CAP_S, Drill, DrillFailed, Responder
 from chaos.experiments import CATALOGUE, ExperimentPlan, UnknownExperiment, draw
@@ -19,15 +20,16 @@ from chaos.matrix import cells_for, play_all
 from chaos.measure import Report, RunRecord
 from chaos.moments import Moment
 from chaos.report import run_line, table
-from chaos.world import BrokenWorld
+from chaos.world import BrokenWorld, Traitor
 from engine.cli import CommandError
 from engine.codec import Malformed
+from engine.founding import swarm_of
 from engine.policy import DRILL_RULES
 
 __all__ = ["add_arguments", "run"]
 
 RESPONDERS = ("swarm", "restart", "off")
-HARMS = ("kill-primary",)
+HARMS = ("kill-primary", *(f"byzantine:{kind}" for kind in KINDS))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who responds (default swarm); may be given more than once to compare",
     )
     parser.add_argument(
-        "--against-swarm", choices=HARMS, metavar="KIND", help="harm the swarm too: kill-primary"
+        "--against-swarm",
+        choices=HARMS,
+        metavar="KIND",
+        help=f"harm the swarm too: {', '.join(HARMS)}",
     )
     parser.add_argument("--seed", type=int, default=1, help="what chance draws (default 1)")
     parser.add_argument("--repeat", type=int, default=1, help="seeds in a row (default 1)")
@@ -124,7 +129,8 @@ async def _run_all(args: argparse.Namespace, plans: list[ExperimentPlan]) -> int
 async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Responder) -> RunRecord:
     """One run in a world of its own, so that nothing of the last one is left in it."""
     paths = world.prepare(world.manifest_path("shop"), DRILL_RULES)
-    async with world.running(paths, with_swarm=policy == "swarm") as running:
+    traitor = _traitor(args.against_swarm) if policy == "swarm" else None
+    async with world.running(paths, with_swarm=policy == "swarm", traitor=traitor) as running:
         drill = Drill(running, plan, policy, args.against_swarm, args.cap)
         try:
             return await drill.run()
@@ -132,6 +138,14 @@ async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Respo
             return drill.not_carried_out(str(error))
         finally:
             await drill.close()
+
+
+def _traitor(harm: str | None) -> Traitor | None:
+    """Whom ``--against-swarm byzantine:KIND`` turns."""
+    word, _, kind = (harm or "").partition(":")
+    if word != "byzantine":
+        return None
+    return Traitor(traitor_for(kind, [agent for agent, _ in swarm_of(5)]), kind)
 
 
 async def _kill_matrix(args: argparse.Namespace) -> int:

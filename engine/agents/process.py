@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import structlog
@@ -26,7 +26,7 @@ from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.ports import Bus
 from engine.proof import convicts
-from engine.signing import Ed25519Signer, Ed25519Verifier
+from engine.signing import Ed25519Signer, Ed25519Verifier, Signer
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints
@@ -249,8 +249,17 @@ class Agent:
                 await self._bus.publish(f"trace.{self._id}", encode(events))
 
 
-async def run_agent(paths: RunPaths, agent: AgentId) -> None:
+Wrap = Callable[[Bus, Signer, Genesis], Bus]
+
+
+def _as_it_is(bus: Bus, _signer: Signer, _genesis: Genesis) -> Bus:
+    return bus
+
+
+async def run_agent(paths: RunPaths, agent: AgentId, wrap: Wrap = _as_it_is) -> None:
     """Be ``agent`` of the run at ``paths`` until cancelled.
+
+    ``wrap`` puts something between the agent and its bus: a recorder, a fault.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
@@ -265,6 +274,7 @@ async def run_agent(paths: RunPaths, agent: AgentId) -> None:
     check_key(found[0], AuthorId(agent), signer, folder / "key")
     bus = await NatsBus.connect(paths.bus_credential(agent))
     try:
-        await Agent(agent, signer, found, paths, bus, SystemClock()).run()
+        wrapped = wrap(bus, signer, found[0])
+        await Agent(agent, signer, found, paths, wrapped, SystemClock()).run()
     finally:
         await bus.close()

@@ -38,6 +38,8 @@ class Slot:
     """Submissions in the batch of this view."""
     shown_to: set[int] = field(default_factory=set)
     """Peers that were sent the header because they voted for another."""
+    told_on: set[tuple[str, int]] = field(default_factory=set)
+    """Votes for another batch, by kind and replica, that everyone was shown."""
     resend_at_ms: int = 0
     resend_pause_ms: int = 0
 
@@ -57,6 +59,7 @@ class Slot:
         self.own.clear()
         self.keys = ()
         self.shown_to.clear()
+        self.told_on.clear()
         self.resend_at_ms = self.resend_pause_ms = 0
 
     def digests(self) -> Iterator[bytes]:

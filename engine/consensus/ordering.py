@@ -19,6 +19,7 @@ from engine.consensus.messages import (
     Proposal,
     Relay,
     Vote,
+    kind_of,
 )
 from engine.consensus.state import State
 from engine.vocabulary import Entry
@@ -182,6 +183,10 @@ class Ordering:
         slot.keys = self._keys_in(batch)
         s.pending.mark(slot.keys)
         slot.accept(header.digest, header.frame)
+        for word, votes in (("prepare", slot.prepares), ("commit", slot.commits)):
+            for replica, ballot in votes.items():
+                if ballot.digest != header.digest:
+                    self._tell_on(slot, word, replica, ballot.frame)
         s.persist(Accepted(header.frame, batch))
         if s.is_primary:
             slot.own.setdefault("pre-prepare", header)
@@ -224,16 +229,38 @@ class Ordering:
             s.accuse(kept.frame, frame)
             return
         votes[vote.replica] = Ballot(vote.digest, frame)
-        self._show_header(slot, vote)
+        self._show_header(slot, vote, frame)
         self._advance(slot)
 
-    def _show_header(self, slot: Slot, vote: Prepare | Commit) -> None:
+    def _show_header(self, slot: Slot, vote: Prepare | Commit, frame: bytes) -> None:
         # Whoever votes for another batch has another header: two of them prove who lied.
         first = slot.first_header
-        if first is None or first.digest == vote.digest or vote.replica in slot.shown_to:
+        if first is None or first.digest == vote.digest:
             return
-        slot.shown_to.add(vote.replica)
-        self._state.send(vote.replica, Vote(first.frame))
+        if vote.replica not in slot.shown_to:
+            slot.shown_to.add(vote.replica)
+            self._state.send(vote.replica, Vote(first.frame))
+        self._tell_on(slot, kind_of(vote), vote.replica, frame)
+
+    def _tell_on(self, slot: Slot, word: str, replica: int, frame: bytes) -> None:
+        # Others may hold another vote of that replica: the two prove that it lied.
+        if (word, replica) not in slot.told_on:
+            slot.told_on.add((word, replica))
+            self._state.broadcast(Vote(frame))
+
+    def on_shown_vote(self, vote: Prepare | Commit, frame: bytes) -> None:
+        """Compare a vote that a peer shows with the one that its signer sent here; count nothing.
+
+        Raises:
+            Refused: it is outside the window.
+        """
+        slot = self._state.slot(vote.sequence_number)
+        if slot is None:
+            raise Refused("outside the window")
+        votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
+        kept = votes.get(vote.replica)
+        if kept is not None and kept.digest != vote.digest:
+            self._state.accuse(kept.frame, frame)
 
     def _advance(self, slot: Slot) -> None:
         s = self._state

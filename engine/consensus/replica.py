@@ -309,12 +309,7 @@ class Replica:
 
     def _hear(self, peer: int, packet: Vote | Proposal, message: AnyMessage, frame: bytes) -> None:
         s = self._state
-        # What proves itself may come from anyone; votes only over their sender's own channel.
-        shown = isinstance(message, NewView) or (
-            isinstance(message, PrePrepare) and isinstance(packet, Vote)
-        )
-        if message.replica != peer and not shown:
-            raise Refused("sent by another than its signer")
+        told = self._is_told(peer, packet, message)
         if isinstance(message, (PrePrepare, Prepare, Commit)) and message.view < s.view:
             raise Refused("of an old view")
         match message:
@@ -326,6 +321,8 @@ class Replica:
                     self._ordering.on_proposal(packet, message)
                 else:
                     self._ordering.on_header(message, packet.frame)
+            case Prepare() | Commit() if told:
+                self._ordering.on_shown_vote(message, packet.frame)
             case Prepare() | Commit():
                 self._ordering.on_vote(message, packet.frame)
             case Checkpoint():
@@ -338,6 +335,21 @@ class Replica:
                 self._catch_up.on_status(message, packet.frame)
             case Ordered():
                 raise Refused("not for replicas")
+
+    def _is_told(self, peer: int, packet: Vote | Proposal, message: AnyMessage) -> bool:
+        """Whether ``peer`` shows another's vote, which is compared but not counted.
+
+        Raises:
+            Refused: only its signer may send this.
+        """
+        if message.replica == peer:
+            return False
+        # What proves itself may come from anyone; votes count over their sender's own channel only.
+        told = isinstance(message, (Prepare, Commit)) and message.replica != self._state.me
+        shown = isinstance(message, PrePrepare) and isinstance(packet, Vote)
+        if not (told or shown or isinstance(message, NewView)):
+            raise Refused("sent by another than its signer")
+        return told
 
     # --- messages for views not entered yet ----------------------------------------------------
 
