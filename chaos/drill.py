@@ -27,6 +27,8 @@ from chaos.watch import LedgerWatch, Screen, probe_seconds
 from chaos.world import Traitor, World
 from engine.cli.verify import Failed, verify
 from engine.codec import Malformed
+from engine.ledger.reading import write_proof
+from engine.proof import evidence_of
 from engine.supervisor import read_states
 from engine.vocabulary import AgentId
 
@@ -59,6 +61,7 @@ class Outcome(msgspec.Struct):
     ledger: Path | None = None
     verified: bool | None = None
     integrity: Integrity | None = None
+    evidence_holds: bool = True
 
 
 def results_folder() -> Path:
@@ -248,6 +251,7 @@ class Drill:
         for path in (self._paths.genesis, self._paths.policy, self._paths.manifest):
             shutil.copyfile(path, folder / path.name)
         found.ledger = folder / "ledger.sqlite"
+        found.evidence_holds = self._keep_evidence(folder)
         deadline = asyncio.get_running_loop().time() + SEAL_S
         found.verified = False
         while not found.verified and asyncio.get_running_loop().time() < deadline:
@@ -272,6 +276,15 @@ class Drill:
     def _convicted(self) -> tuple[AgentId, ...]:
         council = self._watch.council
         return tuple(sorted(council.proven)) if council is not None else ()
+
+    def _keep_evidence(self, folder: Path) -> bool:
+        """Write each proof in the log into a file of its own; whether all of them verify."""
+        held = []
+        for culprit, proof in self._watch.proofs.items():
+            path = folder / f"evidence-{culprit}.json"
+            write_proof(evidence_of(proof), path)
+            held.append(_holds(path, folder / self._paths.genesis.name))
+        return all(held) and len(held) == len(self._convicted())
 
     # --- the record -----------------------------------------------------------------------------
 
@@ -313,6 +326,8 @@ class Drill:
             convicted=self._convicted(),
         )
         failure = failure_of(record, integrity) or wrongly_judged(record, self._world.traitor)
+        if not failure and not found.evidence_holds:
+            failure = "the evidence of a conviction does not verify"
         return msgspec.structs.replace(record, failure=failure)
 
     def _story(self, origin: int) -> Story:
@@ -351,10 +366,10 @@ def copy_ledger(source: Path, target: Path) -> None:
         copy.execute("PRAGMA journal_mode=DELETE")
 
 
-def _holds(ledger: Path, keys: Path) -> bool:
-    """Whether the offline verifier finds nothing wrong with a ledger."""
+def _holds(path: Path, keys: Path) -> bool:
+    """Whether the offline verifier finds nothing wrong with a ledger or an evidence."""
     try:
-        list(verify(ledger, keys))
+        list(verify(path, keys))
     except (Failed, Malformed):
         return False
     return True

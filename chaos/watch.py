@@ -6,7 +6,7 @@ Read only, from outside, like any auditor or screen. Nothing here reaches an age
 import asyncio
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from chaos.fleet.judge import Second
 from chaos.measure import read_probe_log
@@ -24,6 +24,7 @@ from engine.stream import runs
 from engine.stream.connection import LinkEvent, Received
 from engine.stream.link import Link
 from engine.stream.state import ScreenState
+from engine.vocabulary import AgentId, Convicted
 
 POLL_S = 0.02
 
@@ -42,6 +43,11 @@ class LedgerWatch:
     def council(self) -> Council | None:
         """The fold so far; None before the cluster is founded."""
         return self._replay.council if self._replay else None
+
+    @property
+    def proofs(self) -> Mapping[AgentId, Convicted]:
+        """For each agent that the log proves to have lied, the proof."""
+        return self._replay.proofs if self._replay else {}
 
     def poll(self) -> list[Stamped]:
         """Fold what is new; returns what followed from it."""
