@@ -123,7 +123,9 @@ class Ordering:
             raise Refused("batch does not fit its digest")
         self._check_batch(header.sequence_number, proposal.batch)
         s.log.batches[header.digest] = proposal.batch
-        self.take_header(slot, Ballot(header.digest, proposal.frame))
+        # The first one, whose signature was checked: this frame's may be another, and wrong.
+        assert slot.first_header is not None, "set by the check above"
+        self.take_header(slot, slot.first_header)
 
     def on_header(self, header: PrePrepare, frame: bytes) -> None:
         """Compare a header that a peer shows with the one that the primary sent here.

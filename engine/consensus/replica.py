@@ -184,6 +184,18 @@ class Replica:
         following = self._state.log.slots.get(self._state.executed + 1)
         return "committed" if following is not None and following.entry is not None else "idle"
 
+    @property
+    def holdings(self) -> dict[str, int]:
+        """How much it keeps of everything that a peer or an author could make grow."""
+        s = self._state
+        return {
+            "slots": len(s.log.slots),
+            "batches": len(s.log.batches),
+            "checkpoints": sum(votes.keys() != {s.me} for votes in s.checkpoints.votes.values()),
+            "pending": len(s.pending.waiting),
+            "future frames": max(map(len, self._future.values())),
+        }
+
     # --- the machine --------------------------------------------------------------------------
 
     def step(self, event: Event) -> Sequence[Effect]:

@@ -7,18 +7,11 @@ a replica that forgot a vote could sign a second one.
 
 import fcntl
 import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from engine.codec import encode
 from engine.consensus.effects import AnyRecord
-
-_MAGIC = b"incident-commander votes 1\n"
-_FRAME = 8
-"""Bytes before each group: length and CRC-32."""
+from engine.consensus.vote_frames import MAGIC, DamagedAt, framed, parsed
 
 
 class VotesDamaged(ValueError):
@@ -60,7 +53,7 @@ class VoteLog:
             self._replace(())
             return ()
         data = self._path.read_bytes()
-        if not data.startswith(_MAGIC):
+        if not data.startswith(MAGIC):
             raise VotesDamaged(f"{self._path}: this is no vote log; give the agent a new key")
         records, end = self._parse(data)
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
@@ -70,30 +63,17 @@ class VoteLog:
         return records
 
     def _parse(self, data: bytes) -> tuple[tuple[AnyRecord, ...], int]:
-        decoder = msgspec.msgpack.Decoder(tuple[AnyRecord, ...])
-        records: list[AnyRecord] = []
-        position = len(_MAGIC)
-        while position + _FRAME <= len(data):
-            length = int.from_bytes(data[position : position + 4], "big")
-            checksum = int.from_bytes(data[position + 4 : position + 8], "big")
-            end = position + _FRAME + length
-            if end > len(data):
-                break
-            group = data[position + _FRAME : end]
-            if zlib.crc32(group) != checksum:
-                if end == len(data):
-                    break
-                raise VotesDamaged(
-                    f"{self._path}: damaged at byte {position}; this agent might contradict "
-                    "itself: give it a new key"
-                )
-            records.extend(decoder.decode(group))
-            position = end
-        return tuple(records), position
+        try:
+            return parsed(data)
+        except DamagedAt as error:
+            raise VotesDamaged(
+                f"{self._path}: damaged at byte {error.position}; this agent might contradict "
+                "itself: give it a new key"
+            ) from None
 
     def append(self, records: Sequence[AnyRecord]) -> None:
         """Add records; on the disk when this returns."""
-        _write_all(self._file, _framed(records))
+        _write_all(self._file, framed(records))
         os.fdatasync(self._file)
 
     def replace(self, records: Sequence[AnyRecord]) -> None:
@@ -104,9 +84,9 @@ class VoteLog:
         scratch = self._path.with_name(self._path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         file = os.open(scratch, flags, 0o600)
-        os.write(file, _MAGIC)
+        os.write(file, MAGIC)
         for record in records:
-            _write_all(file, _framed((record,)))
+            _write_all(file, framed((record,)))
         os.fsync(file)
         scratch.replace(self._path)
         folder = os.open(self._path.parent, os.O_RDONLY)
@@ -122,11 +102,6 @@ class VoteLog:
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self._lock = -1
-
-
-def _framed(records: Sequence[AnyRecord]) -> bytes:
-    group = encode(tuple(records))
-    return len(group).to_bytes(4, "big") + zlib.crc32(group).to_bytes(4, "big") + group
 
 
 def _write_all(file: int, data: bytes) -> None:

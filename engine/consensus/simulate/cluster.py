@@ -3,121 +3,22 @@
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
-import msgspec
-
-from engine.codec import encode
-from engine.consensus.certificate import chain_after
-from engine.consensus.clients import ClientTable
-from engine.consensus.committee import Committee
-from engine.consensus.effects import (
-    AnyRecord,
-    Broadcast,
-    Compact,
-    Effect,
-    Event,
-    Execute,
-    Persist,
-    Receive,
-    ReportEvidence,
-    Send,
-    Serve,
-    Submit,
-    Tick,
-)
-from engine.consensus.messages import Entries
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.effects import Receive, Submit, Tick
 from engine.consensus.settings import Settings
+from engine.consensus.simulate.adversary import TWINS, Liar
 from engine.consensus.simulate.checker import Checker
 from engine.consensus.simulate.members import Members
-from engine.vocabulary import AgentId, Entry
+from engine.consensus.simulate.network import Network
+from engine.consensus.simulate.node import Node
+from engine.consensus.simulate.trace import Tracer
+from engine.vocabulary import AgentId
+
+__all__ = ["SETTINGS", "TICK_MS", "Cluster", "Network", "Node"]
 
 SETTINGS = Settings(checkpoint_period=8, in_flight=4, batch_submissions=4)
 TICK_MS = 50
-
-
-@dataclass
-class Network:
-    """What the wire does to messages."""
-
-    delay_ms: tuple[int, int] = (1, 10)
-    loss: float = 0.0
-    duplication: float = 0.0
-    cut: set[frozenset[AgentId]] = field(default_factory=set)
-    """Pairs that cannot hear each other."""
-
-
-class Node:
-    """One machine: a disk that outlives the replica on it. A liar runs two replicas with one key."""
-
-    def __init__(self, cluster: "Cluster", agent: AgentId, side: int = 0) -> None:
-        self.cluster = cluster
-        self.agent = agent
-        self.side = side
-        self.records: list[AnyRecord] = []
-        self.entries: list[Entry] = []
-        self.head: tuple[int, bytes] = (0, cluster.members.genesis.cluster)
-        self.replica: Replica | None = None
-        self.start()
-
-    def start(self) -> None:
-        """Start a replica from what is on disk."""
-        clients = ClientTable()
-        for entry in self.entries:
-            clients.fresh(entry)
-        members = self.cluster.members
-        committee = Committee(members.genesis, members.verifier)
-        if self.cluster.quorum is not None:
-            committee.quorum = self.cluster.quorum
-        self.replica = Replica(
-            committee, self.agent, members.signers[self.agent], self.cluster.settings,
-            Resume(self.head, clients, self.records),
-        )  # fmt: skip
-
-    def step(self, event: Event, crash_after: int | None = None) -> None:
-        """Feed the replica; with ``crash_after`` the machine dies after that many effects."""
-        if self.replica is None:
-            return
-        for count, effect in enumerate(self.replica.step(event)):
-            if count == crash_after:
-                self.replica = None
-                return
-            self.carry_out(effect)
-        if crash_after is not None:
-            self.replica = None
-
-    def carry_out(self, effect: Effect) -> None:
-        """Do what the core asked for."""
-        cluster = self.cluster
-        match effect:
-            case Persist():
-                self.records.extend(effect.records)
-            case Compact():
-                self.records = list(effect.records)
-            case Broadcast():
-                cluster.checker.sent(self.agent, effect.frame)
-                for peer in cluster.members.ids:
-                    cluster.post(self, peer, effect.frame)
-            case Send():
-                cluster.checker.sent(self.agent, effect.frame)
-                cluster.post(self, effect.peer, effect.frame)
-            case Serve():
-                found = tuple(self.entries[effect.first - 1 : effect.first - 1 + effect.limit])
-                cluster.post(self, effect.peer, encode(Entries(found)))
-            case Execute():
-                if self.agent not in cluster.checker.byzantine:
-                    cluster.checker.executed(self.agent, effect.entry, self.head, effect.chain)
-                self.entries.append(effect.entry)
-                genesis = cluster.members.genesis
-                chain = chain_after(self.head[1], effect.entry, genesis.cluster, genesis.epoch)
-                self.head = (effect.entry.sequence_number, chain)
-            case ReportEvidence():
-                if self.agent not in cluster.checker.byzantine:
-                    cluster.checker.accused(effect.evidence)
-            case _:
-                pass
 
 
 class Cluster:
@@ -126,25 +27,47 @@ class Cluster:
     def __init__(
         self, n: int, f: int, seed: int, *,
         liars: int = 0, quorum: int | None = None, settings: Settings = SETTINGS,
+        chance: random.Random | None = None, tracer: Tracer | None = None,
     ) -> None:  # fmt: skip
-        self.random = random.Random(seed)
+        self.random = chance or random.Random(seed)
         self.members = Members(n, f)
         self.settings = settings
         self.quorum = quorum
         self.network = Network()
-        self.checker = Checker(self.members, settings.window, quorum)
+        self.checker = Checker(self.members, settings, quorum)
+        self.tracer = tracer or Tracer()
+        self.marks: set[str] = set()
         self.now_ms = 1_000_000
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._ties = 0
-        self.nodes: dict[AgentId, list[Node]] = {}
-        for agent in self.members.ids:
-            self.nodes[agent] = [Node(self, agent)]
+        self.on_tick: Callable[[Node], None] = lambda _: None
+        """What the agent on a machine does each tick."""
+        self.nodes: dict[AgentId, list[Node]] = {it: [Node(self, it)] for it in self.members.ids}
         for agent in self.random.sample(self.members.ids, liars):
-            self.checker.byzantine.add(agent)
-            self.nodes[agent].append(Node(self, agent, side=1))
+            self.turn(agent, TWINS)
         self.sides = {agent: self.random.randrange(2) for agent in self.members.ids}
-        for node in self.all_nodes():
-            self.at(self.random.randrange(TICK_MS), partial(self._tick, node))
+        for twins in self.nodes.values():
+            self._begin(twins[0])
+
+    def _begin(self, node: Node) -> None:
+        self.at(self.random.randrange(TICK_MS), partial(self._tick, node))
+
+    def turn(self, agent: AgentId, way: str) -> Liar:
+        """Make ``agent`` a traitor, from now on in this way too."""
+        self.checker.byzantine.add(agent)
+        first = self.nodes[agent][0]
+        if first.liar is None:
+            first.liar = Liar(self.members, agent, self.random)
+        first.liar.ways.add(way)
+        if way == TWINS and len(self.nodes[agent]) == 1:
+            twin = Node(self, agent, side=1)
+            self.nodes[agent].append(twin)
+            self._begin(twin)
+        return first.liar
+
+    def mark(self, what: str) -> None:
+        """Note that something worth counting happened in this run."""
+        self.marks.add(what)
 
     def all_nodes(self) -> list[Node]:
         """Every node, a liar's twins included."""
@@ -163,7 +86,18 @@ class Cluster:
 
     def _tick(self, node: Node) -> None:
         node.step(Tick(self.now_ms))
-        self.at(TICK_MS, lambda: self._tick(node))
+        if node.liar is not None:
+            self._noise(node, node.liar)
+        self.on_tick(node)
+        self.at(TICK_MS, partial(self._tick, node))
+
+    def _noise(self, node: Node, liar: Liar) -> None:
+        if node.replica is not None and liar.ways:
+            view, number = node.replica.view, node.replica.executed
+            for peer in self.members.ids:
+                if peer != node.agent:
+                    for frame in liar.noise(peer, view, number):
+                        self._carry(node, peer, frame, 0)
 
     def run(self, for_ms: int, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass; True as soon as ``until`` holds."""
@@ -182,29 +116,42 @@ class Cluster:
     # --- messages ----------------------------------------------------------------------------
 
     def post(self, sender: Node, receiver: AgentId, frame: bytes) -> None:
-        """Put a message on the wire; what the network does to it is up to the seed."""
+        """Put a message on the wire; a liar's is what the liar makes of it."""
         if sender.agent == receiver:
             return
-        for node in self.nodes[receiver]:
-            if self._hears(sender, node) and self.random.random() >= self.network.loss:
-                copies = 2 if self.random.random() < self.network.duplication else 1
-                for _ in range(copies):
-                    delay = self.random.randint(*self.network.delay_ms)
-                    self.at(delay, partial(self._deliver, sender.agent, node, frame))
+        liar = self.nodes[sender.agent][0].liar
+        if liar is None:
+            self.checker.sent(sender.agent, frame)
+            self._carry(sender, receiver, frame, 0)
+            return
+        for delay_ms, altered in liar.alter(receiver, frame):
+            self.checker.submitted.update(liar.made_up)
+            liar.made_up.clear()
+            self.checker.sent(sender.agent, altered)
+            self._carry(sender, receiver, altered, delay_ms)
 
-    def _hears(self, sender: Node, receiver: Node) -> bool:
-        if frozenset((sender.agent, receiver.agent)) in self.network.cut:
-            return False
-        # A liar shows one face to some and the other to the rest.
-        liars = self.checker.byzantine
-        if sender.agent in liars and receiver.agent not in liars:
+    def _carry(self, sender: Node, receiver: AgentId, frame: bytes, more_ms: int) -> None:
+        if not self.network.hears(sender.agent, receiver):
+            return
+        for node in self.nodes[receiver]:
+            if self._faces(sender, node):
+                for delay_ms in self.network.delays(self.random):
+                    deliver = partial(self._deliver, sender.agent, node, frame, self.now_ms)
+                    self.at(delay_ms + more_ms, deliver)
+
+    def _faces(self, sender: Node, receiver: Node) -> bool:
+        # Twins show one face to some and the other to the rest.
+        twins = len(self.nodes[sender.agent]) > 1, len(self.nodes[receiver.agent]) > 1
+        if twins == (True, False):
             return sender.side == self.sides[receiver.agent]
-        if receiver.agent in liars and sender.agent not in liars:
+        if twins == (False, True):
             return receiver.side == self.sides[sender.agent] or self.random.random() < 0.5
         return True
 
-    def _deliver(self, sender: AgentId, node: Node, frame: bytes) -> None:
-        node.step(Receive(sender, frame))
+    def _deliver(self, sender: AgentId, node: Node, frame: bytes, sent_ms: int) -> None:
+        if node.liar is not None:
+            node.liar.heard.append(frame)
+        node.step(Receive(sender, frame), sent_ms=sent_ms)
 
     def submit(self, submission: bytes, to: list[Node] | None = None) -> None:
         """Hand a submission to some nodes."""
@@ -212,19 +159,25 @@ class Cluster:
         for node in to or self.all_nodes():
             node.step(Submit(submission))
 
+    def publish(self, author: Node, submission: bytes) -> None:
+        """Have an agent's submission go to every replica over the wire, and to its own at once."""
+        self.checker.submitted.add(submission)
+        author.step(Submit(submission))
+        for receiver in self.members.ids:
+            if receiver != author.agent and self.network.hears(author.agent, receiver):
+                for node in self.nodes[receiver]:
+                    for delay_ms in self.network.delays(self.random):
+                        self.at(delay_ms, partial(node.step, Submit(submission)))
+
     # --- faults ------------------------------------------------------------------------------
 
     def crash(self, node: Node) -> None:
         """Kill a node now."""
-        node.replica = None
+        node.die()
 
     def restart(self, node: Node) -> None:
         """Start it from its disk, which was written and read as bytes."""
-        if node.replica is None:
-            node.records = [
-                msgspec.msgpack.decode(encode(record), type=AnyRecord) for record in node.records
-            ]
-            node.start()
+        node.restart()
 
     def heal(self) -> None:
         """End all faults but the liars."""

@@ -1,13 +1,38 @@
-"""A committee for simulation: keys that cost nothing, a genesis, submissions."""
+"""A committee for simulation: keys that cost nothing, a genesis, a small fleet, submissions."""
 
 import hashlib
 
-from engine.codec import NO_DIGEST, encode
-from engine.genesis import Genesis, Member
+from engine.catalogue import catalogue_digest
+from engine.codec import encode
+from engine.consensus.evidence import convicts
+from engine.consensus.settings import Settings
+from engine.council import Council
+from engine.genesis import ACTUATOR, Genesis, Member
+from engine.policy import DRILL_RULES
 from engine.signing import Domain
-from engine.vocabulary import AgentId, AuthorId, CommandId, Frozen, Role, Signed, Submission
+from engine.topology import CallSpec, Manifest, Objective, ServiceSpec
+from engine.vocabulary import (
+    AgentId,
+    AuthorId,
+    CommandId,
+    IncidentKey,
+    Noted,
+    Operation,
+    Role,
+    ServiceName,
+    Signed,
+    Submission,
+)
 
 OPERATOR = AuthorId("operator")
+FRONT, BACK = ServiceName("front"), ServiceName("back")
+MANIFEST = Manifest(
+    name="sim",
+    objective=Objective(FRONT, availability_permille=990, latency_ms=1000, hold_ms=1000),
+    service=(ServiceSpec(FRONT, "http", "1.0.0"), ServiceSpec(BACK, "http", "1.0.0")),
+    call=(CallSpec(FRONT, BACK),),
+)
+"""Two services, of which the second can break and be mended."""
 
 
 class HashSigner:
@@ -36,20 +61,38 @@ class Members:
         self.ids = tuple(AgentId(AuthorId(f"agent-{place}")) for place in range(n))
         self.signers = {agent: HashSigner(f"{name} {agent}".encode()) for agent in self.ids}
         self.operator = HashSigner(f"{name} operator".encode())
+        self.actuator = HashSigner(f"{name} actuator".encode())
+        roles = tuple(Role)
         members = tuple(
-            Member(agent, Role.DETECTION, self.signers[agent].public_key) for agent in self.ids
+            Member(agent, roles[place % len(roles)], self.signers[agent].public_key)
+            for place, agent in enumerate(self.ids)
         )
         self.genesis = Genesis(
             name=name, nonce=bytes(32), epoch=0, n=n, f=f, agents=members,
-            operators={OPERATOR: self.operator.public_key}, actuator=bytes(32), probe=b"",
-            policy=NO_DIGEST, catalogue=NO_DIGEST, manifest=NO_DIGEST,
+            operators={OPERATOR: self.operator.public_key}, actuator=self.actuator.public_key,
+            probe=b"", policy=DRILL_RULES.digest, catalogue=catalogue_digest(),
+            manifest=MANIFEST.digest,
         )  # fmt: skip
         self.verifier = HashVerifier()
 
-    def submission(self, counter: int, author: AuthorId = OPERATOR) -> bytes:
-        """An encoded, signed submission."""
+    def council(self, settings: Settings) -> Council:
+        """The application at genesis: the same fold that every agent runs."""
+        proves = convicts(self.genesis, self.verifier, settings)
+        return Council(self.genesis, DRILL_RULES, MANIFEST, self.verifier, proves)
+
+    def signer_of(self, author: AuthorId) -> HashSigner:
+        """The key of anyone who may sign a submission."""
+        outside = {OPERATOR: self.operator, ACTUATOR: self.actuator}
+        return outside[author] if author in outside else self.signers[AgentId(author)]
+
+    def signed(self, author: AuthorId, counter: int, *operations: Operation) -> bytes:
+        """An encoded submission of ``operations``, signed by ``author``."""
         genesis = self.genesis
-        signer = self.operator if author == OPERATOR else self.signers[AgentId(author)]
-        operation = Frozen(CommandId(f"{author} {counter}"))
-        payload = encode(Submission(genesis.cluster, genesis.epoch, author, counter, (operation,)))
-        return encode(Signed(payload, signer.sign(Domain.SUBMISSION, payload)))
+        payload = encode(Submission(genesis.cluster, genesis.epoch, author, counter, operations))
+        signature = self.signer_of(author).sign(Domain.SUBMISSION, payload)
+        return encode(Signed(payload, signature))
+
+    def submission(self, counter: int, author: AuthorId = OPERATOR) -> bytes:
+        """An encoded, signed submission that moves nothing: a note on no incident."""
+        note = Noted(CommandId(f"{author} {counter}"), IncidentKey("sim/front#0"), "")
+        return self.signed(author, counter, note)

@@ -1,24 +1,65 @@
-"""One seed, one storm: faults of every kind at once, then calm, in which all must decide."""
+"""One seed, one storm: faults of every kind at once, then calm, in which a quorum must decide."""
 
+import random
+from collections.abc import Callable
 from functools import partial
 
-from engine.consensus.effects import Tick
-from engine.consensus.simulate.checker import Violation
-from engine.consensus.simulate.cluster import Cluster, Network, Node
+from engine.consensus.effects import Receive, Tick
+from engine.consensus.messages import Relay
+from engine.codec import encode
+from engine.consensus.settings import Settings
+from engine.consensus.simulate.adversary import FRAMING, TWO_ANSWERS
+from engine.consensus.simulate.cluster import TICK_MS, Cluster, Node
+from engine.consensus.simulate.fleet import Fleet
 from engine.consensus.simulate.members import OPERATOR
+from engine.consensus.simulate.network import Network
+from engine.consensus.simulate.outbox import Outbox
+from engine.consensus.simulate.scenario import STORM_MS, Item, Scenario, draw
+from engine.consensus.simulate.trace import Tracer
+from engine.consensus.simulate.violation import Violation
+from engine.genesis import ACTUATOR
+from engine.vocabulary import (
+    AgentId,
+    Assessed,
+    CommandId,
+    Convicted,
+    Frozen,
+    Operation,
+    Thawed,
+    Verdict,
+)
 
-STORM_MS = 4000
-CALM_MS = 60_000
-SUBMISSIONS = 24
+CALM_TICKS = 800
+"""Within so many ticks of the calm a healed quorum must have decided everything: 40 s, as a
+view change may have backed off to 2**5 timeouts before."""
+FINAL = 900
+"""Counter of the submission that the calm begins with."""
+SETTINGS = Settings(checkpoint_period=8, in_flight=4, batch_submissions=8)
 
 
 class Storm:
-    """Drives a cluster through ``STORM_MS`` of faults."""
+    """Drives a cluster through ``STORM_MS`` of what its seed has in store, and then heals it."""
 
-    def __init__(self, n: int, f: int, seed: int, *, quorum: int | None = None) -> None:
-        self.cluster = Cluster(n, f, seed, liars=seed % (f + 1), quorum=quorum)
-        self.random = self.cluster.random
-        self.keys: set[tuple[str, int]] = set()
+    def __init__(
+        self, n: int, f: int, seed: int, *,
+        quorum: int | None = None, only: frozenset[int] | None = None, tracer: Tracer | None = None,
+    ) -> None:  # fmt: skip
+        self.random = random.Random(seed)
+        self.drawn = draw(n, f, seed, self.random)
+        self.scenario: Scenario = self.drawn if only is None else self.drawn.only(only)
+        self.cluster = Cluster(
+            n, f, seed, quorum=quorum, settings=SETTINGS, chance=self.random, tracer=tracer
+        )
+        self.fleet = Fleet()
+        self.actuator = Outbox(self.cluster.members, ACTUATOR)
+        self.operator = Outbox(self.cluster.members, OPERATOR)
+        self.calm_ticks = 0
+        """How long the calm took until the healed quorum had decided everything."""
+        self._core: list[Node] = []
+        self._cured = 0
+        for place in self.scenario.liars:
+            self.cluster.checker.byzantine.add(self._agent(place))
+        self.cluster.on_tick = self._agent_ticks
 
     def run(self) -> Cluster:
         """Storm, then calm.
@@ -27,59 +68,167 @@ class Storm:
             Violation: something happened that never may, or nothing happened when it must.
         """
         cluster = self.cluster
-        for counter in range(1, SUBMISSIONS + 1):
-            cluster.at(self.random.randrange(STORM_MS), partial(self._submit, counter))
-        for _ in range(self.random.randrange(2, 8)):
-            cluster.at(self.random.randrange(STORM_MS), self._weather)
-            cluster.at(self.random.randrange(STORM_MS), self._crash)
+        for item in self.scenario.items:
+            cluster.at(item.at_ms, partial(self._happen, item))
         cluster.run(STORM_MS)
-        cluster.heal()
-        cluster.submit(cluster.members.submission(SUBMISSIONS + 1))
-        self.keys.add((OPERATOR, SUBMISSIONS + 1))
-        if not cluster.run(CALM_MS, until=self._all_decided):
-            heads = {node.agent: node.head[0] for node in cluster.honest()}
-            raise Violation(f"liveness: not all decided after the storm; heads {heads}")
+        self._heal_a_quorum()
+        began_ms = cluster.now_ms
+        if not cluster.run(CALM_TICKS * TICK_MS, until=self._all_decided):
+            heads = {node.agent: node.head[0] for node in self._core}
+            raise Violation(f"liveness: not all decided in {CALM_TICKS} ticks of calm; {heads}")
+        self.calm_ticks = (cluster.now_ms - began_ms) // TICK_MS
+        self._count()
         return cluster
 
+    def _agent(self, place: int) -> AgentId:
+        return self.cluster.members.ids[place]
+
+    # --- the calm ----------------------------------------------------------------------------
+
+    def _heal_a_quorum(self) -> None:
+        """Mend the wire, and the machines of a random quorum; the rest stays as it is, or dead."""
+        cluster = self.cluster
+        honest = cluster.honest()
+        quorum = cluster.members.genesis.quorum
+        size = self.random.randrange(quorum, len(honest) + 1)
+        chosen = sorted(self.random.sample(range(len(honest)), size))
+        self._core = [honest[place] for place in chosen]
+        cluster.network = Network()
+        for node in honest:
+            if node in self._core:
+                cluster.restart(node)
+            else:
+                cluster.crash(node)
+        final = cluster.members.submission(FINAL)
+        cluster.submit(final, self._core)
+
     def _all_decided(self) -> bool:
-        heads = {node.head for node in self.cluster.honest()}
-        return len(heads) == 1 and self.keys <= set(self.cluster.checker.counted())
+        clients = self.cluster.checker.law.clients
+        if not clients.knows((OPERATOR, FINAL)):
+            return False
+        heads = {node.head for node in self._core}
+        return len(heads) == 1 and not any(node.outbox.waiting for node in self._core)
 
-    def _submit(self, counter: int) -> None:
-        honest = [node for node in self.cluster.honest() if node.replica is not None]
-        chosen = self.random.sample(honest, self.random.randint(0, len(honest)))
-        if chosen:
-            author = self.random.choice([OPERATOR, chosen[0].agent])
-            submission = self.cluster.members.submission(counter, author)
-            self.cluster.submit(submission, chosen)
-            # Whoever crashes may forget it; in the calm its author would send it again.
-            self.cluster.at(STORM_MS, lambda: self.cluster.submit(submission))
-            self.keys.add((author, counter))
+    # --- what agents, actuator and operator do -----------------------------------------------
 
-    def _weather(self) -> None:
-        ids = list(self.cluster.members.ids)
-        network = self.cluster.network = Network(
-            delay_ms=(1, self.random.choice([5, 50, 400])),
-            loss=self.random.choice([0, 0, 0.1, 0.3]),
-            duplication=self.random.choice([0, 0.2]),
-        )
-        if self.random.random() < 0.6:
-            group = set(self.random.sample(ids, self.random.randint(1, len(ids) - 1)))
-            network.cut = {
-                frozenset((one, other)) for one in group for other in ids if other not in group
-            }
-        if self.random.random() < 0.3:
-            self.cluster.sides = {agent: self.random.randrange(2) for agent in ids}
+    def _agent_ticks(self, node: Node) -> None:
+        cluster = self.cluster
+        if node.replica is None or node.side:
+            return
+        for operation in node.mind.speak(node.council, self.fleet, cluster.now_ms):
+            if node.liar is not None:
+                self._lie(node, node.liar.ways, operation)
+            else:
+                node.outbox.write(operation)
+        for frame in node.outbox.due(node.clients, cluster.now_ms):
+            cluster.publish(node, frame)
+        self._outsiders()
 
-    def _crash(self) -> None:
-        node = self.random.choice(self.cluster.all_nodes())
+    def _lie(self, node: Node, ways: set[str], operation: Operation) -> None:
+        """What a traitor among the agents says in the council."""
+        node.outbox.write(operation)
+        if TWO_ANSWERS in ways and isinstance(operation, Assessed):
+            other = Verdict.ACCEPT if operation.verdict is Verdict.REJECT else Verdict.REJECT
+            node.outbox.write(
+                Assessed(operation.incident, operation.proposal, other, operation.score_permille)
+            )
+        if FRAMING in ways and node.liar is not None and len(node.liar.heard) > 1:
+            victim = self.random.choice([it.agent for it in self.cluster.honest()])
+            first, second = self.random.sample(list(node.liar.heard), 2)
+            node.outbox.write(Convicted(victim, "double-prepare", first[:4096], second[:4096]))
+
+    def _outsiders(self) -> None:
+        cluster, law = self.cluster, self.cluster.checker.law
+        for certificate in law.certificates[self._cured :]:
+            self._cured += 1
+            acted = self.fleet.carry_out(certificate, cluster.members, cluster.now_ms)
+            if acted is not None:
+                self.actuator.write(acted)
+        for outbox in (self.actuator, self.operator):
+            for frame in outbox.due(law.clients, cluster.now_ms):
+                cluster.submit(frame, [it for it in cluster.honest() if it.replica is not None])
+
+    # --- what happens ------------------------------------------------------------------------
+
+    def _happen(self, item: Item) -> None:
+        happenings: dict[str, Callable[[Item], None]] = {
+            "lie": self._lie_begins, "weather": self._weather, "partition": self._cut,
+            "deaf": self._cut, "mute": self._cut, "crash": self._crash, "faces": self._faces,
+            "trouble": self._trouble, "note": self._note, "freeze": self._freeze,
+        }  # fmt: skip
+        happenings[item.kind](item)
+
+    def _lie_begins(self, item: Item) -> None:
+        self.cluster.turn(self._agent(item.places[0]), item.way)
+
+    def _weather(self, item: Item) -> None:
+        network = self.cluster.network
+        network.delay_ms = (1, item.number)
+        network.loss, network.duplication, network.late = item.shares
+
+    def _pairs(self, item: Item) -> tuple[list[tuple[AgentId, AgentId]], ...]:
+        ids = self.cluster.members.ids
+        inside = [ids[place] for place in item.places]
+        outside = [agent for agent in ids if agent not in inside]
+        to_them = [(other, one) for one in inside for other in outside]
+        return to_them, [(one, other) for other, one in to_them]
+
+    def _cut(self, item: Item) -> None:
+        heard, said = self._pairs(item)
+        pairs = {"partition": heard + said, "deaf": heard, "mute": said}[item.kind]
+        network = self.cluster.network
+        network.lose(pairs, 1)
+        self.cluster.at(item.lasts_ms, partial(network.lose, pairs, -1))
+
+    def _crash(self, item: Item) -> None:
+        """The machine dies between two effects of one step, or within a write."""
+        node = self.cluster.nodes[self._agent(item.places[0])][0]
         if node.replica is None:
             return
-        # The machine dies between two effects of one step: votes on disk, not yet sent.
-        self._die(node)
-        self.cluster.at(self.random.randrange(50, 1500), lambda: self.cluster.restart(node))
+        # A peer's word makes it say something, and so die with votes half said.
+        note = self.cluster.members.submission(1000 + item.at_ms)
+        self.cluster.checker.submitted.add(note)
+        peer = self._agent((item.places[0] + 1) % self.scenario.n)
+        event = Receive(peer, encode(Relay((note,)))) if item.number else Tick(self.cluster.now_ms)
+        node.step(event, crash_after=item.number, tear=item.shares[0])
+        self.cluster.at(item.lasts_ms, partial(self.cluster.restart, node))
 
-    def _die(self, node: Node) -> None:
-        submission = self.cluster.members.submission(1000 + self.random.randrange(10**6))
-        self.cluster.checker.submitted.add(submission)
-        node.step(Tick(self.cluster.now_ms), crash_after=self.random.randrange(4))
+    def _faces(self, item: Item) -> None:
+        """A liar shows its faces to others than before."""
+        agent = self._agent(item.places[0])
+        bits = [(item.number >> place) & 1 for place in range(self.scenario.n)]
+        chosen = {self._agent(place) for place, bit in enumerate(bits) if bit}
+        liar = self.cluster.nodes[agent][0].liar
+        if liar is not None:
+            liar.fooled = chosen
+        self.cluster.sides = {it: int(it in chosen) for it in self.cluster.members.ids}
+
+    def _trouble(self, _: Item) -> None:
+        self.fleet.breaks(self.cluster.now_ms)
+
+    def _note(self, item: Item) -> None:
+        """An outsider's submission that reaches some replicas; its author insists in the calm."""
+        cluster = self.cluster
+        note = cluster.members.submission(item.number)
+        alive = [cluster.nodes[self._agent(place)][0] for place in item.places]
+        cluster.submit(note, [node for node in alive if node.replica is not None] or alive[:1])
+
+    def _freeze(self, item: Item) -> None:
+        self.operator.write(Frozen(CommandId(f"freeze {item.at_ms}")))
+        self.cluster.at(item.lasts_ms, partial(self._thaw, CommandId(f"thaw {item.at_ms}")))
+
+    def _thaw(self, command: CommandId) -> None:
+        self.operator.write(Thawed(command))
+
+    # --- what is worth counting --------------------------------------------------------------
+
+    def _count(self) -> None:
+        cluster = self.cluster
+        if any(node.replica is not None and node.replica.view for node in cluster.honest()):
+            cluster.mark("view change")
+        if cluster.checker.equivocated:
+            cluster.mark("equivocation")
+        if cluster.checker.law.council.convicted:
+            cluster.mark("conviction")
+        if cluster.checker.law.certificates:
+            cluster.mark("certificate")

@@ -1,0 +1,100 @@
+"""The council's law over the canonical log: one reference fold, and counts kept beside it."""
+
+from engine.consensus.clients import ClientTable
+from engine.consensus.settings import Settings
+from engine.consensus.simulate.independent import Notary
+from engine.consensus.simulate.members import Members
+from engine.consensus.simulate.violation import Violation
+from engine.council import Council, Happening
+from engine.vocabulary import (
+    AgentId,
+    Assessed,
+    AuthorId,
+    Certificate,
+    Digest,
+    Entry,
+    Risk,
+    Submission,
+    Verdict,
+)
+
+DIGEST_EVERY = 8
+"""Every eighth state is compared whole, every one by what it told."""
+
+
+class Law:
+    """Folds the canonical log once, and holds every other fold, and each certificate, to it."""
+
+    def __init__(
+        self, members: Members, settings: Settings, notary: Notary, byzantine: set[AgentId]
+    ) -> None:
+        self._members = members
+        self._notary = notary
+        self._byzantine = byzantine
+        self.council: Council = members.council(settings)
+        self.clients = ClientTable()
+        self.certificates: list[Certificate] = []
+        """Complete ones, in the order of the log."""
+        self._told: dict[int, list[Happening]] = {}
+        self._digests: dict[int, Digest] = {}
+        self._answers: dict[Digest, dict[AuthorId, Assessed]] = {}
+        self._decided: set[tuple[str, int]] = set()
+
+    def extend(self, entry: Entry) -> None:
+        """Fold the next canonical entry.
+
+        Raises:
+            Violation: a certificate, or a conviction, goes against the law.
+        """
+        number = entry.sequence_number
+        told: list[Happening] = []
+        for submission, frame in self.clients.fresh_frames(entry):
+            self._count(submission)
+            told += self.council.apply(number, submission, frame)
+        self._told[number] = told
+        if number % DIGEST_EVERY == 0:
+            self._digests[number] = self.council.digest()
+        for happening in told:
+            if happening.kind == "certificate":
+                self._judge(happening)
+        framed = self.council.convicted - self._byzantine
+        if framed:
+            raise Violation(f"honest {sorted(framed)} convicted at {number}")
+
+    def compare(self, agent: AgentId, number: int, told: list[Happening], council: Council) -> None:
+        """Hold an agent's fold of an entry to the reference.
+
+        Raises:
+            Violation: it came to something else.
+        """
+        if told != self._told[number]:
+            raise Violation(f"{agent} folds {number} to something else than the others")
+        if number in self._digests and council.digest() != self._digests[number]:
+            raise Violation(f"{agent} has another council state at {number}")
+
+    def _count(self, submission: Submission) -> None:
+        for operation in submission.operations:
+            if isinstance(operation, Assessed) and submission.author not in self.council.convicted:
+                given = self._answers.setdefault(operation.proposal, {})
+                given.setdefault(submission.author, operation)
+
+    def _judge(self, happening: Happening) -> None:
+        assert happening.incident is not None, "a certificate is about an incident"
+        attempt = self.council.incidents[happening.incident].attempt
+        certificate = attempt.certificate
+        assert certificate is not None, "told of, so it is complete"
+        assert attempt.chosen is not None, "decided before it was certified"
+        objection = self._notary.objection_to_certificate(certificate)
+        if objection:
+            raise Violation(f"a certificate without a quorum: {objection}")
+        place = (str(happening.incident), attempt.number)
+        if place in self._decided:
+            raise Violation(f"two certificates for {place}")
+        self._decided.add(place)
+        genesis = self._members.genesis
+        needed = genesis.quorum if certificate.plan.risk is Risk.HIGH else 2 * genesis.f + 1
+        answers = self._answers.get(attempt.chosen, {}).values()
+        accepts = sum(answer.verdict is Verdict.ACCEPT for answer in answers)
+        if accepts < needed:
+            raise Violation(f"{place} certified with {accepts} accepts of {needed}")
+        self.certificates.append(certificate)

@@ -1,0 +1,201 @@
+"""One simulated machine: a disk, the replica on it, and the agent that uses it."""
+
+from typing import Protocol
+
+from engine.codec import encode
+from engine.consensus.certificate import chain_after
+from engine.consensus.clients import ClientTable
+from engine.consensus.committee import Committee
+from engine.consensus.effects import (
+    AnyRecord,
+    Broadcast,
+    Compact,
+    Effect,
+    Event,
+    Execute,
+    Persist,
+    ReportEvidence,
+    Send,
+    Serve,
+    Trace,
+)
+from engine.consensus.evidence import Evidence
+from engine.consensus.messages import Entries
+from engine.consensus.replica import Replica, Resume
+from engine.consensus.settings import Settings
+from engine.consensus.simulate.adversary import AMNESIAC, Liar
+from engine.consensus.simulate.checker import Checker
+from engine.consensus.simulate.members import Members
+from engine.consensus.simulate.mind import Mind
+from engine.consensus.simulate.outbox import Outbox
+from engine.consensus.simulate.storage import reread, torn
+from engine.consensus.simulate.trace import Tracer
+from engine.council import Happening
+from engine.vocabulary import AgentId, Convicted, Entry
+
+
+class Surroundings(Protocol):
+    """What a node needs of the cluster around it."""
+
+    members: Members
+    settings: Settings
+    quorum: int | None
+    checker: Checker
+    tracer: Tracer
+    now_ms: int
+
+    def post(self, sender: "Node", receiver: AgentId, frame: bytes) -> None:
+        """Put a frame on the wire."""
+        ...
+
+    def mark(self, what: str) -> None:
+        """Note that something worth counting happened in this run."""
+        ...
+
+
+class Node:
+    """One machine: a disk that outlives the replica on it. Twins are two with one key."""
+
+    def __init__(self, cluster: Surroundings, agent: AgentId, side: int = 0) -> None:
+        self.cluster = cluster
+        self.agent = agent
+        self.side = side
+        self.records: list[AnyRecord] = []
+        self.torn_tail = b""
+        self.entries: list[Entry] = []
+        self.head: tuple[int, bytes] = (0, cluster.members.genesis.cluster)
+        self.replica: Replica | None = None
+        self.liar: Liar | None = None
+        self.mind = Mind(agent, cluster.members.signers[agent])
+        self.outbox = Outbox(cluster.members, agent)
+        self.start()
+
+    @property
+    def honest(self) -> bool:
+        """Whether it must agree."""
+        return self.agent not in self.cluster.checker.byzantine
+
+    def start(self) -> None:
+        """Start a replica from what is on disk, and fold the ledger again."""
+        cluster, members = self.cluster, self.cluster.members
+        clients = ClientTable()
+        self.clients = ClientTable()
+        self.council = members.council(cluster.settings)
+        for entry in self.entries:
+            clients.fresh(entry)
+            self._fold(entry)
+        committee = Committee(members.genesis, members.verifier)
+        if cluster.quorum is not None:
+            committee.quorum = cluster.quorum
+        self.replica = Replica(
+            committee, self.agent, members.signers[self.agent], cluster.settings,
+            Resume(self.head, clients, self.records),
+        )  # fmt: skip
+
+    def die(self) -> None:
+        """Lose everything that is not on the disk."""
+        self.replica = None
+
+    def restart(self) -> None:
+        """Start again from the disk, which is read as the bytes that were written."""
+        if self.replica is not None:
+            return
+        forgets = self.liar is not None and AMNESIAC in self.liar.ways
+        self.records = [] if forgets else reread(self.records, self.torn_tail)
+        self.torn_tail = b""
+        self.start()
+        self.cluster.mark("crash-restart")
+        self.cluster.tracer.fact(self.agent, b"restart", self.cluster.now_ms)
+
+    # --- events and effects ------------------------------------------------------------------
+
+    def step(
+        self, event: Event, crash_after: int | None = None, *, tear: float = 0, sent_ms: int = 0
+    ) -> None:
+        """Feed the replica; with ``crash_after`` the machine dies after that many effects.
+
+        If the effect that it dies in writes votes, the share ``tear`` of them reaches the disk.
+        """
+        if self.replica is None:
+            return
+        effects = self._effects(event)
+        for count, effect in enumerate(effects):
+            if count == crash_after:
+                if isinstance(effect, Persist):
+                    self.torn_tail = torn(effect.records, tear)
+                break
+            if isinstance(effect, Trace):
+                self.cluster.tracer.message(self.agent, effect, sent_ms, self.cluster.now_ms)
+            else:
+                self.carry_out(effect)
+        if crash_after is not None:
+            self.die()
+        elif effects and isinstance(effects[-1], Trace) and effects[-1].kind == "entries":
+            if any(isinstance(effect, Execute) for effect in effects):
+                self.cluster.mark("state transfer")
+
+    def _effects(self, event: Event) -> list[Effect]:
+        assert self.replica is not None, "only a live replica steps"
+        if self.honest:
+            return list(self.replica.step(event))
+        try:
+            return list(self.replica.step(event))
+        except Exception:
+            # A traitor may have broken its own replica with its lies: that is its own affair.
+            self.die()
+            return []
+
+    def carry_out(self, effect: Effect) -> None:
+        """Do what the core asked for."""
+        match effect:
+            case Persist():
+                self.records.extend(effect.records)
+            case Compact():
+                self.records = list(effect.records)
+            case Broadcast():
+                for peer in self.cluster.members.ids:
+                    self._say(peer, effect.frame)
+            case Send():
+                self._say(effect.peer, effect.frame)
+            case Serve():
+                found = tuple(self.entries[effect.first - 1 : effect.first - 1 + effect.limit])
+                self._say(effect.peer, encode(Entries(found)))
+            case Execute():
+                self._execute(effect)
+            case ReportEvidence():
+                self._report(effect.evidence)
+            case _:
+                pass
+
+    def _say(self, peer: AgentId, frame: bytes) -> None:
+        if peer != self.agent:
+            self.cluster.post(self, peer, frame)
+
+    def _execute(self, effect: Execute) -> None:
+        cluster, entry = self.cluster, effect.entry
+        if self.honest:
+            cluster.checker.executed(self.agent, entry, self.head, effect.chain)
+        self.entries.append(entry)
+        genesis = cluster.members.genesis
+        chain = chain_after(self.head[1], entry, genesis.cluster, genesis.epoch)
+        self.head = (entry.sequence_number, chain)
+        cluster.tracer.fact(self.agent, chain, cluster.now_ms)
+        told = self._fold(entry)
+        if self.honest:
+            cluster.checker.folded(self.agent, entry.sequence_number, told, self.council)
+            if self.replica is not None:
+                cluster.checker.bounded(self.agent, self.replica)
+
+    def _fold(self, entry: Entry) -> list[Happening]:
+        told: list[Happening] = []
+        for submission, frame in self.clients.fresh_frames(entry):
+            told += self.council.apply(entry.sequence_number, submission, frame)
+        return told
+
+    def _report(self, evidence: Evidence) -> None:
+        if self.honest:
+            self.cluster.checker.accused(evidence)
+            if evidence.culprit not in self.council.convicted:
+                self.outbox.write(
+                    Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
+                )
