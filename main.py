@@ -65,6 +65,17 @@ COMMANDS = (
         ("bench loop", "bench loop --repeat 5 --json bench.json"),
     ),
     Command(
+        "simulate",
+        "consensus under seeded faults and attacks; prints violations and coverage",
+        "engine.cli.simulate",
+        (
+            "simulate",
+            "simulate --seeds 0..2000",
+            "simulate --minutes 10 --agents 5",
+            "simulate --seeds 7..8 --trace 7.trace",
+        ),
+    ),
+    Command(
         "verify",
         "check a ledger or a certificate offline, trusting nothing but public keys",
         "engine.cli.verify",

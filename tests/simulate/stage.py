@@ -48,8 +48,8 @@ def message_in(frame: bytes, speaker: Speaker) -> AnyMessage | Packet | None:
 class Court(Checker):
     """A checker that keeps the evidence."""
 
-    def __init__(self, members: Members, window: int, quorum: int | None) -> None:
-        super().__init__(members, window, quorum)
+    def __init__(self, members: Members, settings: Settings, quorum: int | None) -> None:
+        super().__init__(members, settings, quorum)
         self.accusations: list[Evidence] = []
         self.first: list[Entry] = []
 
@@ -81,7 +81,7 @@ class Stage(Cluster):
     ) -> None:
         """``liars`` are places; with ``puppets`` the scenario plays them, else their replicas run."""
         super().__init__(n, f, seed, quorum=quorum, settings=settings)
-        self.checker = self._court = Court(self.members, settings.window, quorum)
+        self.checker = self._court = Court(self.members, settings, quorum)
         self.speaker = Speaker(n, f)
         self.rules: list[Rule] = []
         self.lag: Lag = lambda _sender, _receiver, _frame: 0

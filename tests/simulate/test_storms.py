@@ -2,18 +2,24 @@
 
 import pytest
 
-from engine.consensus.simulate.storm import Storm
+from engine.consensus.simulate.coverage import Coverage
+from engine.consensus.simulate.play import play, size_of
 
-SIZES = ((4, 1), (5, 1), (7, 2))
-SEEDS = range(210)
-"""30 ms each; ``main.py simulate`` is for more. A seed that ever failed gets a test of its own."""
+SEEDS = 2000
+CHUNK = 100
+"""So that the workers of the test run share them."""
 
 
-@pytest.mark.parametrize("first", range(0, len(SEEDS), 35))
-def test_no_storm_breaks_agreement_or_stops_progress_for_good(first: int) -> None:
-    for seed in SEEDS[first : first + 35]:
-        n, f = SIZES[seed % len(SIZES)]
-        try:
-            Storm(n, f, seed).run()
-        except Exception as error:
-            raise AssertionError(f"seed {seed}, n = {n}, f = {f}: {error}") from error
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_no_storm_breaks_agreement_or_stops_progress_and_every_chunk_visits_enough(
+    first: int,
+) -> None:
+    coverage = Coverage()
+    for seed in range(first, first + CHUNK):
+        played = play(seed, size_of(seed))
+        assert not played.violation, f"seed {seed}, n = {played.n}: {played.violation}"
+        coverage.add(played.marks)
+
+    assert not coverage.below(), "\n".join(coverage.lines())

@@ -54,9 +54,7 @@ class Fleet:
         action = RestartService(BACK, self.generation)
         return plan((action,), SUSPECT, MANIFEST, now_ms + PLAN_MS)
 
-    def carry_out(
-        self, certificate: Certificate, members: Members, now_ms: int
-    ) -> Acted | None:
+    def carry_out(self, certificate: Certificate, members: Members, now_ms: int) -> Acted | None:
         """As the actuator: obey a certificate that holds, once; None when it must not be obeyed."""
         name = certificate_digest(certificate.body)
         if name in self.acted or objection_to(certificate, members.genesis, members.verifier):

@@ -61,7 +61,9 @@ class Law:
         if framed:
             raise Violation(f"honest {sorted(framed)} convicted at {number}")
 
-    def compare(self, agent: AgentId, number: int, told: list[Happening], council: Council) -> None:
+    def compare(
+        self, agent: AgentId, number: int, told: list[Happening], digest: Digest | None
+    ) -> None:
         """Hold an agent's fold of an entry to the reference.
 
         Raises:
@@ -69,7 +71,7 @@ class Law:
         """
         if told != self._told[number]:
             raise Violation(f"{agent} folds {number} to something else than the others")
-        if number in self._digests and council.digest() != self._digests[number]:
+        if self._digests.get(number) != digest:
             raise Violation(f"{agent} has another council state at {number}")
 
     def _count(self, submission: Submission) -> None:

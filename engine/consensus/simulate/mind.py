@@ -89,9 +89,9 @@ class Mind:
                 yield from self._certify(incident)
             case _:
                 pass
-        if not broken and incident.status in (IncidentStatus.ACTED, IncidentStatus.OPEN):
-            if self._once("recovered", key, attempt, incident.status):
-                yield Recovered(key, attempt)
+        over = not broken and incident.status in (IncidentStatus.ACTED, IncidentStatus.OPEN)
+        if over and self._once("recovered", key, attempt, incident.status):
+            yield Recovered(key, attempt)
         yield from self._wait(incident, now_ms)
 
     def _may(self, council: Council, incident: Incident, step: Step) -> bool:
@@ -129,6 +129,6 @@ class Mind:
         for step, statuses in AWAITED_IN.items():
             if incident.status not in statuses or step is Step.ACT:
                 continue  # The actuator's time ends with the plan's, long after the storm.
-            if waited >= PATIENCE_MS * _LATER.get(step, 1):
-                if self._once("elapsed", *place[:2], step):
-                    yield Elapsed(incident.key, incident.attempt.number, step)
+            due = waited >= PATIENCE_MS * _LATER.get(step, 1)
+            if due and self._once("elapsed", *place[:2], step):
+                yield Elapsed(incident.key, incident.attempt.number, step)

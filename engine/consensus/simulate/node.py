@@ -1,5 +1,6 @@
 """One simulated machine: a disk, the replica on it, and the agent that uses it."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from engine.codec import encode
@@ -25,13 +26,14 @@ from engine.consensus.replica import Replica, Resume
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.adversary import AMNESIAC, Liar
 from engine.consensus.simulate.checker import Checker
+from engine.consensus.simulate.law import DIGEST_EVERY
 from engine.consensus.simulate.members import Members
 from engine.consensus.simulate.mind import Mind
 from engine.consensus.simulate.outbox import Outbox
 from engine.consensus.simulate.storage import reread, torn
 from engine.consensus.simulate.trace import Tracer
 from engine.council import Happening
-from engine.vocabulary import AgentId, Convicted, Entry
+from engine.vocabulary import AgentId, Convicted, Digest, Entry
 
 
 class Surroundings(Protocol):
@@ -81,6 +83,7 @@ class Node:
         clients = ClientTable()
         self.clients = ClientTable()
         self.council = members.council(cluster.settings)
+        self._came_to: dict[int, tuple[list[Happening], Digest | None]] = {}
         for entry in self.entries:
             clients.fresh(entry)
             self._fold(entry)
@@ -89,7 +92,7 @@ class Node:
             committee.quorum = cluster.quorum
         self.replica = Replica(
             committee, self.agent, members.signers[self.agent], cluster.settings,
-            Resume(self.head, clients, self.records),
+            Resume(self.head, clients, self.records, self.council.proven), self._apply,
         )  # fmt: skip
 
     def die(self) -> None:
@@ -130,9 +133,8 @@ class Node:
                 self.carry_out(effect)
         if crash_after is not None:
             self.die()
-        elif effects and isinstance(effects[-1], Trace) and effects[-1].kind == "entries":
-            if any(isinstance(effect, Execute) for effect in effects):
-                self.cluster.mark("state transfer")
+        elif _fetched(effects):
+            self.cluster.mark("state transfer")
 
     def _effects(self, event: Event) -> list[Effect]:
         assert self.replica is not None, "only a live replica steps"
@@ -180,11 +182,19 @@ class Node:
         chain = chain_after(self.head[1], entry, genesis.cluster, genesis.epoch)
         self.head = (entry.sequence_number, chain)
         cluster.tracer.fact(self.agent, chain, cluster.now_ms)
-        told = self._fold(entry)
+        told, digest = self._came_to.pop(entry.sequence_number)
         if self.honest:
-            cluster.checker.folded(self.agent, entry.sequence_number, told, self.council)
+            cluster.checker.folded(self.agent, entry.sequence_number, told, digest)
             if self.replica is not None:
                 cluster.checker.bounded(self.agent, self.replica)
+
+    def _apply(self, entry: Entry) -> Collection[AgentId]:
+        """As the replica's application: fold the entry in the step that commits it."""
+        number = entry.sequence_number
+        told = self._fold(entry)
+        digest = self.council.digest() if number % DIGEST_EVERY == 0 else None
+        self._came_to[number] = (told, digest)
+        return self.council.proven
 
     def _fold(self, entry: Entry) -> list[Happening]:
         told: list[Happening] = []
@@ -195,7 +205,15 @@ class Node:
     def _report(self, evidence: Evidence) -> None:
         if self.honest:
             self.cluster.checker.accused(evidence)
-            if evidence.culprit not in self.council.convicted:
+            if evidence.culprit not in self.council.proven:
                 self.outbox.write(
                     Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
                 )
+
+
+def _fetched(effects: list[Effect]) -> bool:
+    """Whether the step executed entries that a peer sent."""
+    last = effects[-1] if effects else None
+    if not isinstance(last, Trace) or last.kind != "entries":
+        return False
+    return any(isinstance(effect, Execute) for effect in effects)

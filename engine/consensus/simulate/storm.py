@@ -1,12 +1,12 @@
 """One seed, one storm: faults of every kind at once, then calm, in which a quorum must decide."""
 
 import random
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
+from engine.codec import encode
 from engine.consensus.effects import Receive, Tick
 from engine.consensus.messages import Relay
-from engine.codec import encode
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.adversary import FRAMING, TWO_ANSWERS
 from engine.consensus.simulate.cluster import TICK_MS, Cluster, Node
@@ -28,6 +28,9 @@ from engine.vocabulary import (
     Thawed,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CALM_TICKS = 800
 """Within so many ticks of the calm a healed quorum must have decided everything: 40 s, as a
