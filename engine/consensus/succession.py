@@ -151,18 +151,19 @@ class Succession:
 
     def _gather(self) -> None:
         s = self._state
-        # Who is further has left this view as well, and says only the newest thing again: were it
-        # not counted, replicas in two views could wait for each other for ever.
-        leaving = sum(vote.view >= s.view for vote, _ in self._newest.values())
-        if s.entered or leaving < s.committee.quorum:
+        if s.entered:
             return
-        if self._deadline_ms is None:
-            base = s.settings.view_change_timeout_ms
-            # ``start`` counted this view as failed already: the first one has ``base``.
-            self._deadline_ms = s.now_ms + s.timeout_ms(base) // 2
         votes = [pair for _, pair in sorted(self._newest.items()) if pair[0].view == s.view]
         if s.is_primary and len(votes) >= s.committee.quorum:
             self._begin(votes[: s.committee.quorum])
+            return
+        # Who is further has left this view as well, and says only the newest thing again: were it
+        # not counted, replicas in two views could wait for each other for ever.
+        leaving = sum(vote.view >= s.view for vote, _ in self._newest.values())
+        if leaving >= s.committee.quorum and self._deadline_ms is None:
+            base = s.settings.view_change_timeout_ms
+            # ``start`` counted this view as failed already: the first one has ``base``.
+            self._deadline_ms = s.now_ms + s.timeout_ms(base) // 2
 
     # --- beginning a view --------------------------------------------------------------------
 

@@ -162,8 +162,8 @@ MUTANTS = (
     Mutant(
         "a view of one's own",
         Succession._gather,
-        "len(votes) < s.committee.quorum",
-        "len(votes) < 1",
+        "len(votes) >= s.committee.quorum",
+        "len(votes) >= 1",
         leader.test_a_silent_leader_is_replaced_within_one_timeout,
     ),
     Mutant(
