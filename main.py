@@ -49,6 +49,7 @@ COMMANDS = (
             "drill kill-payments --seed 1",
             "drill --all --policy swarm --policy restart --policy off --json out.json",
             "drill bad-deploy --against-swarm kill-primary --repeat 10",
+            "drill kill-payments --against-swarm byzantine:conflicting_votes",
             "drill --kill-matrix",
         ),
     ),
