@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --kill-matrix: each process once and each moment once, drawn by the seed",
     )
     parser.add_argument(
+        "--victim", metavar="NAME", help="with --kill-matrix: only this process, at every moment"
+    )
+    parser.add_argument(
         "--policy",
         action="append",
         choices=RESPONDERS,
@@ -150,6 +153,10 @@ def _traitor(harm: str | None) -> Traitor | None:
 
 async def _kill_matrix(args: argparse.Namespace) -> int:
     cells = cells_for(args.seed, sampled=args.sample)
+    if args.victim is not None:
+        cells = [cell for cell in cells if cell.victim == args.victim]
+        if not cells:
+            raise CommandError(f"no process {args.victim!r} in the matrix", exit_code=2)
     moments = ", ".join(f"{moment.value} {moment.name.lower()}" for moment in Moment)
     print(f"kill matrix: {len(cells)} cells, seed {args.seed}; moments: {moments}", flush=True)
     records = await play_all(cells, lambda line: print(line, flush=True))

@@ -17,9 +17,9 @@ from engine.agents import (
     prediction,
     resolution,
 )
+from engine.agents.hindsight import did_not_hold, spent
 from engine.agents.likelihood import Judgement
 from engine.agents.patience import deadlines
-from engine.catalogue import tag_of
 from engine.certificate import certificate_digest, sign_body
 from engine.council import Council, Incident, IncidentStatus, Proposal
 from engine.council.authority import role_of
@@ -39,12 +39,10 @@ from engine.vocabulary import (
     IncidentKey,
     Opened,
     Operation,
-    OutcomeKind,
     Plan,
     Proposed,
     Recovered,
     Role,
-    ServiceName,
     Step,
     Verdict,
     Worse,
@@ -239,7 +237,7 @@ class Mind:
             self._manifest,
             now.unix_ms,
             now.unix_ms,
-            _tried(incident),
+            spent(incident, self._window),
         )
         if plan is not None and self._once("proposed", incident.key, str(incident.attempt.number)):
             # A margin below what signers accept: their clocks may be behind ours.
@@ -330,9 +328,13 @@ class Mind:
             (since.unix_ms for key, since in self._since.items() if key[0] == incident.key),
             default=acted.unix_ms,
         )
-        if detection.worse(
+        looks_worse = detection.worse(
             self._window, self._manifest, opened, acted.unix_ms, now.unix_ms
-        ) and self._once("worse", incident.key, str(attempt.number)):
+        )
+        # Without an undo to fire, this ends an attempt whose repair did not hold at once.
+        undoes = attempt.live is not None and bool(attempt.live.plan.undo)
+        failed = not undoes and did_not_hold(attempt, self._window)
+        if (looks_worse or failed) and self._once("worse", incident.key, str(attempt.number)):
             yield Worse(incident.key, attempt.number)
 
     # --- time -----------------------------------------------------------------------------------
@@ -347,14 +349,3 @@ class Mind:
                 continue
             if self._once("elapsed", incident.key, str(attempt.number), str(step)):
                 yield Elapsed(incident.key, attempt.number, step)
-
-
-def _tried(incident: Incident) -> frozenset[tuple[ServiceName, str]]:
-    """Which actions were carried out in this incident before, and did not mend it."""
-    return frozenset(
-        (action.service, tag_of(action))
-        for attempt in incident.attempts[:-1]
-        if attempt.certificate is not None
-        for step, action in enumerate(attempt.certificate.plan.actions)
-        if attempt.outcomes.get(step) is OutcomeKind.DONE
-    )
