@@ -267,7 +267,12 @@ class Ordering:
     def _advance(self, slot: Slot) -> None:
         s = self._state
         header = slot.header
-        if header is not None and "commit" not in slot.own and header.digest in s.log.batches:
+        if (
+            header is not None
+            and len(slot.prepares) >= s.committee.quorum - 1
+            and "commit" not in slot.own
+            and header.digest in s.log.batches
+        ):
             voters = voters_for(slot.prepares, header.digest)[: s.committee.quorum - 1]
             if len(voters) == s.committee.quorum - 1:
                 frames = tuple(slot.prepares[replica].frame for replica in voters)
@@ -275,7 +280,7 @@ class Ordering:
                 slot.proof_view, slot.proof_digest = s.view, header.digest
                 s.persist(Certified(slot.proof))
                 s.cast(Commit, slot, header.digest)
-        if slot.entry is None:
+        if slot.entry is None and len(slot.commits) >= s.committee.quorum:
             self._commit(slot)
 
     def _commit(self, slot: Slot) -> None:
