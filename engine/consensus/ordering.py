@@ -280,14 +280,17 @@ class Ordering:
                 slot.proof_view, slot.proof_digest = s.view, header.digest
                 s.persist(Certified(slot.proof))
                 s.cast(Commit, slot, header.digest)
-        if slot.entry is None and len(slot.commits) >= s.committee.quorum:
+        if slot.entry is None:
             self._commit(slot)
 
     def _commit(self, slot: Slot) -> None:
         s = self._state
+        quorum = s.committee.quorum
+        if len(slot.commits) < quorum:
+            return
         for digest in sorted({ballot.digest for ballot in slot.commits.values()}):
-            voters = voters_for(slot.commits, digest)[: s.committee.quorum]
-            if len(voters) == s.committee.quorum and digest in s.log.batches:
+            voters = voters_for(slot.commits, digest)[:quorum]
+            if len(voters) == quorum and digest in s.log.batches:
                 frames = tuple(slot.commits[replica].frame for replica in voters)
                 slot.entry = Entry(slot.number, s.view, s.log.batches[digest], frames)
                 self._execution.execute_ready()
