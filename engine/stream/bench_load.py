@@ -13,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.stream.binary import GAP, HEADER, Kind
 from engine.stream.bench_server import TOKEN
+from engine.stream.binary import GAP, HEADER, Kind
 from engine.stream.wire import BINARY, Ack, Start, encode_message
 
 
@@ -126,7 +126,11 @@ def _connected(load: Load, number: int, context: ssl.SSLContext | None) -> Clien
 def _masked(payload: bytes) -> bytes:
     """A text frame from a client, masked with zeroes."""
     assert len(payload) < 1 << 16
-    size = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+    size = (
+        bytes([0x80 | len(payload)])
+        if len(payload) < 126
+        else b"\xfe" + len(payload).to_bytes(2, "big")
+    )
     return b"\x81" + size + bytes(4) + payload
 
 

@@ -1,17 +1,12 @@
 """Who gets in, what for, and for how long; and the plain pages beside the stream."""
 
 import asyncio
-import datetime
-import ipaddress
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,6 +15,7 @@ from websockets.typing import Origin, Subprotocol
 
 from engine.codec import Malformed
 from engine.stream.access import Grant, Listen, Scope, check, shown_token, sign
+from engine.stream.certificates import make_certificate
 from engine.stream.hub import Hub
 from engine.stream.link import Target
 from engine.stream.wire import (
@@ -170,36 +166,8 @@ def test_only_names_of_ours_are_answered_to(host: str, known: bool) -> None:
     assert Listen(names=("board.example",)).answers_to(host) is known
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "engine")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return folder / "cert.pem", folder / "key.pem"
-
-
 async def test_the_stream_is_the_same_over_tls(tmp_path: Path) -> None:
-    certificate, key = _certificate(tmp_path)
+    certificate, key = make_certificate(tmp_path)
     async with _hub(Listen(certificate=certificate, key=key)).serving() as hub:
         trusted = Target(hub.tls_address, TOKEN, certificate)
         async with Watcher(lambda: trusted) as watcher:
