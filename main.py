@@ -61,9 +61,9 @@ COMMANDS = (
     ),
     Command(
         "bench",
-        "measure a start and an idle swarm, with their aims beside them",
+        "measure a start, an idle swarm or a decision of consensus, with their aims beside them",
         "chaos.commands.bench",
-        ("bench loop", "bench loop --repeat 5 --json bench.json"),
+        ("bench loop --repeat 5 --json bench.json", "bench consensus"),
     ),
     Command(
         "simulate",

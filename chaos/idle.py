@@ -12,6 +12,7 @@ from chaos import world
 from chaos.drill import READY_S
 from chaos.watch import Screen
 from chaos.world import World
+from engine.bench.figure import Figure
 from engine.policy import DRILL_RULES
 from engine.supervisor import read_states
 
@@ -19,19 +20,6 @@ START_AIM_S = 15.0
 CPU_AIM_PERCENT = 50.0
 MEMORY_AIM_MB = 600.0
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """One measured figure and what it should be."""
-
-    name: str
-    value: float
-    unit: str
-    aim: float
-    better: str
-    holds: bool
-    beside: dict[str, float]
-    """The spread and the number of runs, and what it is to be compared with."""
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ operator signed it relays, and what it shows it has verified by commit certifica
 
 import asyncio
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -30,9 +30,11 @@ from engine.policy import Rules
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.signing import Ed25519Verifier
+from engine.stream.access import Listen
 from engine.stream.hub import Hub, open_hub
+from engine.stream.metrics import Metric, of_process
 from engine.stream.state import ScreenState
-from engine.stream.wire import Command, Reply
+from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
@@ -40,13 +42,16 @@ from engine.topology import Manifest, read_endpoints, read_manifest
 from engine.trace import Trace
 from engine.vocabulary import (
     AgentId,
+    Approved,
     AuthorId,
     Entry,
     Frozen,
+    Refused,
     Signed,
     Submission,
     Thawed,
     TraceEvent,
+    UndoRequested,
     Vitals,
 )
 
@@ -54,6 +59,8 @@ MAIN = Path(__file__).resolve().parent.parent / "main.py"
 OPERATOR = AuthorId("operator")
 SHOW_EVERY_S = 0.1
 """Between two states for screens; the hub sends nothing when nothing changed."""
+MAX_TOLD = 8192
+"""Trace events that wait for the next state, a tenth of a second away."""
 MAX_RELAYS = 20
 """Commands of operators on their way into the log at once."""
 RELAY_TRIES = 20
@@ -72,6 +79,7 @@ class Engine:
         bus: NatsBus,
         supervisor: Supervisor,
         clock: Clock,
+        listen: Listen,
     ) -> None:
         """Open the engine's copy of the ledger and fold what it holds."""
         genesis, rules, manifest = constitution
@@ -91,6 +99,9 @@ class Engine:
         self._follower = LedgerFollower(bus, genesis, verifier, self._store, clock, self._taken)
         self._relays: set[asyncio.Task[None]] = set()
         self._shown = ScreenState()
+        self._listen = listen
+        self._told: list[Event] = []
+        """Trace events that the next state takes along."""
         self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
         self._dead_man = DeadMan()
 
@@ -101,7 +112,13 @@ class Engine:
         epoch = self._clock.unix_ms() // 1000
         try:
             async with (
-                open_hub(self._paths, epoch=epoch, on_command=self._command) as hub,
+                open_hub(
+                    self._paths,
+                    epoch=epoch,
+                    on_command=self._command,
+                    listen=self._listen,
+                    metrics=self._metrics,
+                ) as hub,
                 asyncio.TaskGroup() as tasks,
             ):
                 tasks.create_task(self._follower.run())
@@ -166,7 +183,9 @@ class Engine:
         except Malformed as error:
             log.warning("trace_malformed", subject=subject, why=str(error))
             return
-        self._trace.add([event for event in events if subject == f"trace.{event.receiver}"])
+        kept = self._trace.add([event for event in events if subject == f"trace.{event.receiver}"])
+        self._told += [Event(Lane.TRACE, trace=event) for event in kept]
+        del self._told[:-MAX_TOLD]
 
     async def _show(self, hub: Hub) -> None:
         while True:
@@ -177,8 +196,26 @@ class Engine:
                 bus_dropped=self._bus.dropped,
                 notices=self._handover.notices,
             )
+            hub.tell([*self._projection.news(), *self._told])
+            self._told.clear()
             hub.publish(self._shown)
             await asyncio.sleep(SHOW_EVERY_S)
+
+    def _metrics(self) -> Iterable[Metric]:
+        yield from of_process()
+        swarm = self._shown.swarm
+        if swarm is not None:
+            yield Metric("ready", swarm.ready, "Whether a quorum of agents is well.")
+            yield Metric("view", swarm.view, "View that f+1 agents are in.")
+            yield Metric("executed", swarm.executed, "Sequence number of the newest batch.")
+            yield Metric("frozen", swarm.frozen, "Whether all automation is stopped.")
+            yield Metric("bus_dropped_total", swarm.bus_dropped, "Lost on the bus.", "counter")
+            yield Metric(
+                "trace_dropped_total", swarm.trace_dropped, "Lost of the trace.", "counter"
+            )
+        yield Metric(
+            "incidents_open", len(list(self._council.open_incidents)), "Incidents that are open."
+        )
 
     # --- telling people ---------------------------------------------------------------------------
 
@@ -206,6 +243,8 @@ class Engine:
             return Reply(command.id, accepted=False, reason=str(error))
         if submission.author not in self._council.genesis.operators:
             return Reply(command.id, accepted=False, reason="not signed by an operator")
+        if not _saw_what_it_names(command, submission):
+            return Reply(command.id, accepted=False, reason="it names another plan than was shown")
         if any(isinstance(operation, Frozen | Thawed) for operation in submission.operations):
             try:
                 answer = await knock(self._paths.freeze_socket, command.payload)
@@ -229,6 +268,16 @@ class Engine:
         log.error("command_not_ordered", author=submission.author, counter=submission.counter)
 
 
+def _saw_what_it_names(command: Command, submission: Submission) -> bool:
+    """Whether a command about a plan says that exactly this plan was before the operator's eyes."""
+    plans = {
+        operation.plan.hex()
+        for operation in submission.operations
+        if isinstance(operation, Approved | Refused | UndoRequested)
+    }
+    return not plans or plans == {command.seen}
+
+
 def _why_not_well(*, blind: bool) -> str:
     return "telemetry is stale" if blind else "fewer agents than a quorum are well"
 
@@ -248,7 +297,12 @@ def swarm_children(
     return children
 
 
-async def run_engine(paths: RunPaths, size: int, elsewhere: Collection[AgentId] = ()) -> None:
+async def run_engine(
+    paths: RunPaths,
+    size: int,
+    elsewhere: Collection[AgentId] = (),
+    listen: Listen | None = None,
+) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
 
     Agents ``elsewhere`` belong to the swarm, and somebody else keeps their processes running.
@@ -275,7 +329,7 @@ async def run_engine(paths: RunPaths, size: int, elsewhere: Collection[AgentId] 
         constitution = await founding.constitution(paths)
         bus = await NatsBus.connect(paths.bus_credential("engine"))
         try:
-            await Engine(paths, constitution, bus, supervisor, clock).run()
+            await Engine(paths, constitution, bus, supervisor, clock, listen or Listen()).run()
         finally:
             await bus.close()
     finally:

@@ -58,8 +58,11 @@ class Trace:
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.executescript(_SCHEMA)
 
-    def add(self, events: Sequence[TraceEvent]) -> None:
-        """Keep ``events``, newest last; what cannot be kept is counted as dropped."""
+    def add(self, events: Sequence[TraceEvent]) -> list[TraceEvent]:
+        """Keep ``events``, newest last, and return them as they were kept.
+
+        What cannot be kept on disk is counted as dropped.
+        """
         bounded = [_bounded(event) for event in events]
         self.recent.extend(bounded)
         try:
@@ -69,6 +72,7 @@ class Trace:
         except sqlite3.DatabaseError:
             self._lose(len(bounded))
             self._begin_anew()
+        return bounded
 
     def _lose(self, count: int) -> None:
         self.dropped += count

@@ -1,4 +1,4 @@
-"""``main.py bench loop``: what a start and an idle swarm cost, with their aims beside them."""
+"""``main.py bench``: what a start, an idle swarm and a decision cost, with their aims beside them."""
 
 import argparse
 import asyncio
@@ -9,23 +9,37 @@ import msgspec
 from chaos.commands.drill import interruptible, machine
 from chaos.idle import figures, sample
 from chaos.world import BrokenWorld
+from engine.bench import consensus
+from engine.bench.figure import Figure, table
 from engine.cli import CommandError
+from engine.stream import bench as stream
 
 __all__ = ["add_arguments", "run"]
 
-SUBJECTS = ("loop",)
+SUBJECTS = ("loop", "consensus")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("subject", choices=SUBJECTS, help="what to measure")
-    parser.add_argument("--repeat", type=int, default=3, help="starts (default 3)")
+    parser.add_argument("--repeat", type=int, default=3, help="starts or rounds (default 3)")
     parser.add_argument("--idle", type=float, default=30.0, help="seconds of idling (default 30)")
+    parser.add_argument(
+        "--clients", type=int, default=1000, help="screens, of `bench stream` (default 1000)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure; 0 if every aim is met, 1 if one is missed."""
+    if args.subject == "consensus":
+        found = consensus.measure()
+        print("Processor time; three interleaved rounds, medians. In process: no disk, no network.")
+        print("Over NATS: five replicas in one process, every vote log synced with fdatasync.\n")
+        print(table(found))
+        return _written(args, found)
+    if args.subject == "stream":
+        return _stream(args)
     try:
         return asyncio.run(interruptible(_bench(args)))
     except BrokenWorld as error:
@@ -47,6 +61,29 @@ async def _bench(args: argparse.Namespace) -> int:
         spread = f"{row.beside['least']:g} to {row.beside['most']:g}, n = {args.repeat}"
         verdict = "✓ yes" if row.holds else "✖ no"
         print(f"| {row.name} | {row.value:g} {row.unit} | {spread} | ≤ {row.aim:g} | {verdict} |")
+    return _written(args, found)
+
+
+def _written(args: argparse.Namespace, found: list[Figure]) -> int:
+    if args.json is not None:
+        report = {"machine": machine(), "figures": found}
+        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
+    return 0 if all(row.holds for row in found) else 1
+
+
+def _stream(args: argparse.Namespace) -> int:
+    try:
+        found = stream.bench(args.repeat, args.clients, lambda line: print(line, flush=True))
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    print("\n| figure | value | aim | holds | beside |\n| --- | --- | --- | --- | --- |")
+    for row in found:
+        bound = "≤" if row.better == "lower" else "≥"
+        beside = ", ".join(f"{name} {value:g}" for name, value in row.beside.items())
+        verdict = "✓ yes" if row.holds else "✖ no"
+        print(
+            f"| {row.name} | {row.value:g} {row.unit} | {bound} {row.aim:g} | {verdict} | {beside} |"
+        )
     if args.json is not None:
         report = {"machine": machine(), "figures": found}
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))

@@ -197,7 +197,7 @@ def _command(played: Played, only: frozenset[int] | None = None) -> str:
 
 def _tell_failure(played: Played) -> None:
     print(f"seed {played.seed}, n = {played.n}: {played.violation}")
-    print(f"  repeat: {_command(played)}")
+    print(f"  repeat: {_command(played)}", flush=True)
 
 
 def _shrink(played: Played) -> None:

@@ -267,7 +267,12 @@ class Ordering:
     def _advance(self, slot: Slot) -> None:
         s = self._state
         header = slot.header
-        if header is not None and "commit" not in slot.own and header.digest in s.log.batches:
+        if (
+            header is not None
+            and len(slot.prepares) >= s.committee.quorum - 1
+            and "commit" not in slot.own
+            and header.digest in s.log.batches
+        ):
             voters = voters_for(slot.prepares, header.digest)[: s.committee.quorum - 1]
             if len(voters) == s.committee.quorum - 1:
                 frames = tuple(slot.prepares[replica].frame for replica in voters)
@@ -280,9 +285,12 @@ class Ordering:
 
     def _commit(self, slot: Slot) -> None:
         s = self._state
+        quorum = s.committee.quorum
+        if len(slot.commits) < quorum:
+            return
         for digest in sorted({ballot.digest for ballot in slot.commits.values()}):
-            voters = voters_for(slot.commits, digest)[: s.committee.quorum]
-            if len(voters) == s.committee.quorum and digest in s.log.batches:
+            voters = voters_for(slot.commits, digest)[:quorum]
+            if len(voters) == quorum and digest in s.log.batches:
                 frames = tuple(slot.commits[replica].frame for replica in voters)
                 slot.entry = Entry(slot.number, s.view, s.log.batches[digest], frames)
                 self._execution.execute_ready()

@@ -13,6 +13,7 @@ from engine.projection.probe import ProbeHistory
 from engine.projection.story import Story
 from engine.projection.swarm import Heard, Process, agent_rows, swarm_row
 from engine.stream.state import LinkRow, ScreenState, ServiceRow, SwarmRow
+from engine.stream.wire import Event
 from engine.telemetry.window import Window
 from engine.vocabulary import AgentId, Entry, Vitals
 from engine.wording import signal_in_words
@@ -78,6 +79,12 @@ class Projection:
         """An agent has said how it is; who is no member is not listened to."""
         if vitals.agent in self._agents:
             self._heard[vitals.agent] = Heard(vitals, now_ms)
+
+    def news(self) -> list[Event]:
+        """Every timeline entry and batch since the last time, oldest first."""
+        news = list(self._story.news)
+        self._story.news.clear()
+        return news
 
     # --- what goes out --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from engine.consensus.certificate import chain_after
 from engine.council import Council, Happening, voting
 from engine.council.state import Incident
 from engine.stream.state import LedgerRow, TimelineEntry
+from engine.stream.wire import Event, Lane
 from engine.vocabulary import (
     Acted,
     Digest,
@@ -20,6 +21,8 @@ from engine.wording import describe
 
 MAX_ENTRIES = 200
 MAX_BATCHES = 50
+MAX_NEWS = 65_536
+"""As many as the stream keeps."""
 MAX_INCIDENTS = 8
 """Incidents whose timelines are kept."""
 MAX_OPERATIONS = 12
@@ -41,6 +44,8 @@ class Story:
         self._batches: deque[LedgerRow] = deque(maxlen=MAX_BATCHES)
         self.opened_ms: dict[IncidentKey, int] = {}
         self.closed_ms: dict[IncidentKey, int] = {}
+        self.news: deque[Event] = deque(maxlen=MAX_NEWS)
+        """Entries and batches in the order in which they came, until somebody takes them."""
         self.certificates: dict[IncidentKey, Digest] = {}
         """The newest complete certificate of each incident."""
 
@@ -48,15 +53,15 @@ class Story:
         """Take in the next entry and what the council made of it."""
         genesis = self._council.genesis
         self._chain = chain_after(self._chain, entry, genesis.cluster, genesis.epoch)
-        self._batches.append(
-            LedgerRow(
-                entry.sequence_number,
-                entry.view,
-                received_ms,
-                _operations(happenings),
-                self._chain.hex()[:12],
-            )
+        batch = LedgerRow(
+            entry.sequence_number,
+            entry.view,
+            received_ms,
+            _operations(happenings),
+            self._chain.hex()[:12],
         )
+        self._batches.append(batch)
+        self.news.append(Event(Lane.LEDGER, ledger=batch))
         for happening in happenings:
             self._tell(happening, received_ms)
 
@@ -82,6 +87,7 @@ class Story:
         everywhere = key is None and happening.kind in _EVERYWHERE
         for timeline in self._where(key, everywhere=everywhere):
             timeline.append(row)
+        self.news.append(Event(Lane.TIMELINE, key or "", timeline=row))
 
     def _where(self, key: IncidentKey | None, *, everywhere: bool) -> list[deque[TimelineEntry]]:
         if everywhere:

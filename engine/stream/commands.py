@@ -78,21 +78,27 @@ class Operator:
         command = self._next(now_ms)
         until_ms = shown.not_after_ms
         return self._signed(
-            command, Approved(command, shown.incident, shown.version, shown.plan_digest, until_ms)
+            command,
+            Approved(command, shown.incident, shown.version, shown.plan_digest, until_ms),
+            shown.plan,
         )
 
     def refuse(self, shown: Shown, now_ms: int) -> Command:
         """No to exactly the plan that was shown."""
         command = self._next(now_ms)
         return self._signed(
-            command, Refused(command, shown.incident, shown.version, shown.plan_digest)
+            command,
+            Refused(command, shown.incident, shown.version, shown.plan_digest),
+            shown.plan,
         )
 
     def undo(self, shown: Shown, now_ms: int) -> Command:
         """Fire the undo of the plan that was shown and carried out."""
         command = self._next(now_ms)
         return self._signed(
-            command, UndoRequested(command, shown.incident, shown.version, shown.plan_digest)
+            command,
+            UndoRequested(command, shown.incident, shown.version, shown.plan_digest),
+            shown.plan,
         )
 
     def take_over(self, shown: Shown, now_ms: int) -> Command:
@@ -126,12 +132,12 @@ class Operator:
         self._counter = max(self._counter + 1, now_ms)
         return CommandId(f"{self.name}-{self._counter}")
 
-    def _signed(self, command: CommandId, operation: Operation) -> Command:
+    def _signed(self, command: CommandId, operation: Operation, seen: str = "") -> Command:
         submission = encode(
             Submission(self._cluster, self._epoch, self.name, self._counter, (operation,))
         )
         signature = self._signer.sign(Domain.SUBMISSION, submission)
-        return Command(command, encode(Signed(submission, signature)))
+        return Command(command, encode(Signed(submission, signature)), key=command, seen=seen)
 
 
 def fingerprint(public_key: bytes) -> str:

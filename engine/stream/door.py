@@ -51,7 +51,7 @@ class Door:
         self._listen = listen
         self._counters = counters
         self._metrics = metrics
-        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS
+        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_DESCRIPTORS
         self._open: set[Connection] = set()
         self.published_s = time.monotonic()
         """When the engine last published something."""

@@ -8,6 +8,7 @@ costs the others nothing.
 import asyncio
 import asyncio.sslproto
 import os
+import resource
 import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -119,6 +120,9 @@ class Hub:
         """
         listen = self._listen
         listen.check()
+        # Many systems let a process open 1024 files unless it asks for what it may have.
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         loopback = await self._serve("127.0.0.1", 0 if listen.tls else (port or listen.port), None)
         servers = [loopback]
         self.address = "ws://127.0.0.1:{1}".format(*loopback.sockets[0].getsockname())

@@ -1,5 +1,6 @@
-"""The engine's own figures in the text format of Prometheus (pure)."""
+"""The engine's own figures in the text format of Prometheus."""
 
+import resource
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -27,3 +28,15 @@ def exposition(metrics: Iterable[Metric]) -> str:
             f"{name} {metric.value:g}" if metric.value < 1e6 else f"{name} {metric.value!r}"
         )
     return "\n".join([*lines, ""])
+
+
+def of_process() -> Iterable[Metric]:
+    """What this process has cost so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    yield Metric(
+        "cpu_seconds_total",
+        used.ru_utime + used.ru_stime,
+        "Processor time of the engine.",
+        "counter",
+    )
+    yield Metric("peak_memory_bytes", used.ru_maxrss * 1024, "Most memory held at once.")

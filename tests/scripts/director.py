@@ -285,7 +285,12 @@ class Director:
             self.wording.learn(getattr(message, "digest", b""), packet.batch)
         self.wire += [Posted(source, target, frame) for target in targets if target != source]
         words = self.wording.packet(packet)
-        if not words.startswith("status"):
+        signer = source
+        if isinstance(packet, Vote):
+            signer = self.speaker.committee.read(packet.frame).replica
+        if signer != source:
+            done.append(f"passes on {words} of {signer}{whom}")
+        elif not words.startswith("status"):
             done.append(f"says {words}{whom}")
 
 

@@ -217,8 +217,8 @@ MUTANTS = (
     Mutant(
         "commits of less than a quorum",
         Ordering._commit,
-        "[: s.committee.quorum]\n        if len(voters) == s.committee.quorum and",
-        "\n        if len(voters) >= s.committee.quorum - 1 and",
+        "quorum = s.committee.quorum",
+        "quorum = s.committee.quorum - 1",
         partial(storms),
     ),
     Mutant(

@@ -1,7 +1,7 @@
 """What must hold at every execution and at every message sent, whatever the faults."""
 
 from engine.codec import Malformed, decode
-from engine.consensus.certificate import chain_after, check_entry
+from engine.consensus.certificate import chain_after
 from engine.consensus.committee import Committee, Refused
 from engine.consensus.evidence import Evidence, content_of, subject_of, verify_evidence
 from engine.consensus.log import MOST_ACCEPTED
@@ -56,7 +56,6 @@ class Checker:
             self.law.extend(entry)
         elif known != entry.batch:
             raise Violation(f"agreement: {agent} has another batch at {entry.sequence_number}")
-        check_entry(entry, self._committee)
         objection = self._notary.objection_to_entry(entry)
         if objection:
             raise Violation(f"{agent} executed {entry.sequence_number} unproved: {objection}")

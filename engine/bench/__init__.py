@@ -1,0 +1,1 @@
+"""What consensus costs on this machine, with its physical limit measured in the same run."""

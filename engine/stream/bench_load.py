@@ -1,0 +1,243 @@
+"""The clients of ``main.py bench stream``: one process, raw sockets, as little work as can be.
+
+``bench_load.py JSON`` with the fields of ``Load``; prints the fields of ``Measured`` as JSON.
+"""
+
+import resource
+import select
+import socket
+import ssl
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from engine.stream.bench_server import TOKEN
+from engine.stream.binary import GAP, HEADER, Kind
+from engine.stream.wire import BINARY, Ack, Start, encode_message
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What to do."""
+
+    port: int
+    pid: int
+    """The server's, whose processor time and memory are read."""
+    clients: int
+    hz: int
+    warm_s: float
+    measure_s: float
+    stalled: int = 0
+    """Of the clients, how many read nothing until the others have been measured."""
+    starts: bool = False
+    """Whether the server speaks our protocol and waits for ``start``."""
+    acks: bool = False
+    """Whether clients acknowledge once a second, as the protocol asks."""
+    tls: bool = False
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What came of it."""
+
+    messages: int
+    hz: float
+    """Messages a second that a reading client got."""
+    cpu_us: float
+    """Processor time of the server for each message delivered."""
+    p50_ms: float
+    p99_ms: float
+    kb_a_client: float
+    """Memory of the server for each client, once all were connected and served."""
+    rss_mb: float
+    grown_mb: float
+    """By how much the server grew while it was measured."""
+    lost: int
+    """Connections that broke."""
+    in_sync_ms: float = 0.0
+    """Of the stalled clients, the longest from reading again to the snapshot."""
+    synced: int = 0
+    """Stalled clients that got one."""
+
+
+class Client:
+    """One socket, and what is left of the frame that it is in."""
+
+    __slots__ = ("gap_ns", "raw", "tail")
+
+    def __init__(self, raw: socket.socket) -> None:
+        self.raw = raw
+        self.tail = b""
+        self.gap_ns = 0
+
+    def take(self, data: bytes, ages: list[int], now_ns: int) -> int:
+        """How many binary messages ended in ``data``."""
+        if self.tail:
+            data = self.tail + data
+        place, count = 0, 0
+        while len(data) - place >= 14:
+            size, start = data[place + 1], place + 2
+            if size == 126:
+                size, start = int.from_bytes(data[start : start + 2], "big"), start + 2
+            elif size == 127:
+                size, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+            if start + size > len(data):
+                break
+            if data[place] == 0x82 and size >= HEADER.size:
+                count += 1
+                kind, _, flags, *_, t_ns = HEADER.unpack_from(data, start)
+                ages.append(now_ns - t_ns)
+                if kind == Kind.SNAPSHOT and flags & GAP:
+                    self.gap_ns = now_ns
+            place = start + size
+        self.tail = data[place:]
+        return count
+
+
+def _connected(load: Load, number: int, context: ssl.SSLContext | None) -> Client:
+    raw = socket.socket()
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if number < load.stalled:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", load.port))
+    if context is not None:
+        raw = context.wrap_socket(raw)
+    raw.sendall(
+        f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{load.port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Sec-WebSocket-Version: 13\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+        + (f"Sec-WebSocket-Protocol: {BINARY}\r\n".encode() if load.starts else b"")
+        + b"\r\n"
+    )
+    head = b""
+    while b"\r\n\r\n" not in head:
+        got = raw.recv(4096)
+        if not got:
+            raise SystemExit(f"the server closed client {number}: {head[:100]!r}")
+        head += got
+    client = Client(raw)
+    client.tail = head.partition(b"\r\n\r\n")[2]
+    if load.starts:
+        raw.sendall(_masked(encode_message(Start(hz=max(load.hz, 1) if load.hz != 2 else 5))))
+    raw.setblocking(False)
+    return client
+
+
+def _masked(payload: bytes) -> bytes:
+    """A text frame from a client, masked with zeroes."""
+    assert len(payload) < 1 << 16
+    size = (
+        bytes([0x80 | len(payload)])
+        if len(payload) < 126
+        else b"\xfe" + len(payload).to_bytes(2, "big")
+    )
+    return b"\x81" + size + bytes(4) + payload
+
+
+class Crowd:
+    """All clients, read as they have something."""
+
+    def __init__(self, load: Load) -> None:
+        context = None
+        if load.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.load = load
+        self.clients = [_connected(load, number, context) for number in range(load.clients)]
+        self.poll = select.epoll()
+        self.by_number = {client.raw.fileno(): client for client in self.clients}
+        self.lost = 0
+        for client in self.clients[load.stalled :]:
+            self.poll.register(client.raw.fileno(), select.EPOLLIN)
+
+    def read(self, seconds: float, ages: list[int]) -> int:
+        """Read for so long; how many messages came."""
+        count, end, ack = 0, time.monotonic() + seconds, time.monotonic() + 1
+        while (now := time.monotonic()) < end:
+            if self.load.acks and now > ack:
+                ack += 1
+                self._acknowledge()
+            for number, _ in self.poll.poll(0.01, 256):
+                count += self._read_one(self.by_number[number], ages)
+        return count
+
+    def _read_one(self, client: Client, ages: list[int]) -> int:
+        count = 0
+        while True:
+            try:
+                data = client.raw.recv(65536)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return count
+            except OSError:
+                data = b""
+            if not data:
+                self.lost += 1
+                self.poll.unregister(client.raw.fileno())
+                return count
+            count += client.take(data, ages, time.monotonic_ns())
+            if not self.load.tls:
+                return count
+
+    def _acknowledge(self) -> None:
+        ack = _masked(encode_message(Ack(1, 0, 0)))
+        for client in self.clients[self.load.stalled :]:
+            try:
+                client.raw.send(ack)
+            except OSError:
+                continue
+
+    def wake_stalled(self) -> tuple[int, float]:
+        """Let the stalled ones read: how many got their snapshot, and the longest it took, in ms."""
+        stalled = self.clients[: self.load.stalled]
+        began_ns = time.monotonic_ns()
+        for client in stalled:
+            self.poll.register(client.raw.fileno(), select.EPOLLIN)
+        for _ in range(20):
+            self.read(0.1, [])
+            if all(client.gap_ns for client in stalled):
+                break
+        synced = [client.gap_ns - began_ns for client in stalled if client.gap_ns]
+        return len(synced), max(synced, default=0) / 1e6
+
+
+def _cpu_s(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def _rss_kb(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
+
+
+def measure(load: Load) -> Measured:
+    """Connect, warm up, measure, and wake who was stalled."""
+    empty_kb = _rss_kb(load.pid)
+    crowd = Crowd(load)
+    crowd.read(load.warm_s, [])
+    full_kb, cpu_s, began = _rss_kb(load.pid), _cpu_s(load.pid), time.monotonic()
+    ages: list[int] = []
+    messages = crowd.read(load.measure_s, ages)
+    cpu_s, took_s = _cpu_s(load.pid) - cpu_s, time.monotonic() - began
+    grown_kb = _rss_kb(load.pid) - full_kb
+    synced, in_sync_ms = crowd.wake_stalled() if load.stalled else (0, 0.0)
+    ages.sort()
+    reading = load.clients - load.stalled
+    return Measured(
+        messages=messages,
+        hz=messages / took_s / reading,
+        cpu_us=cpu_s / max(messages, 1) * 1e6,
+        p50_ms=ages[len(ages) // 2] / 1e6 if ages else 0.0,
+        p99_ms=ages[int(len(ages) * 0.99)] / 1e6 if ages else 0.0,
+        kb_a_client=(full_kb - empty_kb) / load.clients,
+        rss_mb=_rss_kb(load.pid) / 1024,
+        grown_mb=grown_kb / 1024,
+        lost=crowd.lost,
+        in_sync_ms=in_sync_ms,
+        synced=synced,
+    )
+
+
+if __name__ == "__main__":
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    result = measure(msgspec.json.decode(sys.argv[1], type=Load))
+    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
