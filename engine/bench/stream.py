@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -211,7 +211,7 @@ def _run(
 
 
 @contextmanager
-def _server(kind: str, clients: int, hz: int) -> Iterator[tuple[int, int]]:
+def _server(kind: str, clients: int, hz: int) -> Generator[tuple[int, int]]:
     """A server of ``kind``: its process and port."""
     module = [sys.executable, "-m", "engine.bench.stream_server", kind]
     program = [kind] if kind.startswith("/") else module
