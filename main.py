@@ -61,9 +61,9 @@ COMMANDS = (
     ),
     Command(
         "bench",
-        "measure a start, an idle swarm or a decision of consensus, with their aims beside them",
+        "measure a start, an idle swarm, consensus or the stream, with their aims beside them",
         "chaos.commands.bench",
-        ("bench loop --repeat 5 --json bench.json", "bench consensus"),
+        ("bench loop --repeat 5 --json bench.json", "bench consensus", "bench stream"),
     ),
     Command(
         "simulate",

@@ -9,14 +9,13 @@ import msgspec
 from chaos.commands.drill import interruptible, machine
 from chaos.idle import figures, sample
 from chaos.world import BrokenWorld
-from engine.bench import consensus
+from engine.bench import consensus, stream
 from engine.bench.figure import Figure, table
 from engine.cli import CommandError
-from engine.stream import bench as stream
 
 __all__ = ["add_arguments", "run"]
 
-SUBJECTS = ("loop", "consensus")
+SUBJECTS = ("loop", "consensus", "stream")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +38,12 @@ def run(args: argparse.Namespace) -> int:
         print(table(found))
         return _written(args, found)
     if args.subject == "stream":
-        return _stream(args)
+        try:
+            found = stream.bench(args.repeat, args.clients, lambda line: print(line, flush=True))
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        print(f"\n{table(found)}")
+        return _written(args, found)
     try:
         return asyncio.run(interruptible(_bench(args)))
     except BrokenWorld as error:
@@ -65,25 +69,6 @@ async def _bench(args: argparse.Namespace) -> int:
 
 
 def _written(args: argparse.Namespace, found: list[Figure]) -> int:
-    if args.json is not None:
-        report = {"machine": machine(), "figures": found}
-        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
-    return 0 if all(row.holds for row in found) else 1
-
-
-def _stream(args: argparse.Namespace) -> int:
-    try:
-        found = stream.bench(args.repeat, args.clients, lambda line: print(line, flush=True))
-    except ValueError as error:
-        raise CommandError(str(error)) from None
-    print("\n| figure | value | aim | holds | beside |\n| --- | --- | --- | --- | --- |")
-    for row in found:
-        bound = "≤" if row.better == "lower" else "≥"
-        beside = ", ".join(f"{name} {value:g}" for name, value in row.beside.items())
-        verdict = "✓ yes" if row.holds else "✖ no"
-        print(
-            f"| {row.name} | {row.value:g} {row.unit} | {bound} {row.aim:g} | {verdict} | {beside} |"
-        )
     if args.json is not None:
         report = {"machine": machine(), "figures": found}
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))

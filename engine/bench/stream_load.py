@@ -1,6 +1,6 @@
 """The clients of ``main.py bench stream``: one process, raw sockets, as little work as can be.
 
-``bench_load.py JSON`` with the fields of ``Load``; prints the fields of ``Measured`` as JSON.
+``stream_load.py JSON`` with the fields of ``Load``; prints the fields of ``Measured`` as JSON.
 """
 
 import resource
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.stream.bench_server import TOKEN
+from engine.bench.stream_server import TOKEN
 from engine.stream.binary import GAP, HEADER, Kind
 from engine.stream.wire import BINARY, Ack, Start, encode_message
 

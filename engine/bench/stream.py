@@ -10,31 +10,19 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from engine.stream.bench_load import Load, Measured
-from engine.stream.bench_sizes import batched_and_json, fifth_of_fifty
+from engine.bench.figure import Figure
+from engine.bench.stream_load import Load, Measured
+from engine.bench.stream_sizes import batched_and_json, fifth_of_fifty
 from engine.stream.certificates import make_certificate
 
 SIZE = 4096
-LIMIT = Path(__file__).with_name("limit.c")
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """One figure beside its aim, in the form that all benches write."""
-
-    name: str
-    value: float
-    unit: str
-    aim: float
-    better: str
-    """``lower`` or ``higher``."""
-    holds: bool
-    beside: dict[str, float] = {}
+LIMIT = Path(__file__).with_name("stream_limit.c")
 
 
 def _figure(name: str, value: float, unit: str, aim: float, better: str, **beside: float) -> Figure:
@@ -48,7 +36,9 @@ def bench(rounds: int, clients: int, say: Callable[[str], None]) -> list[Figure]
     with tempfile.TemporaryDirectory(prefix="bench-stream-") as folder:
         scratch = Path(folder)
         limit = _compiled(scratch)
-        say(f"the limit: {'limit.c' if limit else 'os.write in a loop (there is no cc here)'}")
+        say(
+            f"the limit: {'stream_limit.c' if limit else 'os.write in a loop (there is no cc here)'}"
+        )
         make_certificate(scratch)
         return [
             *_fan_out(rounds, clients, limit, say),
@@ -208,7 +198,7 @@ def _run(
         )
         done = subprocess.run(
             [
-                *_on_core(1, [sys.executable, "-m", "engine.stream.bench_load"]),
+                *_on_core(1, [sys.executable, "-m", "engine.bench.stream_load"]),
                 msgspec.json.encode(load).decode(),
             ],
             capture_output=True,
@@ -221,9 +211,9 @@ def _run(
 
 
 @contextmanager
-def _server(kind: str, clients: int, hz: int) -> Iterator[tuple[int, int]]:
+def _server(kind: str, clients: int, hz: int) -> Generator[tuple[int, int]]:
     """A server of ``kind``: its process and port."""
-    module = [sys.executable, "-m", "engine.stream.bench_server", kind]
+    module = [sys.executable, "-m", "engine.bench.stream_server", kind]
     program = [kind] if kind.startswith("/") else module
     argv = _on_core(0, [*program, str(clients), str(hz), str(SIZE)])
     server = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

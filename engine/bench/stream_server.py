@@ -1,4 +1,4 @@
-"""The servers that ``main.py bench stream`` compares, each a process: ``bench_server.py KIND N HZ SIZE``.
+"""The servers that ``main.py bench stream`` compares, each a process: ``stream_server.py KIND N HZ SIZE``.
 
 Each prints its port, waits for N clients, and sends SIZE bytes to all of them HZ times a second. The
 bytes begin with the header of ``controlroom.v1.bin``, so that the load can tell how old they are.
