@@ -114,7 +114,8 @@ def recovered(window: Window, manifest: Manifest, since_ms: int, now_ms: int) ->
         outside = _is_outside(caller, manifest)
         if outside and (counts.requests < LEAST_REQUESTS or counts.span_ms < 2_500):
             return False
-        if series.habit.per_second * counts.span_ms / 1_000 > 6 and not counts.attempts:
+        usual = series.habit.per_second * counts.span_ms / 1_000
+        if series.carries_requests and usual > 6 and not counts.attempts:
             return False
         if not _is_settled(series, counts):
             return False
@@ -207,7 +208,13 @@ def _share_off(series: LinkSeries, kind: SignalKind, rule: _Rule, now_ms: int) -
 
 
 def _silence_permille(window: Window, link: Link, series: LinkSeries, now_ms: int) -> int:
-    """Probability that calls on ``link`` do not end any more although its caller still works."""
+    """Probability that calls on ``link`` do not end any more although its caller still works.
+
+    Only where requests are counted: connections are many while a store is down and none while a
+    pool is content, so their silence says that all is well.
+    """
+    if not series.carries_requests:
+        return 0
     counts = series.counts(now_ms - SILENCE_SPAN_MS, now_ms)
     usual = series.habit.per_second * counts.span_ms / 1_000
     if counts.span_ms < 3_500 or counts.attempts or series.habit.learnt_ms < 20_000:

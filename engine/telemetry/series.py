@@ -136,6 +136,11 @@ class LinkSeries:
         """When the oldest reading kept was taken."""
         return self._times[0] if self._times else None
 
+    @property
+    def carries_requests(self) -> bool:
+        """Whether requests are counted here; else only connections, which a pool keeps for ever."""
+        return bool(self._last_raw) and self._last_raw[0] > 0
+
     def add(self, seen: LinkSeen) -> bool:
         """Take one reading in; False when it is not newer than the last one."""
         if self._times and seen.at_ms <= self._times[-1]:

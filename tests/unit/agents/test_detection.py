@@ -203,3 +203,17 @@ def test_lateness_needs_more_than_the_two_worst_scrapes() -> None:
         stream.live(1, window)
 
     assert alarm(window, stream.now_ms) is None
+
+
+def test_recovers_after_an_outage_of_a_store_however_many_connections_it_was_asked_for() -> None:
+    stream, window = ShopStream(seed=5), Window(SHOP)
+    stream.live(60, window)
+    stream.kill("postgres")
+    stream.live(40, window)
+    stream.restart("postgres")
+    since_ms = stream.now_ms
+
+    stream.live(30, window)
+
+    assert recovered(window, SHOP, since_ms, stream.now_ms)
+    assert anomalies(window, SHOP, stream.now_ms) == ()
