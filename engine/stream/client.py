@@ -40,7 +40,10 @@ class Client:
         "messages",
         "pace",
         "pending",
+        "protocol",
+        "seen_s",
         "status",
+        "transport",
     )
 
     def __init__(self, connection: ServerConnection, grant: Grant, now_s: float) -> None:
@@ -55,9 +58,13 @@ class Client:
         self.status: Status | None = None
         """What it must be told with its next frame."""
         self.ack: Ack | None = None
-        transport = connection.transport
+        self.seen_s = now_s
+        """When its pace was looked at."""
+        # Bound once, like the rest: a tick asks a thousand clients.
+        self.protocol = connection.protocol
+        self.transport = transport = connection.transport
         self.pending = transport.get_write_buffer_size
-        """Bytes that wait in this process: bound once, for it is asked for every client at every tick."""
+        """Bytes that wait in this process."""
         raw: socket.socket = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         plain = transport.get_extra_info("ssl_object") is None
@@ -67,12 +74,11 @@ class Client:
     @property
     def drained(self) -> bool:
         """Whether a whole frame may be written now, behind nothing that waits."""
-        connection = self.connection
         return (
             not self.pending()
-            and connection.protocol.state is _OPEN
-            and connection.send_in_progress is None
-            and not connection.transport.is_closing()
+            and self.protocol.state is _OPEN
+            and self.connection.send_in_progress is None
+            and not self.transport.is_closing()
         )
 
     @property

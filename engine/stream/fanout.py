@@ -12,8 +12,10 @@ from engine.stream.pace import Verdict
 from engine.stream.publication import HEARTBEAT_S, NOWHERE, Publication
 from engine.stream.wire import CLASSES, Status
 
-SLICE_S = 0.004
-"""After so long the loop gets its turn: the engine that shares it is delayed by no more."""
+SLICE = 256
+"""After so many clients the loop gets its turn: the engine that shares it waits some 3 ms, no more."""
+LOOK_S = 0.5
+"""How often a client's pace is looked at while all goes well."""
 _CLOSING_MANY = 1013
 """Try again later (RFC 6455 registry)."""
 
@@ -120,27 +122,50 @@ class FanOut:
     async def _serve_class(self, hz: int, now: float) -> bool:
         """One tick of one class; whether somebody in it has still to catch up."""
         members = list(self._classes[hz])
-        began = slice_began = time.perf_counter()
-        busy_s = 0.0
+        began_s = time.thread_time()
         late = False
-        for number, client in enumerate(members):
-            late |= self._serve(client, now)
-            if not number & 31 and time.perf_counter() - slice_began > SLICE_S:
-                busy_s += time.perf_counter() - slice_began
+        for start in range(0, len(members), SLICE):
+            if start:
                 await asyncio.sleep(0)
-                slice_began = time.perf_counter()
-        busy_s += time.perf_counter() - slice_began
+            for client in members[start : start + SLICE]:
+                if not self._write_shared(client, now):
+                    late |= self._serve(client, now)
+        # Processor time: that others keep the machine busy is no reason to serve ours less often.
+        busy_s = time.thread_time() - began_s
         self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
         period = 1 / hz
-        pause = max(period, 2 * (time.perf_counter() - began))
+        pause = max(period, 2 * busy_s)
         self._counters.coalesced += int(pause / period) - 1
         # From when it was due, not from now: the rate shall be what was asked for.
         self._due_s[hz] = max(self._due_s[hz] + pause, now + pause / 2)
         return late
 
+    def _write_shared(self, client: Client, now: float) -> bool:
+        """The way that nearly every client goes at every tick: its frame is ready, and leaves whole.
+
+        A thousand of these are a tick, so it asks only what it must; whatever else has to be
+        seen to, and each client twice a second, takes the long way.
+        """
+        cursor = client.cursor
+        found = self._publication.ready.get((client.form, client.lanes, cursor.seq, cursor.eseq))
+        if (
+            found is None
+            or cursor.skipped
+            or client.descriptor < 0
+            or client.status is not None
+            or now - client.seen_s > LOOK_S
+            or not client.drained
+        ):
+            return False
+        frame, cursor.seq, cursor.eseq = found
+        client.write(frame)
+        self._counters.sent += 1
+        return True
+
     def _serve(self, client: Client, now: float) -> bool:
         """Bring one client up to date if it is ready for that; whether it stays behind."""
         publication, cursor = self._publication, client.cursor
+        client.seen_s = now
         if client.drained:
             verdict = client.pace.drained(now)
             if verdict is not Verdict.KEEP:

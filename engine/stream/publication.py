@@ -76,7 +76,8 @@ class Publication:
         self._t_ns = 0
         self._next: ScreenState | None = None
         self._committed_s = float("-inf")
-        self._bundles: dict[tuple[str, Sequence[Lane], int, int], tuple[bytes, int]] = {}
+        self.ready: dict[tuple[str, Sequence[Lane], int, int], tuple[bytes, int, int]] = {}
+        """By form, lanes and cursor: the frames that are made, and the numbers they lead to."""
         self._payloads: dict[str, bytes] = {}
         self.encoded = 0
         """Bundles that were made; all others were found ready."""
@@ -88,7 +89,7 @@ class Publication:
     def happened(self, events: Iterable[Event]) -> None:
         """Append events to the lanes."""
         self.events.extend(events)
-        self._bundles.clear()
+        self.ready.clear()
 
     @property
     def waiting(self) -> bool:
@@ -107,7 +108,7 @@ class Publication:
         self._next = None
         self._ring[self.current.seq] = self.current
         self._ring.pop(self.current.seq - RING, None)
-        self._bundles.clear()
+        self.ready.clear()
         self._payloads.clear()
         return True
 
@@ -127,14 +128,14 @@ class Publication:
     def bundle(self, form: str, lanes: Sequence[Lane], cursor: Cursor) -> bytes:
         """The frames that bring ``cursor`` forward, in one piece; moves it."""
         key = (form, lanes, cursor.seq, cursor.eseq)
-        found = None if cursor.skipped else self._bundles.get(key)
+        found = None if cursor.skipped else self.ready.get(key)
         if found is None:
             events, eseq = self._event_frames(form, lanes, cursor.eseq)
-            found = events + self._state_frame(form, cursor), eseq
+            found = events + self._state_frame(form, cursor), self.current.seq, eseq
             self.encoded += 1
             if not cursor.skipped:
-                self._bundles[key] = found
-        cursor.seq, cursor.eseq, cursor.skipped = self.current.seq, found[1], 0
+                self.ready[key] = found
+        cursor.seq, cursor.eseq, cursor.skipped = found[1], found[2], 0
         return found[0]
 
     def _state_frame(self, form: str, cursor: Cursor) -> bytes:
