@@ -40,10 +40,9 @@ class Client:
         "messages",
         "pace",
         "pending",
-        "protocol",
-        "seen_s",
+        "quiet",
+        "skipped",
         "status",
-        "transport",
     )
 
     def __init__(self, connection: ServerConnection, grant: Grant, now_s: float) -> None:
@@ -58,11 +57,14 @@ class Client:
         self.status: Status | None = None
         """What it must be told with its next frame."""
         self.ack: Ack | None = None
-        self.seen_s = now_s
-        """When its pace was looked at."""
-        # Bound once, like the rest: a tick asks a thousand clients.
-        self.protocol = connection.protocol
-        self.transport = transport = connection.transport
+        self.skipped = 0
+        """States that it was too slow for since the last one it got."""
+        self.quiet = False
+        """Whether nothing was written to it, and nothing befell it, since it was found ``drained``.
+
+        Its connection says when that ends; while it holds, a frame may go straight to the socket.
+        """
+        transport = connection.transport
         self.pending = transport.get_write_buffer_size
         """Bytes that wait in this process."""
         raw: socket.socket = transport.get_extra_info("socket")
@@ -74,11 +76,12 @@ class Client:
     @property
     def drained(self) -> bool:
         """Whether a whole frame may be written now, behind nothing that waits."""
+        connection = self.connection
         return (
             not self.pending()
-            and self.protocol.state is _OPEN
-            and self.connection.send_in_progress is None
-            and not self.transport.is_closing()
+            and connection.protocol.state is _OPEN
+            and connection.send_in_progress is None
+            and not connection.transport.is_closing()
         )
 
     @property
@@ -93,6 +96,7 @@ class Client:
         Straight to the socket, past two layers; what the socket does not take, the transport
         keeps: one frame at most, as long as nobody writes to a client that is not drained.
         """
+        self.quiet = False
         if self.descriptor < 0:
             self.connection.transport.write(frame)
             return
@@ -103,5 +107,7 @@ class Client:
         except OSError:
             self.connection.transport.abort()
             return
-        if taken != len(frame):
+        if taken == len(frame):
+            self.quiet = True
+        else:
             self.connection.transport.write(frame[taken:])

@@ -4,7 +4,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.http11 import Request, Response
@@ -12,6 +12,9 @@ from websockets.http11 import Request, Response
 from engine.stream.access import Grant, Listen, Scope, check, shown_token
 from engine.stream.fanout import Counters
 from engine.stream.metrics import CONTENT_TYPE, Metric, exposition
+
+if TYPE_CHECKING:
+    from engine.stream.client import Client
 
 SPARE_DESCRIPTORS = 64
 """Left to the rest of the process when every other one is a screen."""
@@ -22,17 +25,30 @@ STALE_S = 5.0
 class Connection(ServerConnection):
     """A connection that counts from its first byte: nobody may fill the process's table."""
 
+    # Three more keys in its dictionary would cost 1.5 kB a client.
+    __slots__ = ("client", "door", "grant")
+
     door: "Door"
-    grant = Grant(Scope.VIEWER)
+    grant: Grant
     """What its token gives; set when it is admitted."""
+    client: "Client | None"
+    """Who is served through it, once somebody is."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it; one too many goes at once."""
         super().connection_made(transport)
         self.door.opened(self)
 
+    def send_data(self) -> None:
+        """Write what the protocol has to say (a reply, a pong, a close): it may have to wait."""
+        if self.client is not None:
+            self.client.quiet = False
+        super().send_data()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no more."""
+        """Count it no more; from now on its descriptor may be another's."""
+        if self.client is not None:
+            self.client.quiet = False
         self.door.closed(self)
         super().connection_lost(exc)
 
@@ -65,6 +81,8 @@ class Door:
         """A connection that this door counts."""
         made = Connection(protocol, server, **more)
         made.door = self
+        made.grant = Grant(Scope.VIEWER)
+        made.client = None
         return made
 
     def opened(self, connection: Connection) -> None:

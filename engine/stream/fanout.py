@@ -1,6 +1,7 @@
 """Serves all clients, class by class: each due frame is made once, and nobody waits for another."""
 
 import asyncio
+import os
 import time
 from collections import deque
 
@@ -48,6 +49,7 @@ class FanOut:
         self._counters = counters
         self._classes: dict[int, dict[Client, None]] = {hz: {} for hz in CLASSES}
         self._due_s: dict[int, float] = dict.fromkeys(CLASSES, 0.0)
+        self._looked_s: dict[int, float] = dict.fromkeys(CLASSES, 0.0)
         self._wake = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
         self._lags: deque[float] = deque(maxlen=512)
@@ -123,13 +125,16 @@ class FanOut:
         """One tick of one class; whether somebody in it has still to catch up."""
         members = list(self._classes[hz])
         began_s = time.thread_time()
+        look = now - self._looked_s[hz] > LOOK_S
+        if look:
+            self._looked_s[hz] = now
         late = False
         for start in range(0, len(members), SLICE):
             if start:
                 await asyncio.sleep(0)
-            for client in members[start : start + SLICE]:
-                if not self._write_shared(client, now):
-                    late |= self._serve(client, now)
+            part = members[start : start + SLICE]
+            for client in part if look else self._write_shared(part):
+                late |= self._serve(client, now)
         # Processor time: that others keep the machine busy is no reason to serve ours less often.
         busy_s = time.thread_time() - began_s
         self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
@@ -140,42 +145,49 @@ class FanOut:
         self._due_s[hz] = max(self._due_s[hz] + pause, now + pause / 2)
         return late
 
-    def _write_shared(self, client: Client, now: float) -> bool:
-        """The way that nearly every client goes at every tick: its frame is ready, and leaves whole.
+    def _write_shared(self, members: list[Client]) -> list[Client]:
+        """Write the frame that most of ``members`` wait for; who is left must be looked at.
 
-        A thousand of these are a tick, so it asks only what it must; whatever else has to be
-        seen to, and each client twice a second, takes the long way.
+        Nearly every client goes this way at every tick, so it asks as little as it may: that it
+        is quiet, and stands where the first one stands. All but the write is 0.3 us.
         """
-        cursor = client.cursor
-        found = self._publication.ready.get((client.form, client.lanes, cursor.seq, cursor.eseq))
-        if (
-            found is None
-            or cursor.skipped
-            or client.descriptor < 0
-            or client.status is not None
-            or now - client.seen_s > LOOK_S
-            or not client.drained
-        ):
-            return False
-        frame, cursor.seq, cursor.eseq = found
-        client.write(frame)
-        self._counters.sent += 1
-        return True
+        first = next((client for client in members if client.quiet), None)
+        if first is None or self._publication.is_current(first.cursor, first.lanes):
+            return members
+        base, write = first.cursor, os.write
+        frame, after = self._publication.bundle(first.form, first.lanes, base)
+        size, left = len(frame), []
+        for client in members:
+            if client.quiet and client.cursor is base:
+                try:
+                    taken = write(client.descriptor, frame)
+                except OSError:
+                    # Full, or gone: nothing of it has left, and the long way finds out which.
+                    left.append(client)
+                    client.quiet = False
+                    continue
+                client.cursor = after
+                if taken != size:
+                    client.quiet = False
+                    client.connection.transport.write(frame[taken:])
+            else:
+                left.append(client)
+        self._counters.sent += len(members) - len(left)
+        return left
 
     def _serve(self, client: Client, now: float) -> bool:
         """Bring one client up to date if it is ready for that; whether it stays behind."""
-        publication, cursor = self._publication, client.cursor
-        client.seen_s = now
+        publication = self._publication
         if client.drained:
             verdict = client.pace.drained(now)
             if verdict is not Verdict.KEEP:
                 self._reclass(client, verdict)
             self._send(client)
-            return not publication.is_current(cursor, client.lanes)
+            return not publication.is_current(client.cursor, client.lanes)
         if client.gone:
             return False
-        if cursor.seq != publication.current.seq or cursor.skipped:
-            cursor.skipped += 1
+        if client.cursor.seq != publication.current.seq or client.skipped:
+            client.skipped += 1
             self._counters.skipped += 1
         verdict = client.pace.stalled(now)
         if verdict is Verdict.EVICT:
@@ -185,12 +197,14 @@ class FanOut:
         return True
 
     def _send(self, client: Client) -> None:
-        cursor = client.cursor
-        if self._publication.is_current(cursor, client.lanes) and not cursor.skipped:
+        if self._publication.is_current(client.cursor, client.lanes) and not client.skipped:
             return
-        if cursor.skipped or cursor.seq == NOWHERE:
+        if client.skipped or client.cursor.seq == NOWHERE:
             self._counters.snapshots += 1
-        frame = self._publication.bundle(client.form, client.lanes, cursor)
+        frame, client.cursor = self._publication.bundle(
+            client.form, client.lanes, client.cursor, client.skipped
+        )
+        client.skipped = 0
         if client.status is not None:
             epoch = self._publication.current.epoch
             frame = status_frame(client.form, epoch, client.status, time.monotonic_ns()) + frame
@@ -203,6 +217,7 @@ class FanOut:
         self._classes[client.pace.hz][client] = None
         demoted = verdict is Verdict.DEMOTED
         self._counters.demoted += demoted
+        client.quiet = False
         client.status = Status(client.pace.hz, "too slow" if demoted else "it keeps up again")
 
     def _evict(self, client: Client) -> None:

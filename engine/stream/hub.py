@@ -29,7 +29,7 @@ from engine.stream.fanout import Counters, FanOut
 from engine.stream.frames import reply_message
 from engine.stream.metrics import Metric
 from engine.stream.pace import Pace
-from engine.stream.publication import EVENTS_RING, RING, Publication
+from engine.stream.publication import EVENTS_RING, NOWHERE, RING, Cursor, Publication
 from engine.stream.replies import Replies
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token
@@ -182,6 +182,7 @@ class Hub:
         assert isinstance(connection, Connection)
         grant = connection.grant
         client = Client(connection, grant, asyncio.get_running_loop().time())
+        connection.client = client
         try:
             await self._greet(client)
             async with asyncio.timeout(_seconds_left(grant)):
@@ -229,7 +230,7 @@ class Hub:
                 case Ack() as ack:
                     client.ack, client.pace.acked = ack, now
                 case Resync():
-                    client.cursor.seq = -1
+                    client.cursor, client.quiet = Cursor(NOWHERE, client.cursor.eseq), False
                     self._fan_out.wake()
                 case Command() as command:
                     await self._obey(client, command, now)

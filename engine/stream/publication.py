@@ -57,13 +57,11 @@ class EventRing:
         return list(islice(self._events, skip, skip + limit))
 
 
-class Cursor(msgspec.Struct):
-    """What one client stands on."""
+class Cursor(msgspec.Struct, frozen=True):
+    """What a client stands on; all that took the same frames share one."""
 
     seq: int = NOWHERE
     eseq: int = 0
-    skipped: int = 0
-    """States that it was too slow for since then."""
 
 
 class Publication:
@@ -76,8 +74,7 @@ class Publication:
         self._t_ns = 0
         self._next: ScreenState | None = None
         self._committed_s = float("-inf")
-        self.ready: dict[tuple[str, Sequence[Lane], int, int], tuple[bytes, int, int]] = {}
-        """By form, lanes and cursor: the frames that are made, and the numbers they lead to."""
+        self._ready: dict[tuple[str, Sequence[Lane], Cursor], tuple[bytes, Cursor]] = {}
         self._payloads: dict[str, bytes] = {}
         self.encoded = 0
         """Bundles that were made; all others were found ready."""
@@ -89,7 +86,7 @@ class Publication:
     def happened(self, events: Iterable[Event]) -> None:
         """Append events to the lanes."""
         self.events.extend(events)
-        self.ready.clear()
+        self._ready.clear()
 
     @property
     def waiting(self) -> bool:
@@ -108,7 +105,7 @@ class Publication:
         self._next = None
         self._ring[self.current.seq] = self.current
         self._ring.pop(self.current.seq - RING, None)
-        self.ready.clear()
+        self._ready.clear()
         self._payloads.clear()
         return True
 
@@ -125,30 +122,39 @@ class Publication:
         """Whether there is nothing to send to this client."""
         return cursor.seq == self.current.seq and (not lanes or cursor.eseq == self.events.last)
 
-    def bundle(self, form: str, lanes: Sequence[Lane], cursor: Cursor) -> bytes:
-        """The frames that bring ``cursor`` forward, in one piece; moves it."""
-        key = (form, lanes, cursor.seq, cursor.eseq)
-        found = None if cursor.skipped else self.ready.get(key)
+    def bundle(
+        self, form: str, lanes: Sequence[Lane], cursor: Cursor, skipped: int = 0
+    ) -> tuple[bytes, Cursor]:
+        """The frames that bring ``cursor`` forward, in one piece, and where they lead.
+
+        Args:
+            form: of the protocol.
+            lanes: those that the client wants.
+            cursor: what it stands on.
+            skipped: how many states it was too slow for: not a delta but a snapshot then.
+        """
+        key = (form, lanes, cursor)
+        found = None if skipped else self._ready.get(key)
         if found is None:
             events, eseq = self._event_frames(form, lanes, cursor.eseq)
-            found = events + self._state_frame(form, cursor), self.current.seq, eseq
+            frames = events + self._state_frame(form, cursor, skipped)
+            found = frames, Cursor(self.current.seq, eseq)
             self.encoded += 1
-            if not cursor.skipped:
-                self.ready[key] = found
-        cursor.seq, cursor.eseq, cursor.skipped = found[1], found[2], 0
-        return found[0]
+            if not skipped:
+                self._ready[key] = found
+        return found
 
-    def _state_frame(self, form: str, cursor: Cursor) -> bytes:
+    def _state_frame(self, form: str, cursor: Cursor, skipped: int) -> bytes:
         current = self.current
-        if cursor.seq == current.seq and not cursor.skipped:
+        if cursor.seq == current.seq and not skipped:
             return b""
-        old = None if cursor.skipped else self._ring.get(cursor.seq)
+        old = None if skipped else self._ring.get(cursor.seq)
         if old is not None:
             delta = delta_frame(form, old, current, self._t_ns)
             # One step is what everybody gets; only a merged one may be longer than all of it.
             if old.seq + 1 == current.seq or len(delta) < len(self._snapshot(form, 0)):
                 return delta
-        return self._snapshot(form, cursor.skipped)
+        return self._snapshot(form, skipped)
 
     def _snapshot(self, form: str, skipped: int) -> bytes:
         current = self.current
