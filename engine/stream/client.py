@@ -53,7 +53,7 @@ class Client:
         self.cursor = Cursor()
         self.pace = Pace(1, now_s)
         self.messages = TokenBucket(MESSAGES_A_SECOND, MESSAGES_AT_ONCE, now_s)
-        self.commands = TokenBucket(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s)
+        self.commands: TokenBucket | None = None
         self.status: Status | None = None
         """What it must be told with its next frame."""
         self.ack: Ack | None = None
@@ -72,6 +72,12 @@ class Client:
         plain = transport.get_extra_info("ssl_object") is None
         # Past TLS or an extension, raw bytes would be plaintext inside ciphertext: the end of it.
         self.descriptor = raw.fileno() if plain and not connection.protocol.extensions else -1
+
+    def may_command(self, now_s: float) -> bool:
+        """Whether one more command may pass; most clients never send any."""
+        if self.commands is None:
+            self.commands = TokenBucket(COMMANDS_A_SECOND, COMMANDS_AT_ONCE, now_s)
+        return self.commands.take(now_s)
 
     @property
     def drained(self) -> bool:

@@ -185,7 +185,10 @@ class Hub:
         connection.client = client
         try:
             await self._greet(client)
-            async with asyncio.timeout(_seconds_left(grant)):
+            if grant.expires_ms:
+                async with asyncio.timeout(_seconds_left(grant)):
+                    await self._listen_to(client)
+            else:
                 await self._listen_to(client)
         except TimeoutError:
             await connection.close(4401, "the token has expired")
@@ -221,7 +224,8 @@ class Hub:
 
     async def _listen_to(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
-        async for data in client.connection:
+        while True:
+            data = await client.connection.recv()
             now = loop.time()
             if not client.messages.take(now):
                 self.counters.flooded += 1
@@ -241,7 +245,7 @@ class Hub:
         self.counters.commands += 1
         if client.grant.scope < Scope.OPERATOR:
             reply = Reply(command.id, False, "this token is for looking only")
-        elif not client.commands.take(now):
+        elif not client.may_command(now):
             self.counters.flooded += 1
             reply = Reply(command.id, False, "too many commands; wait a second")
         else:
@@ -286,8 +290,8 @@ def _select_subprotocol(
     raise NegotiationError(f"this engine speaks {BINARY} and {JSON}")
 
 
-def _seconds_left(grant: Grant) -> float | None:
-    return max(0.0, grant.expires_ms / 1000 - time.time()) if grant.expires_ms else None
+def _seconds_left(grant: Grant) -> float:
+    return max(0.0, grant.expires_ms / 1000 - time.time())
 
 
 def _tls(listen: Listen) -> ssl.SSLContext:
