@@ -358,7 +358,7 @@ def test_a_shop_whose_proxies_are_gone_says_so_and_ends() -> None:
 
 @pytest.mark.parametrize(
     ("manifest", "said"),
-    [(b"name = ", "fleet.toml: Invalid value"), (None, "cannot read the manifest")],
+    [(b"name = ", "fleet.toml: no TOML: Invalid value"), (None, "cannot read the manifest")],
 )
 def test_a_shop_that_cannot_start_says_why_in_one_line(manifest: bytes | None, said: str) -> None:
     with tempfile.TemporaryDirectory(prefix="shop-") as folder:
