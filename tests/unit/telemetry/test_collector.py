@@ -157,7 +157,7 @@ async def test_runs_round_after_round_until_cancelled(tmp_path: Path) -> None:
     async with served(shop) as base:
         window = Window(SHOP)
         at = endpoints(base, tmp_path / "payments.log")
-        collector = Collector(at, SHOP, window, SystemClock(), phase_ms=30, period_ms=60)
+        collector = Collector(at, SHOP, window, SystemClock(), phase_ms=30, period_ms=400)
         running = asyncio.create_task(collector.run())
         async with asyncio.timeout(DEADLINE_S):
             await shop.fourth_round.wait()
