@@ -7,6 +7,7 @@ CHECKED := engine controlroom chaos infra tests main.py
 # Exact, so that two people who regenerate the pins on the same day get the same files.
 UV_VERSION := 0.13.9
 PIN_EXTRAS := dev window aws deploy
+EVERYTHING := $(addprefix $(VENV)/.,$(PIN_EXTRAS))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 
 .DEFAULT_GOAL := run
@@ -18,7 +19,7 @@ run: $(VENV)/.base
 	@exec $(BIN)/python main.py up --drill demo
 
 # Tests marked `fleet` start real processes and measure them: they run one at a time, after the others.
-test: $(VENV)/.dev
+test: $(EVERYTHING)
 	@mkdir -p build
 	@echo "== tests without processes"
 	@$(BIN)/python -m pytest -m "not fleet" -n 2 --junitxml=build/tests.xml
@@ -28,7 +29,7 @@ test: $(VENV)/.dev
 bench: $(VENV)/.base
 	$(BIN)/python main.py bench loop
 
-check: $(VENV)/.dev
+check: $(EVERYTHING)
 	@echo "== ruff format --check" && $(BIN)/ruff format --check $(CHECKED)
 	@echo "== ruff check" && $(BIN)/ruff check $(CHECKED)
 	@echo "== mypy --strict" && $(BIN)/mypy
@@ -41,7 +42,7 @@ fmt: $(VENV)/.dev
 	$(BIN)/ruff format $(CHECKED)
 
 # The environment with everything that `test` and `check` need, without running them.
-venv: $(VENV)/.dev
+venv: $(EVERYTHING)
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 15) else \
@@ -55,7 +56,7 @@ $(VENV)/.base: requirements.txt $(VENV)/.made
 	@$(INSTALL) $<
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.base
+$(VENV)/.dev $(VENV)/.window $(VENV)/.aws $(VENV)/.deploy: $(VENV)/.%: requirements-%.txt $(VENV)/.base
 	@echo "installing $< (once)"
 	@$(INSTALL) $<
 	@touch $@
