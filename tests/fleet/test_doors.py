@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import create_server
@@ -40,7 +40,7 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _running(*command: str, ready: str) -> AsyncIterator[None]:
+async def _running(*command: str, ready: str) -> AsyncGenerator[None]:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
@@ -65,7 +65,7 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 @asynccontextmanager
-async def _prometheus(folder: Path, target: int, manager: int) -> AsyncIterator[str]:
+async def _prometheus(folder: Path, target: int, manager: int) -> AsyncGenerator[str]:
     """A server that scrapes ``target`` five times a second; yields its URL."""
     port = _free_port()
     rules = folder / "rules.yml"
@@ -102,7 +102,7 @@ scrape_configs:
 
 
 @asynccontextmanager
-async def _alertmanager(folder: Path, hook: str, token: Path) -> AsyncIterator[int]:
+async def _alertmanager(folder: Path, hook: str, token: Path) -> AsyncGenerator[int]:
     """An Alertmanager that tells ``hook`` of every alert at once; yields its port."""
     port = _free_port()
     config = folder / "alertmanager.yml"

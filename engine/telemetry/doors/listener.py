@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import ssl
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
@@ -203,7 +203,7 @@ class _Closed(asyncio.Protocol):
 @asynccontextmanager
 async def open_doors(
     intake: Intake, token: str, listen: Listen, clock: Clock
-) -> AsyncIterator[tuple[Doors, int]]:
+) -> AsyncGenerator[tuple[Doors, int]]:
     """Open the doors; yields them and the port that they listen on.
 
     Raises:

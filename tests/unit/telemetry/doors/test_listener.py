@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import io
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -59,7 +59,7 @@ class Open:
 
 
 @pytest_asyncio.fixture
-async def opened() -> AsyncIterator[Open]:
+async def opened() -> AsyncGenerator[Open]:
     intake = Intake(limit=100)
     async with open_doors(intake, TOKEN, Listen(), SystemClock()) as (doors, port):
         yield Open(intake, doors, port)
