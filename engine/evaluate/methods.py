@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question
 from engine.telemetry.history import History
-from engine.telemetry.points import Point
-from engine.telemetry.recording import Recording
+from engine.telemetry.recording import Recording, Told
 
 
 class Unwatched:
@@ -13,7 +12,7 @@ class Unwatched:
 
     scores: Sequence[float] = ()
 
-    def advance(self, now_s: float, points: Sequence[Point]) -> Sequence[Alarm | Forecast]:
+    def advance(self, now_s: float, points: Sequence[Told]) -> Sequence[Alarm | Forecast]:
         """Say nothing."""
         return ()
 

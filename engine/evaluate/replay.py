@@ -11,8 +11,8 @@ import msgspec
 
 from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question, Watch
 from engine.telemetry.history import History
-from engine.telemetry.points import Point, Sample
-from engine.telemetry.recording import Recording
+from engine.telemetry.recording import Recording, Told, known_at_s
+from engine.telemetry.records import Point
 
 BATCH_S = 5.0
 """Points of so many seconds come in together, as a scrape or an export brings them."""
@@ -48,12 +48,12 @@ def play(recording: Recording, method: Method, told_s: float | None = None) -> L
     return replay.line()
 
 
-def batches(points: Iterator[Point]) -> Iterator[tuple[float, list[Point]]]:
-    """The points by the time they came in: (newest time, points); times ascend strictly."""
-    batch: list[Point] = []
+def batches(points: Iterator[Told]) -> Iterator[tuple[float, list[Told]]]:
+    """The records by the time they came in: (newest time, points); times ascend strictly."""
+    batch: list[Told] = []
     place, newest_s = None, 0.0
     for point in points:
-        at_s = point.at_s
+        at_s = known_at_s(point)
         if place is not None and at_s // BATCH_S != place:
             yield newest_s, batch
             batch = []
@@ -78,7 +78,7 @@ class _Replay:
         self._points = self._samples = 0
         self._detect_ns = self._diagnose_ns = 0
 
-    def take(self, now_s: float, points: Sequence[Point]) -> None:
+    def take(self, now_s: float, points: Sequence[Told]) -> None:
         """Give one batch to the senses."""
         due_s = self._due_s()
         if due_s is not None and now_s > due_s:
@@ -89,7 +89,7 @@ class _Replay:
         self._heard(self._watch.advance(now_s, points))
         self._detect_ns += time.process_time_ns() - began_ns
         self._points += len(points)
-        self._samples += sum(type(point) is Sample for point in points)
+        self._samples += sum(type(point) is Point for point in points)
 
     def _heard(self, said: Sequence[Alarm | Forecast]) -> None:
         for word in said:

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import msgspec
 
+from engine.telemetry.context import Page
 from engine.telemetry.history import History
-from engine.telemetry.points import Page, Point
-from engine.telemetry.recording import Recording
+from engine.telemetry.recording import Recording, Told
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Forecast(msgspec.Struct, frozen=True):
 class Watch(Protocol):
     """Detection and prediction: told of every point as it comes to be known, and of no later one."""
 
-    def advance(self, now_s: float, points: Sequence[Point]) -> Sequence[Alarm | Forecast]:
+    def advance(self, now_s: float, points: Sequence[Told]) -> Sequence[Alarm | Forecast]:
         """Take in what became known up to ``now_s``; the incidents opened and warnings due now."""
         ...
 

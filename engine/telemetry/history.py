@@ -3,7 +3,8 @@
 from array import array
 from collections.abc import Sequence
 
-from engine.telemetry.points import Change, LogEvent, Point, Sample, Span
+from engine.telemetry.context import Change
+from engine.telemetry.records import LogRecord, Point, Span
 
 MAX_SAMPLES = 2_048
 """Kept of one series, newest last; twice as many stand in memory before the older half goes."""
@@ -47,18 +48,18 @@ class History:
         """How many metrics are kept, over all services."""
         return len(self.series)
 
-    def add(self, point: Point) -> None:
-        """Take one point in, or drop and count it."""
-        if isinstance(point, Sample):
-            self._add_sample(point)
-        elif isinstance(point, LogEvent | Span):
+    def add(self, record: Point | LogRecord | Span) -> None:
+        """Take one record in, or drop and count it."""
+        if isinstance(record, Point):
+            self._add_sample(record)
+        elif isinstance(record, LogRecord | Span):
             pass
 
-    def _add_sample(self, sample: Sample) -> None:
+    def _add_sample(self, sample: Point) -> None:
         series = self.series.get((sample.service, sample.metric))
         if series is None:
             if len(self.series) >= MAX_SERIES:
                 self.series_dropped += 1
                 return
             series = self.series[sample.service, sample.metric] = Series()
-        series.add(sample.at_s, sample.value)
+        series.add(sample.t, sample.value)

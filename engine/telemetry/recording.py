@@ -18,7 +18,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from engine.codec import Malformed
-from engine.telemetry.points import Change, Limit, LogEvent, Page, Point, Sample, Span
+from engine.telemetry.context import Change, Limit, Page
+from engine.telemetry.records import MAX_BODY, LogRecord, Point, Span
 
 HEADER = "recording.json"
 METRICS = "metrics.csv.gz"
@@ -33,6 +34,9 @@ MAX_LINES = 50_000_000
 MAX_SERVICES = 20_000
 MAX_SPAN_MS = 7 * 24 * 3_600_000
 """A span longer than a week is a mistake of its source."""
+
+Told = Point | LogRecord | Span
+"""What a recording holds."""
 
 Text = Annotated[str, msgspec.Meta(max_length=4_096)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -113,19 +117,19 @@ class Recording(msgspec.Struct, frozen=True):
     """In the order in which they were made."""
     limits: tuple[Limit, ...]
 
-    def points(self) -> Iterator[Point]:
+    def points(self) -> Iterator[Told]:
         """Every point, in the order in which it can be known; reads the files as it goes.
 
         Raises:
             Malformed: a file is damaged or holds something else; names file and line.
         """
         known = {name: name for name in self.services}
-        streams: list[Iterator[Point]] = [_samples(self.folder / METRICS, known)]
+        streams: list[Iterator[Told]] = [_samples(self.folder / METRICS, known)]
         if (self.folder / LOGS).exists():
             streams.append(_logs(self.folder / LOGS, known))
         if (self.folder / SPANS).exists():
             streams.append(_by_end(_spans(self.folder / SPANS, known)))
-        return heapq.merge(*streams, key=_known_at) if len(streams) > 1 else streams[0]
+        return heapq.merge(*streams, key=known_at_s) if len(streams) > 1 else streams[0]
 
 
 def find(folder: Path) -> list[Path]:
@@ -256,7 +260,7 @@ def _lines(path: Path) -> Iterator[str]:
         raise _Place(path, number + 1).wrong("no UTF-8") from None
 
 
-def _samples(path: Path, known: dict[str, str]) -> Iterator[Sample]:
+def _samples(path: Path, known: dict[str, str]) -> Iterator[Point]:
     """The metric samples; ``known`` are the recording's services, by name."""
     rows = csv.reader(_lines(path), strict=True)
     metrics: dict[str, str] = {}
@@ -278,7 +282,7 @@ def _samples(path: Path, known: dict[str, str]) -> Iterator[Sample]:
             if service not in known:
                 raise _Place(path, rows.line_num).wrong(f"{service!r} is not among its services")
             # One string for each name, however often it is written.
-            yield Sample(at_s, known[service], metrics.setdefault(metric, metric), value)
+            yield Point(at_s, known[service], metrics.setdefault(metric, metric), value)
     except csv.Error as error:
         raise _Place(path, rows.line_num).wrong(str(error)) from None
 
@@ -299,17 +303,19 @@ def _records(path: Path, kind: type[_Log] | type[_Span], known: dict[str, str]) 
         yield record
 
 
-def _logs(path: Path, known: dict[str, str]) -> Iterator[LogEvent]:
+def _logs(path: Path, known: dict[str, str]) -> Iterator[LogRecord]:
     for raw in _records(path, _Log, known):
         assert isinstance(raw, _Log)
-        yield LogEvent(raw.t, known[raw.service], raw.severity, raw.body, raw.trace_id or "")
+        yield LogRecord(
+            raw.t, known[raw.service], raw.severity, raw.body[:MAX_BODY], raw.trace_id or ""
+        )
 
 
 def _spans(path: Path, known: dict[str, str]) -> Iterator[Span]:
     for raw in _records(path, _Span, known):
         assert isinstance(raw, _Span)
         yield Span(
-            begin_s=raw.t,
+            t=raw.t,
             service=known[raw.service],
             name=raw.name,
             trace_id=raw.trace_id,
@@ -321,19 +327,20 @@ def _spans(path: Path, known: dict[str, str]) -> Iterator[Span]:
         )
 
 
-def _known_at(point: Point) -> float:
-    return point.at_s
+def known_at_s(told: Told) -> float:
+    """When anybody could first know of it."""
+    return told.end_s if isinstance(told, Span) else told.t
 
 
 def _by_end(spans: Iterable[Span]) -> Iterator[Span]:
     """The spans in the order of their ends; those under way are held back, as the system did."""
     under_way: list[tuple[float, int, Span]] = []
     for place, span in enumerate(spans):
-        while under_way and under_way[0][0] <= span.begin_s:
+        while under_way and under_way[0][0] <= span.t:
             yield heapq.heappop(under_way)[2]
-        heapq.heappush(under_way, (span.at_s, place, span))
+        heapq.heappush(under_way, (span.end_s, place, span))
     while under_way:
         yield heapq.heappop(under_way)[2]
 
 
-__all__ = ["Recording", "find", "read"]
+__all__ = ["Recording", "Told", "find", "known_at_s", "read"]

@@ -6,8 +6,8 @@ from pathlib import Path
 from engine.evaluate.replay import play
 from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question, Ranked
 from engine.telemetry.history import History
-from engine.telemetry.points import Point, Sample
-from engine.telemetry.recording import read
+from engine.telemetry.recording import Told, known_at_s, read
+from engine.telemetry.records import Point
 from tests.recordings import span, write_recording
 
 SAMPLES = [(60.0 * minute, "a", "cpu", float(minute)) for minute in range(30)]
@@ -17,14 +17,14 @@ class Witness:
     """Opens an incident at one sample and remembers what it was shown, and when."""
 
     def __init__(self, alarm_s: float | None) -> None:
-        self.seen: list[tuple[float, Point]] = []
+        self.seen: list[tuple[float, Told]] = []
         self.scores: list[float] = []
         self._alarm_s = alarm_s
 
-    def advance(self, now_s: float, points: Sequence[Point]) -> Sequence[Alarm | Forecast]:
+    def advance(self, now_s: float, points: Sequence[Told]) -> Sequence[Alarm | Forecast]:
         self.seen += [(now_s, point) for point in points]
-        self.scores += [point.value for point in points if isinstance(point, Sample)]
-        due = [p for p in points if p.at_s == self._alarm_s]
+        self.scores += [point.value for point in points if isinstance(point, Point)]
+        due = [p for p in points if known_at_s(p) == self._alarm_s]
         return [Alarm(now_s, "a", "cpu", 1.0) for _ in due]
 
 
@@ -46,7 +46,7 @@ def test_no_point_is_shown_before_its_time_and_each_is_shown_once(tmp_path: Path
     line = play(recording, method(witness))
 
     assert [point for _, point in witness.seen] == list(recording.points())
-    assert all(point.at_s <= now_s < point.at_s + 5 for now_s, point in witness.seen)
+    assert all(known_at_s(point) <= now_s < known_at_s(point) + 5 for now_s, point in witness.seen)
     assert (line.alarms, line.ranking, line.diagnose_cpu_ms) == ([], [], None)
     assert line.scores == [value for *_, value in SAMPLES]
 

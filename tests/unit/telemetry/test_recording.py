@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.codec import Malformed
-from engine.telemetry.points import LogEvent, Sample, Span
-from engine.telemetry.recording import find, read
+from engine.telemetry.recording import find, known_at_s, read
+from engine.telemetry.records import LogRecord, Point, Span
 from tests.recordings import log, span, write_lines, write_recording
 
 GOOD = [(0.0, "a", "cpu", 1.0), (60.0, "a", "cpu", 2.0)]
@@ -22,8 +22,8 @@ def test_points_come_in_the_order_in_which_they_could_be_known(tmp_path: Path) -
 
     points = list(read(folder).points())
 
-    assert [point.at_s for point in points] == [0, 21, 30, 60, 65]
-    assert [type(point) for point in points] == [Sample, Span, LogEvent, Sample, Span]
+    assert [known_at_s(point) for point in points] == [0, 21, 30, 60, 65]
+    assert [type(point) for point in points] == [Point, Span, LogRecord, Point, Span]
 
 
 def test_a_header_is_read_whole(tmp_path: Path) -> None:
