@@ -258,8 +258,12 @@ class Drill:
             await asyncio.sleep(POLL_S)
             self._watch.poll()
             with suppress(sqlite3.Error):
-                copy_ledger(self._paths.engine_ledger, found.ledger)
+                copy_database(self._paths.engine_ledger, found.ledger)
                 found.verified = _holds(found.ledger, folder / self._paths.genesis.name)
+        for beside in (self._paths.trace, self._paths.sightings):
+            # For replays only: what proves something is the ledger.
+            with suppress(sqlite3.Error):
+                copy_database(beside, folder / beside.name)
 
     # --- a traitor ------------------------------------------------------------------------------
 
@@ -350,8 +354,8 @@ def wrongly_judged(record: RunRecord, traitor: Traitor | None) -> str:
     return f"{', '.join(right)} was not convicted" if right - set(record.convicted) else ""
 
 
-def copy_ledger(source: Path, target: Path) -> None:
-    """Copy a ledger that is still written to, as it stands at one moment, into one file.
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a SQLite file that is still written to, as it stands at one moment, into one file.
 
     Raises:
         sqlite3.Error: there is none at ``source``, or it cannot be read.

@@ -9,7 +9,7 @@ draws it, so pausing, scrubbing and playing slowly cost nothing more than follow
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 
 import msgspec
@@ -100,28 +100,28 @@ class Timeline:
             del self._moments[:spare]
             self.moments_forgotten += spare
 
-    def hear(self, events: Sequence[TraceEvent], now_s: float | None = None) -> None:
-        """Keep messages.
+    def hear(self, events: Sequence[TraceEvent], now_s: float | None = None) -> Sequence[Sent]:
+        """Keep messages; they come back as they were kept, in the order of ``events``.
 
         Args:
             events: as the trace has them.
             now_s: when this batch of them arrived, live; none where their stamps are the axis.
         """
         if not events:
-            return
+            return ()
         if now_s is None:
             self._delay_s = 0.0
         else:
             delay_s = now_s - max(event.received_ns for event in events) / 1e9
             known = self._delay_s
             self._delay_s = delay_s if known is None else min(known, delay_s)
-        for event in events:
-            self._keep(event, self._delay_s)
+        kept = [self._keep(event, self._delay_s) for event in events]
         excess = len(self._messages) - self._max_messages
         if excess > 0:
             excess = max(excess, self._max_messages // _SPARE)
             del self._messages[:excess]
             self.messages_forgotten += excess
+        return kept
 
     def lose(self, count: int) -> None:
         """Count messages that will never come."""
@@ -131,7 +131,7 @@ class Timeline:
         """Another engine speaks from now on: its clock may be another one."""
         self._delay_s = None
 
-    def _keep(self, event: TraceEvent, delay_s: float) -> None:
+    def _keep(self, event: TraceEvent, delay_s: float) -> Sent:
         self._numbered += 1
         received_s = event.received_ns / 1e9 + delay_s
         believed = 0 <= event.received_ns - event.sent_ns <= LONGEST_FLIGHT_S * 1e9
@@ -142,6 +142,7 @@ class Timeline:
             messages.append(sent)
         else:
             insort(messages, sent, key=_received)
+        return sent
 
     def _mark(self, t_s: float, state: ScreenState) -> None:
         old = self._moments[-1].state.timeline if self._moments else ()
@@ -210,12 +211,3 @@ class Timeline:
         """What happened in incidents within the span, both ends included, in order of time."""
         first = bisect_left(self._marks, from_s, key=_time)
         return self._marks[first : bisect_right(self._marks, to_s, key=_time)]
-
-
-def fill(
-    timeline: Timeline, moments: Iterable[tuple[float, ScreenState]], events: Sequence[TraceEvent]
-) -> None:
-    """Put a whole recording on ``timeline``: states at their seconds, messages at their stamps."""
-    for t_s, state in moments:
-        timeline.show(t_s, state)
-    timeline.hear(events)

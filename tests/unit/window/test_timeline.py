@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from controlroom.window.timeline import LONGEST_FLIGHT_S, Timeline, fill
+from controlroom.window.timeline import LONGEST_FLIGHT_S, Timeline
 from engine.stream.state import ScreenState
 from engine.vocabulary import AgentId, AuthorId, TraceEvent
 from tests.story import story
@@ -113,7 +113,8 @@ def test_a_state_from_before_the_newest_is_not_taken() -> None:
 def test_an_incident_leaves_one_mark_for_each_thing_that_happened() -> None:
     frames = story()
     timeline = Timeline()
-    fill(timeline, ((state.at_ms / 1000, state) for state in frames), [])
+    for state in frames:
+        timeline.show(state.at_ms / 1000, state)
 
     assert [mark.entry for mark in timeline.marks()] == list(frames[-1].timeline)
     times = [mark.t_s for mark in timeline.marks()]
