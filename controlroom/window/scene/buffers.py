@@ -13,6 +13,8 @@ Floats = NDArray[np.floating[Any]]
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Column = NDArray[Any]
+"""Of a table whose columns differ in type."""
 
 
 class Points:

@@ -39,7 +39,10 @@ class Eye(NamedTuple):
 
     def scale(self, depth: Floats) -> Floats:
         """Pixels that one unit of the scene covers at ``depth``."""
-        return self.height / (2 * np.tan(np.radians(ANGLE_DEG) / 2) * np.maximum(depth, 1e-6))
+        pixels: Floats = self.height / (
+            2 * np.tan(np.radians(ANGLE_DEG) / 2) * np.maximum(depth, 1e-6)
+        )
+        return pixels
 
 
 def look(

@@ -8,12 +8,11 @@ know when they leave and arrive on screen, so that what is drawn is a function o
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from controlroom.window.scene.buffers import Bytes, Floats, Mask, Numbers
+from controlroom.window.scene.buffers import Column, Floats, Mask, Numbers
 from controlroom.window.scene.lens import flights
 from controlroom.window.scene.palette import KIND_NAMES
 from controlroom.window.timeline import Sent
@@ -103,7 +102,7 @@ class Messages:
         self._index = index
         self._groups = groups
         self._late_s = late_s
-        self._columns: dict[str, NDArray[Any]] = {
+        self._columns: dict[str, Column] = {
             name: np.zeros(CAPACITY, np.float64 if name in _REAL else np.int64)
             for name in Rows._fields
         }
@@ -303,9 +302,5 @@ def opacity(rows: Rows, t_s: float) -> Floats:
     """How much of each row is seen at ``t_s``: all in flight, less while it flashes or falls."""
     after = t_s - rows.arrive_s
     last = np.where(rows.fate == Fate.REFUSED, FALLS_S, LINGERS_S)
-    return np.clip(1.0 - np.maximum(after, 0.0) / last, 0.0, 1.0)
-
-
-def colours_of(rows: Rows, palette: Bytes) -> Bytes:
-    """The colour of each row's kind, ``(m, 3)``."""
-    return palette[rows.kind]
+    left: Floats = np.clip(1.0 - np.maximum(after, 0.0) / last, 0.0, 1.0)
+    return left
