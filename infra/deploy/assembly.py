@@ -38,7 +38,9 @@ class StackOf(msgspec.Struct, frozen=True):
     name: str
     template: Path
     after: tuple[str, ...]
-    """The stacks that it stands on."""
+    """The names of the stacks that it stands on."""
+    protected: bool = False
+    """Whether CloudFormation shall refuse to delete it."""
 
 
 class GoodRecord(msgspec.Struct, frozen=True):
@@ -78,14 +80,20 @@ def stacks_of(folder: Path) -> list[StackOf]:
                 for name in artifact.get("dependencies", ())
                 if artifacts.get(name, {}).get("type") == "aws:cloudformation:stack"
             ]
-            name = properties.get("stackName", key)
+            name = _name(artifacts, key)
             template = folder / properties["templateFile"]
-            stacks[key] = StackOf(name, template, tuple(needs)), needs
+            protected = bool(properties.get("terminationProtection"))
+            after = tuple(_name(artifacts, need) for need in needs)
+            stacks[key] = StackOf(name, template, after, protected), needs
     except (KeyError, TypeError, AttributeError) as error:
         raise Malformed(f"{folder / 'manifest.json'}: no cloud assembly: {error!r}") from None
     if not stacks:
         raise Malformed(f"{folder / 'manifest.json'}: it holds no stack; synthesise it again")
     return [stacks[key][0] for key in _ordered({key: needs for key, (_, needs) in stacks.items()})]
+
+
+def _name(artifacts: dict[str, Any], key: str) -> str:
+    return str(artifacts[key]["properties"].get("stackName", key))
 
 
 def _ordered(needs: dict[str, list[str]]) -> list[str]:

@@ -75,15 +75,6 @@ class Cdk:
         how = ("--method=prepare-change-set", "--change-set-name", change_set)
         self._cdk("deploy", *stacks, "--app", str(assembly), *how, *_HURRY)
 
-    def execute(self, assembly: Path, stacks: Sequence[str], change_set: str) -> None:
-        """Carry out the prepared change sets of ``stacks``, those that others stand on first.
-
-        Raises:
-            CdkFailed: not all of them could be carried out; CloudFormation knows which.
-        """
-        how = ("--method=execute-change-set", "--change-set-name", change_set)
-        self._cdk("deploy", *stacks, "--app", str(assembly), *how, *_HURRY)
-
     def deploy(self, assembly: Path, stacks: Sequence[str]) -> None:
         """Make ``stacks`` what ``assembly`` says, whatever they are now.
 

@@ -193,6 +193,21 @@ class Cloud:
                 return changes_of(entries)
             token = {"NextToken": page["NextToken"]}
 
+    def execute(self, name: str, change_set: str, *, protected: bool) -> None:
+        """Let CloudFormation carry out a change set; it goes on whether we live or not.
+
+        Raises:
+            CloudFailed: it does not begin.
+        """
+        try:
+            if protected:
+                self._formation.update_termination_protection(
+                    StackName=name, EnableTerminationProtection=True
+                )
+            self._formation.execute_change_set(StackName=name, ChangeSetName=change_set)
+        except (ClientError, BotoCoreError) as error:
+            raise CloudFailed(f"{name}: {error}") from None
+
     def drop_change_set(self, name: str, change_set: str) -> None:
         """Remove a change set, and the empty shell of a stack that was only ever planned."""
         try:

@@ -27,8 +27,7 @@ HOLDS_DATA = (
     "AWS::SecretsManager::Secret",
     "AWS::Cognito::UserPool",
 )
-_POLICIES = ("AWS::S3::BucketPolicy",)
-"""Begin like something that holds data, and hold none."""
+"""Kinds by their name, or all kinds of a service whose name ends in colons."""
 MAX_PERMISSIONS = 40
 """Shown for one stack; the rest is counted."""
 ORDER = {level: place for place, level in enumerate(Level)}
@@ -75,7 +74,10 @@ def cost_of(templates: Mapping[str, tuple[Template, Template]], budget_usd: floa
 
 
 def _of_change(stack: str, change: Change) -> Iterator[Hazard]:
-    holds_data = change.type.startswith(HOLDS_DATA) and change.type not in _POLICIES
+    holds_data = any(
+        change.type == kind or (kind.endswith("::") and change.type.startswith(kind))
+        for kind in HOLDS_DATA
+    )
     retained = change.policy in ("Retain", "ReplaceAndRetain", "Snapshot", "ReplaceAndSnapshot")
     bad = Level.DANGER if holds_data and not retained else Level.WARNING
     what = f"{change.type} {change.logical}"

@@ -233,6 +233,23 @@ class Shelf:
         folder.path.mkdir(mode=0o700)
         return folder
 
+    def durations_s(self, before: int) -> dict[str, float]:
+        """How long each stack took in the last run before run ``before`` that changed any."""
+        for number in reversed(self.numbers()):
+            if number >= before:
+                continue
+            try:
+                lines = self.folder(number).lines()
+            except Malformed:
+                continue
+            at_ms: dict[str, list[int]] = {}
+            for line in lines:
+                if isinstance(line.what, Progress):
+                    at_ms.setdefault(line.what.stack, []).append(line.at_ms)
+            if at_ms:
+                return {name: (times[-1] - times[0]) / 1000 for name, times in at_ms.items()}
+        return {}
+
     # --- the last good assembly -----------------------------------------------------------------
 
     def goods(self) -> list[int]:

@@ -109,7 +109,9 @@ def _tool(ground: Ground, tool: str, argv: list[str]) -> Result:
         return Verdict.FAILED, f"{tool} took longer than 600 s"
     if done.returncode:
         lines = (done.stdout or done.stderr).strip().splitlines()
-        return Verdict.FAILED, f"{tool}: {(lines or ['no word'])[0][:200]} ({len(lines)} lines)"
+        # On the emulator one tries what is not finished yet; an account gets what is.
+        verdict = Verdict.DEGRADED if ground.environment.emulated else Verdict.FAILED
+        return verdict, f"{tool}: {(lines or ['no word'])[0][:200]} ({len(lines)} lines)"
     return Verdict.OK, f"{tool} finds nothing in {', '.join(CHECKED)}"
 
 

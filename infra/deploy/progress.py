@@ -16,6 +16,8 @@ TYPICAL_S = {
 }
 """Rough times of real AWS, used only until a stack has told its own pace."""
 OTHERWISE_S = 10.0
+PACE_S = 5.0
+"""A pace is known after so long; what is done sooner was cheap."""
 
 
 @dataclass(frozen=True)
@@ -85,4 +87,4 @@ def left_s(stack: StackProgress, now_s: float) -> float:
     weights = {name: TYPICAL_S.get(kind, OTHERWISE_S) for name, kind in stack.planned.items()}
     rest = sum(weight for name, weight in weights.items() if name not in stack.done)
     done = sum(weights.values()) - rest
-    return rest * (gone_s / done if done and gone_s else 1.0)
+    return rest * (gone_s / done if done and gone_s > PACE_S else 1.0)

@@ -3,10 +3,11 @@
 Source: AWS CloudFormation User Guide, "Stack status codes" and "Continue rolling back an update".
 """
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Judgement", "StackFact", "Way", "judge", "way_out"]
+__all__ = ["Judgement", "StackFact", "Way", "judge", "startable", "way_out"]
 
 ROLLED_BACK = frozenset(
     {"UPDATE_ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
@@ -59,23 +60,18 @@ class Judgement(StrEnum):
     FAILED = "failed"
 
 
-def judge(facts: list[StackFact]) -> tuple[Judgement, str]:
+def judge(facts: Sequence[StackFact]) -> tuple[Judgement, str]:
     """How far the stacks of a plan are, and why they failed.
 
     A change set that was carried out is gone, so its absence is what tells "done" from "not begun".
     """
-    failed = [
-        f"{fact.name} is in {fact.status}: {fact.reason or 'no reason was given'}"
-        for fact in facts
-        if not fact.pending and (fact.status in ROLLED_BACK or fact.status.endswith("_FAILED"))
-    ]
-    if any(
-        fact.status.endswith("_IN_PROGRESS") and fact.status != "REVIEW_IN_PROGRESS"
-        for fact in facts
-    ):
+    if any(_moves(fact) for fact in facts):
         return Judgement.MOVING, ""
-    if failed:
-        return Judgement.FAILED, "; ".join(failed)
+    if failed := [fact for fact in facts if _failed(fact)]:
+        return Judgement.FAILED, "; ".join(
+            f"{fact.name} is in {fact.status}: {fact.reason or 'no reason was given'}"
+            for fact in failed
+        )
     missing = [fact.name for fact in facts if not fact.status and not fact.pending]
     if missing:
         return (
@@ -85,3 +81,28 @@ def judge(facts: list[StackFact]) -> tuple[Judgement, str]:
     if any(fact.pending for fact in facts):
         return Judgement.PENDING, ""
     return Judgement.APPLIED, ""
+
+
+def startable(facts: Sequence[StackFact], needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The stacks whose change sets can be carried out now; none any more once one has failed.
+
+    Args:
+        facts: the stacks of the plan.
+        needs: for each of them, the stacks that it stands on, those outside the plan too.
+    """
+    if any(_failed(fact) for fact in facts):
+        return []
+    unfinished = {fact.name for fact in facts if fact.pending or _moves(fact)}
+    return [
+        fact.name
+        for fact in facts
+        if fact.pending and not _moves(fact) and not unfinished & set(needs.get(fact.name, ()))
+    ]
+
+
+def _moves(fact: StackFact) -> bool:
+    return fact.status.endswith("_IN_PROGRESS") and fact.status != "REVIEW_IN_PROGRESS"
+
+
+def _failed(fact: StackFact) -> bool:
+    return not fact.pending and (fact.status in ROLLED_BACK or fact.status.endswith("_FAILED"))

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from infra.deploy.assembly import digest_of_folder, stacks_of
-from infra.deploy.cdk import Cdk, CdkFailed
-from infra.deploy.cloud import Cloud
+from infra.deploy.cdk import Cdk
+from infra.deploy.cloud import POLL_S, SETTLE_S, Cloud
 from infra.deploy.follow import Follower
 from infra.deploy.good import Good
 from infra.deploy.journal import Progress, RunFolder, Shelf, write_whole
@@ -47,15 +47,13 @@ from infra.deploy.run import (
     Verdict,
 )
 from infra.deploy.source import Source
-from infra.deploy.stacks import Judgement, Way, judge, way_out
+from infra.deploy.stacks import Judgement, Way, judge, startable, way_out
 from infra.deploy.telling import finding_line
 from infra.environments import Environment
 from infra.names import PREFIX
 
 __all__ = ["Script", "Steps"]
 
-APPLY_TRIES = 3
-"""A CDK that was lost on the way is started again for what is still pending."""
 ALARMS_EVERY_S = 2.0
 MOST_STACKS = 16
 
@@ -173,26 +171,24 @@ class Steps:
         if not stacks:
             return Succeeded()
         change_set = change_set_name(run.number)
+        known = {stack.name: stack for stack in stacks_of(folder.assembly)}
+        needs = {name: known[name].after for name in stacks}
         follower = self._follower(run, folder, stacks)
-        why = ""
-        for left in range(APPLY_TRIES, -1, -1):
-            facts = self._cloud.settle(stacks, change_set, follower)
+        deadline = time.monotonic() + SETTLE_S
+        while time.monotonic() < deadline:
+            facts = [self._cloud.fact(name, change_set) for name in stacks]
+            follower()
             judgement, reason = judge(facts)
             if judgement is Judgement.APPLIED:
                 return Succeeded()
             if judgement is Judgement.FAILED:
                 return Broke(follower.first_failure or reason)
-            if not left:
-                break
-            try:
-                cdk = self._make_cdk(folder.log)
-                cdk.told = follower
-                todo = [fact.name for fact in facts if fact.pending]
-                cdk.execute(folder.assembly, todo, change_set)
-            except CdkFailed as error:
-                why = str(error)
-                self._tell(f"{why}; looking at what came of it")
-        return Broke(f"{why}; {APPLY_TRIES} tries")
+            ready = startable(facts, needs)
+            for name in ready:
+                self._cloud.execute(name, change_set, protected=known[name].protected)
+            if not ready:
+                time.sleep(POLL_S)
+        return Broke(f"CloudFormation did not come to an end in {SETTLE_S:.0f} s")
 
     def return_to_good(self, run: Run, folder: RunFolder) -> AnyEvent:
         """Deploy the good assembly again, and take away what it does not know."""
@@ -244,8 +240,6 @@ class Steps:
             looked = self._shelf.folder(run.good)
             build = looked.run().build
         findings = self._script.health(self._cloud, looked.assembly, build)
-        for finding in findings:
-            self._tell(finding_line(finding))
         failed = any(finding.verdict is Verdict.FAILED for finding in findings)
         if run.phase is Phase.RECHECK and run.kind is Kind.ROLLBACK and not failed:
             # A person chose it: from now on this is what is gone back to.
@@ -275,4 +269,5 @@ class Steps:
                 stack.name: {change.logical: change.type for change in stack.changes}
                 for stack in plan.stacks
             }
-        return Follower(self._cloud, stacks, planned, {}, self._progressed)
+        expected_s = {} if run.phase is not Phase.APPLY else self._shelf.durations_s(run.number)
+        return Follower(self._cloud, stacks, planned, expected_s, self._progressed)

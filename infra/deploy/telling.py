@@ -46,7 +46,7 @@ def tally(findings: Sequence[Finding]) -> str:
     unproven = [
         finding.name for finding in findings if finding.verdict is Verdict.CONTROL_PLANE_ONLY
     ]
-    named = f" ({', '.join(unproven)})" if unproven else ""
+    named = f"; proves nothing here: {', '.join(unproven)}" if unproven else ""
     return f"{len(findings)} checks: {', '.join(counts)}{named}"
 
 

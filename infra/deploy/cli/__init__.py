@@ -51,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="give a resource up that a stuck rollback cannot bring back",
     )
     parser.add_argument(
-        "--run", type=int, metavar="N", help="history: its events; rollback: the run to go back to"
+        "--run",
+        dest="number",
+        type=int,
+        metavar="N",
+        help="history: its events; rollback: the run to go back to",
     )
     parser.add_argument("--state", type=Path, metavar="DIR", help="where runs are kept")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there too")

@@ -80,7 +80,7 @@ def wish(args: argparse.Namespace, kind: Kind) -> "Desired":
     """What the arguments ask for."""
     from infra.deploy.conductor import Desired
 
-    return Desired(kind, args.approve, args.confirm, args.run or 0)
+    return Desired(kind, args.approve, args.confirm, args.number or 0)
 
 
 def _check_wish(args: argparse.Namespace, place: Environment, shelf: Shelf, kind: Kind) -> None:
@@ -186,8 +186,8 @@ def _health(args: argparse.Namespace, place: Environment, shelf: Shelf) -> int:
 
 
 def _history(args: argparse.Namespace, shelf: Shelf) -> int:
-    if args.run is not None:
-        for line in shelf.folder(args.run).lines():
+    if args.number is not None:
+        for line in shelf.folder(args.number).lines():
             print(msgspec.json.encode(line).decode())
         return 0
     runs = list(shelf.runs())[:SHOWN_RUNS]

@@ -27,14 +27,14 @@ INCIDENT = {
 
 def agent_smoke(sight: Sight) -> Seen:
     """Tasks, heartbeat and Bedrock agents; what is only a control plane is said to be one."""
+    if not {"AWS::ECS::Service", "AWS::Bedrock::Agent"} & sight.kinds:
+        return Seen("this assembly has no agents", Verdict.NOT_CHECKED)
     told: list[str] = []
     proven = [
         _tasks(sight, told),
         _heartbeat(sight, told),
         _roles(sight, told),
     ]
-    if not any(proven) and not told:
-        return Seen("this assembly has no agents", Verdict.NOT_CHECKED)
     verdict = Verdict.OK if all(proven) else Verdict.CONTROL_PLANE_ONLY
     return Seen("; ".join(told), verdict)
 

@@ -77,6 +77,8 @@ def kinesis_round_trip(sight: Sight) -> Seen:
 
 def opensearch(sight: Sight) -> Seen:
     """The collection of the knowledge base: active, and answering a signed request."""
+    if "AWS::OpenSearchServerless::Collection" not in sight.kinds:
+        return Seen("this assembly has no collection", Verdict.NOT_CHECKED)
     client = sight.cloud.client("opensearchserverless")
     name = sight.names.of("knowledge")
     found = client.batch_get_collection(names=[name])["collectionDetails"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from engine.codec import Malformed
-from infra.deploy.assembly import stacks_of
+from infra.deploy.assembly import stacks_of, template_of
 from infra.deploy.cloud import Cloud
 from infra.deploy.health.agents import agent_smoke
 from infra.deploy.health.data import dynamodb_canary, kinesis_round_trip, opensearch
@@ -48,9 +48,15 @@ def ask_health(
         Malformed: the assembly or the baseline cannot be read.
         CloudFailed: the outputs of the stacks cannot be read.
     """
-    names = [stack.name for stack in stacks_of(assembly)]
+    stacks = stacks_of(assembly)
+    kinds = {
+        str(resource.get("Type"))
+        for stack in stacks
+        for resource in template_of(stack).get("Resources", {}).values()
+    }
+    outputs = cloud.outputs([stack.name for stack in stacks])
     measured: dict[str, float] = {}
-    sight = Sight(environment, cloud, cloud.outputs(names), build)
+    sight = Sight(environment, cloud, outputs, build, frozenset(kinds))
     checks = (
         Check("dynamodb", dynamodb_canary),
         Check("kinesis", kinesis_round_trip, timeout_s=15),

@@ -45,6 +45,8 @@ class Sight:
     """All outputs of the stacks, by key."""
     build: str
     """What should answer."""
+    kinds: frozenset[str]
+    """The kinds of resources that the assembly holds."""
 
     @property
     def names(self) -> Names:
