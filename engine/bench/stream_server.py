@@ -96,7 +96,7 @@ def raw(count: int, hz: float, size: int) -> None:
         for descriptor in descriptors:
             os.write(descriptor, frame)
         due = max(due + 1 / hz, time.monotonic())
-        time.sleep(due - time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
 
 
 def _payload(size: int) -> bytes:

@@ -132,8 +132,10 @@ class FanOut:
             if start:
                 await asyncio.sleep(0)
             part = members[start : start + SLICE]
-            for client in part if look else self._write_shared(part):
+            for client in self._write_shared(part):
                 late |= self._serve(client, now)
+            if look:
+                self._judge(part, now)
         # Processor time: that others keep the machine busy is no reason to serve ours less often.
         busy_s = time.thread_time() - began_s
         self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
@@ -173,6 +175,14 @@ class FanOut:
                 left.append(client)
         self._counters.sent += len(members) - len(left)
         return left
+
+    def _judge(self, members: list[Client], now: float) -> None:
+        """Look at the pace of those that have taken everything so far."""
+        for client in members:
+            if client.quiet:
+                verdict = client.pace.drained(now)
+                if verdict is not Verdict.KEEP:
+                    self._reclass(client, verdict)
 
     def _serve(self, client: Client, now: float) -> bool:
         """Bring one client up to date if it is ready for that; whether it stays behind."""
