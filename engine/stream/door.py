@@ -4,12 +4,14 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from engine.stream.access import Grant, Listen, check, shown_token
 from engine.stream.fanout import Counters
+from engine.stream.issued import Revocations
 from engine.stream.metrics import CONTENT_TYPE, Metric, exposition
 from engine.stream.peer import Peer
 
@@ -17,6 +19,11 @@ SPARE_DESCRIPTORS = 64
 """Left to the rest of the process when every other one is a screen."""
 STALE_S = 5.0
 """An engine that has published nothing for so long is not well."""
+
+REVOKED_S = 0.5
+"""How soon a token that was taken back is noticed."""
+UNAUTHORISED = 4401
+"""Closes a connection whose token has lost its force (an application's code, RFC 6455, 7.4.2)."""
 
 
 class Door:
@@ -28,11 +35,13 @@ class Door:
         listen: Listen,
         counters: Counters,
         metrics: Callable[[], Iterable[Metric]],
+        revoked: Path | None = None,
     ) -> None:
         self._token = token
         self._listen = listen
         self._counters = counters
         self._metrics = metrics
+        self._revocations = Revocations(revoked)
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_DESCRIPTORS
         self._open: set[Peer] = set()
         self._left = asyncio.Event()
@@ -55,6 +64,15 @@ class Door:
         """A connection has gone."""
         self._open.discard(peer)
         self._left.set()
+
+    async def dismiss_revoked(self) -> None:
+        """Close the connections of tokens that are revoked, soon after that; until cancelled."""
+        while True:
+            await asyncio.sleep(REVOKED_S)
+            if self._revocations.refresh():
+                for peer in self._open:
+                    if peer.grant in self._revocations:
+                        peer.close(UNAUTHORISED, "the token was revoked")
 
     def close_all(self, code: int, reason: str) -> None:
         """Say goodbye to everybody; who has not even been admitted is cut off."""
@@ -98,7 +116,11 @@ class Door:
         shown = shown_token(
             request.headers.get_all("Authorization"), [name.strip() for name in offered.split(",")]
         )
-        return None if shown is None else check(self._token, shown, int(time.time() * 1000))
+        if shown is None:
+            return None
+        grant = check(self._token, shown, int(time.time() * 1000))
+        self._revocations.refresh()
+        return None if grant is None or grant in self._revocations else grant
 
     def _health(self, protocol: ServerProtocol) -> Response:
         age_s = time.monotonic() - self.published_s

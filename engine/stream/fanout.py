@@ -13,8 +13,8 @@ from engine.stream.pace import Verdict
 from engine.stream.publication import HEARTBEAT_S, NOWHERE, Publication
 from engine.stream.wire import CLASSES, Status
 
-SLICE = 128
-"""After so many clients the loop gets its turn: the engine that shares it waits some 2 ms, no more."""
+SLICE = 64
+"""After so many clients the loop gets its turn: the engine that shares it waits some 1 ms, no more."""
 LOOK_S = 0.5
 """How often a client's pace is looked at while all goes well."""
 _TRY_AGAIN_LATER = 1013

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
@@ -22,7 +23,7 @@ from engine.paths import RunPaths
 from engine.stream.access import Grant, Listen, Scope
 from engine.stream.binary import COLUMNS
 from engine.stream.client import Client
-from engine.stream.door import Door
+from engine.stream.door import UNAUTHORISED, Door
 from engine.stream.fanout import Counters, FanOut
 from engine.stream.frames import reply_message
 from engine.stream.metrics import Metric
@@ -53,13 +54,12 @@ START_S = 5.0
 """A client that has not said ``Start`` by then is turned away."""
 BACKLOG = 4096
 """Connections that the kernel keeps for us: all screens of a restarted engine come at once."""
-ACCEPTED_AT_ONCE = 32
+ACCEPTED_AT_ONCE = 8
 """Of them, so many are taken before anybody else gets his turn."""
 MAX_ORDERS = 20
 """Commands of one client that wait for their turn."""
 _GOING_AWAY = 1012
 _POLICY = 1008
-_EXPIRED = 4401
 _LIMITS = {
     "message": MAX_UPSTREAM_BYTES,
     "command": MAX_COMMAND_BYTES,
@@ -82,6 +82,7 @@ class Hub:
         on_command: CommandHandler,
         listen: Listen | None = None,
         metrics: Callable[[], Iterable[Metric]] = tuple,
+        revoked: Path | None = None,
     ) -> None:
         self._replies = Replies(on_command)
         self._listen = listen or Listen()
@@ -89,7 +90,7 @@ class Hub:
         self.counters = Counters()
         self._fan_out = FanOut(self._publication, self.counters)
         self._door = Door(
-            token, self._listen, self.counters, lambda: [*self._own_metrics(), *metrics()]
+            token, self._listen, self.counters, lambda: [*self._own_metrics(), *metrics()], revoked
         )
         self._obeying: set[asyncio.Task[None]] = set()
         self.address = ""
@@ -101,6 +102,11 @@ class Hub:
     def clients(self) -> int:
         """How many screens get updates now."""
         return len(self._fan_out)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, whatever has become of them."""
+        return self._door.open
 
     @property
     def shown(self) -> ScreenState:
@@ -138,12 +144,16 @@ class Hub:
             server, at = await self._serve(listen.host, listen.port, server_context(listen))
             servers.append(server)
             self.tls_address = f"wss://{listen.host}:{at}"
-        pump = asyncio.create_task(self._fan_out.run(), name="stream fan-out")
+        tasks = (
+            asyncio.create_task(self._fan_out.run(), name="stream fan-out"),
+            asyncio.create_task(self._door.dismiss_revoked(), name="stream revocations"),
+        )
         try:
             yield self
         finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for server in servers:
                 server.close()
             self._fan_out.abort_stalled()
@@ -164,7 +174,7 @@ class Hub:
 
     def _own_metrics(self) -> Iterable[Metric]:
         yield Metric("stream_clients", self.clients, "Screens that get updates.")
-        yield Metric("stream_connections", self._door.open, "Open connections of any kind.")
+        yield Metric("stream_connections", self.connections, "Open connections of any kind.")
         yield Metric("stream_seq", self._publication.current.seq, "Number of the newest state.")
         yield Metric("stream_eseq", self._publication.events.last, "Number of the newest event.")
         yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
@@ -242,7 +252,7 @@ class Hub:
     def _begin(self, client: Client, start: Start) -> None:
         peer = client.peer
         if peer.grant.expires_ms:
-            peer.end_after(_seconds_left(peer.grant), _EXPIRED, "the token has expired")
+            peer.end_after(_seconds_left(peer.grant), UNAUTHORISED, "the token has expired")
         else:
             peer.stay()
         client.started = True
@@ -295,7 +305,14 @@ async def open_hub(
 ) -> AsyncGenerator[Hub]:
     """A hub for the run at ``paths``: its token and its address lie where screens look for them."""
     token = load_or_create_token(paths.stream_token)
-    hub = Hub(token=token, epoch=epoch, on_command=on_command, listen=listen, metrics=metrics)
+    hub = Hub(
+        token=token,
+        epoch=epoch,
+        on_command=on_command,
+        listen=listen,
+        metrics=metrics,
+        revoked=paths.revoked_tokens,
+    )
     async with hub.serving():
         scratch = paths.stream_address.with_suffix(".tmp")
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
