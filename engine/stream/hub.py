@@ -209,8 +209,7 @@ class Hub:
 
     def may_say(self, peer: Peer) -> bool:
         """Whether it stays within its number of messages a second; it is closed if not."""
-        assert peer.client is not None
-        if peer.client.messages.take(_now_s()):
+        if _client_of(peer).messages.take(_now_s()):
             return True
         self.counters.flooded += 1
         self._turn_away(peer, "too many messages")
@@ -218,8 +217,7 @@ class Hub:
 
     def heard(self, peer: Peer, data: bytes) -> None:
         """Do what it asks for."""
-        client = peer.client
-        assert client is not None
+        client = _client_of(peer)
         try:
             message = decode_from_client(data)
             if isinstance(message, Start) is client.started:
@@ -247,7 +245,7 @@ class Hub:
         self._door.closed(peer)
         if peer.client is not None:
             peer.client.quiet = False
-            self._fan_out.leave(peer.client)
+            self._fan_out.leave(_client_of(peer))
 
     def _begin(self, client: Client, start: Start) -> None:
         peer = client.peer
@@ -323,6 +321,11 @@ async def open_hub(
             yield hub
         finally:
             paths.stream_address.unlink(missing_ok=True)
+
+
+def _client_of(peer: Peer) -> Client:
+    assert isinstance(peer.client, Client)
+    return peer.client
 
 
 def _seconds_left(grant: Grant) -> float:

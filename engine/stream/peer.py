@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from websockets.exceptions import NegotiationError
 from websockets.frames import Frame, Opcode
@@ -24,9 +24,6 @@ from engine.stream.frames import BINARY_OPCODE, TEXT_OPCODE, framed
 from engine.stream.tls import Tls
 from engine.stream.wire import BINARY, JSON, MAX_UPSTREAM_BYTES
 
-if TYPE_CHECKING:
-    from engine.stream.client import Client
-
 OPEN_S = 5.0
 """A client that has not finished the handshakes by then is cut off."""
 CLOSE_S = 1.0
@@ -39,6 +36,13 @@ MAX_REASON = 120
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _buffer = memoryview(bytearray(READ_BYTES))
 """One for all: whatever lands in it is dealt with before the next read."""
+
+
+class Served(Protocol):
+    """Who is served through a connection; only the host knows more of him."""
+
+    quiet: bool
+    """Whether frames may go straight to the socket, because nothing else was written."""
 
 
 class Host(Protocol):
@@ -103,7 +107,7 @@ class Peer(asyncio.BufferedProtocol):
         """Whether this side has had enough: what comes now is not looked at."""
         self.tls = Tls(context) if context is not None else None
         self.grant = Grant(Scope.VIEWER)
-        self.client: Client | None = None
+        self.client: Served | None = None
 
     # --- what it is -------------------------------------------------------------------------------
 
