@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from engine import founding
 from engine.act.door import knock
@@ -27,11 +28,13 @@ from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
 from engine.policy import Rules
+from engine.ports import Deployer
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
 from engine.stream.access import Listen
+from engine.stream.deploying import ABOUT, OrderDesk
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
 from engine.stream.state import ScreenState
@@ -82,6 +85,7 @@ class Engine:
         supervisor: Supervisor,
         clock: Clock,
         listen: Listen,
+        deployer: Deployer | None = None,
     ) -> None:
         """Open the engine's copy of the ledger and fold what it holds."""
         genesis, rules, manifest = constitution
@@ -104,6 +108,8 @@ class Engine:
         self._relays: set[asyncio.Task[None]] = set()
         self._shown = ScreenState()
         self._listen = listen
+        self._deployer = deployer
+        self._orders = OrderDesk(genesis, verifier)
         self._told: list[Event] = []
         """Trace events that the next state takes along."""
         self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
@@ -130,6 +136,8 @@ class Engine:
                 tasks.create_task(self._watch_probe())
                 tasks.create_task(self._show(hub))
                 tasks.create_task(self._tell_people())
+                if self._deployer is not None:
+                    tasks.create_task(self._deployer.run())
         finally:
             for relay in self._relays:
                 relay.cancel()
@@ -207,6 +215,8 @@ class Engine:
                 bus_dropped=self._bus.dropped,
                 notices=self._handover.notices,
             )
+            if self._deployer is not None:
+                self._shown = replace(self._shown, deploys=dict(self._deployer.rows))
             hub.tell([*self._projection.news(), *self._told])
             self._told.clear()
             hub.publish(self._shown)
@@ -247,8 +257,21 @@ class Engine:
 
     # --- the one way back -----------------------------------------------------------------------
 
+    async def _deploy(self, command: Command) -> Reply:
+        """Hand an operator's signed order to the deployer."""
+        if self._deployer is None:
+            return Reply(command.id, accepted=False, reason="this engine cannot deploy")
+        try:
+            order = self._orders.take(command.payload, command.seen, self._clock.unix_ms())
+        except Malformed as error:
+            return Reply(command.id, accepted=False, reason=str(error))
+        reason = await self._deployer.order(order)
+        return Reply(command.id, accepted=not reason, reason=reason)
+
     async def _command(self, command: Command) -> Reply:
         """Pass an operator's signed submission on: to the log, and a freeze to the actuator too."""
+        if command.about == ABOUT:
+            return await self._deploy(command)
         try:
             submission = decode(decode(command.payload, Signed).payload, Submission)
         except Malformed as error:
@@ -314,6 +337,7 @@ async def run_engine(
     size: int,
     elsewhere: Collection[AgentId] = (),
     listen: Listen | None = None,
+    deployer: Deployer | None = None,
 ) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
 
@@ -341,7 +365,9 @@ async def run_engine(
         constitution = await founding.constitution(paths)
         bus = await NatsBus.connect(paths.bus_credential("engine"))
         try:
-            await Engine(paths, constitution, bus, supervisor, clock, listen or Listen()).run()
+            await Engine(
+                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer
+            ).run()
         finally:
             await bus.close()
     finally:

@@ -73,4 +73,7 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    return run_part(run_engine(paths_of(args), args.agents, args.elsewhere, listen), turns.run)
+    # main.py hands the deployer in: the engine knows of no cloud.
+    deployer = args.make_deployer()
+    engine = run_engine(paths_of(args), args.agents, args.elsewhere, listen, deployer)
+    return run_part(engine, turns.run)

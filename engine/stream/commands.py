@@ -8,6 +8,7 @@ from engine.codec import digest_of, encode
 from engine.genesis import Genesis
 from engine.genesis import read as read_genesis
 from engine.signing import Domain, Ed25519Signer, KeyFileError, Signer
+from engine.stream.deploying import ABOUT, HOLDS_MS, DeployOrder, DeployVerb
 from engine.stream.state import IncidentRow
 from engine.stream.wire import Command
 from engine.vocabulary import (
@@ -126,6 +127,27 @@ class Operator:
         """Let automation go on."""
         command = self._next(now_ms)
         return self._signed(command, Thawed(command))
+
+    def deploy(
+        self, verb: DeployVerb, environment: str, now_ms: int, *, plan: str = "", typed: str = ""
+    ) -> Command:
+        """Have something done to an environment; ``plan`` is the digest that was shown."""
+        command = self._next(now_ms)
+        order = encode(
+            DeployOrder(
+                self._cluster,
+                self._epoch,
+                self.name,
+                self._counter,
+                verb,
+                environment,
+                plan,
+                typed,
+                now_ms + HOLDS_MS,
+            )
+        )
+        payload = encode(Signed(order, self._signer.sign(Domain.DEPLOYMENT, order)))
+        return Command(command, payload, key=command, seen=plan, about=ABOUT)
 
     def _next(self, now_ms: int) -> CommandId:
         # The wall clock keeps numbers rising across restarts of the screen, without a file.
