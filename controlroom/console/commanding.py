@@ -98,10 +98,16 @@ class Commanding:
 
         self._app.push_screen(NoteInput(), written)
 
+    def deploy(self, what: str, order: PlainOrder) -> None:
+        """Send an order about a deployment, which whoever calls has asked about."""
+        self._leave(what, order)
+
     def tell(self, reply: Reply) -> None:
         """Say what the engine answered."""
         what = self._unanswered.pop(reply.id, "command")
-        if reply.accepted:
+        if reply.accepted and what.startswith("deploy "):
+            self._app.notify(f"{what} has begun", timeout=3)
+        elif reply.accepted:
             self._app.notify(f"{what} is on its way into the log", timeout=3)
         else:
             self._app.notify(f"{what} refused: {reply.reason}", severity="error")
