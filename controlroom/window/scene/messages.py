@@ -68,7 +68,10 @@ class Rows(NamedTuple):
         return Rows._make(column[chosen] for column in self)
 
 
-_REAL = frozenset({"leave_s", "arrive_s", "flight_ms"})
+_TYPES = {
+    "sender": np.int16, "receiver": np.int16, "kind": np.uint8, "fate": np.uint8, "twin": np.uint8,
+    "leave_s": np.float64, "arrive_s": np.float64, "flight_ms": np.float32, "records": np.int32,
+}  # fmt: skip
 _KIND = {name: i for i, name in enumerate(KIND_NAMES)}
 _OTHER = len(KIND_NAMES) - 1
 _Phase = tuple[str, int, int]
@@ -103,8 +106,7 @@ class Messages:
         self._groups = groups
         self._late_s = late_s
         self._columns: dict[str, Column] = {
-            name: np.zeros(CAPACITY, np.float64 if name in _REAL else np.int64)
-            for name in Rows._fields
+            name: np.zeros(CAPACITY, _TYPES.get(name, np.int64)) for name in Rows._fields
         }
         self._length = 0
         self._first = np.full(CAPACITY // CHUNK, np.inf)

@@ -83,7 +83,7 @@ def _distinct(rows: Rows, chosen: Mask, heard: Mask, members: int, t_s: float) -
     """For each agent, how many members' votes it has; a folded row stands for its records."""
     got = chosen & heard
     single = got & (rows.records == 1)
-    pairs = np.unique(rows.receiver[single] * members + rows.sender[single])
+    pairs = np.unique(rows.receiver[single].astype(np.int64) * members + rows.sender[single])
     found = np.bincount(pairs // members, minlength=members)
     spoken = np.unique(rows.sender[chosen & (rows.leave_s <= t_s)])
     found[spoken] += 1
@@ -93,5 +93,16 @@ def _distinct(rows: Rows, chosen: Mask, heard: Mask, members: int, t_s: float) -
 
 
 def _against(rows: Rows, chosen: Mask, members: int) -> Numbers:
-    pairs = np.unique(rows.receiver[chosen] * members + rows.sender[chosen])
+    pairs = np.unique(rows.receiver[chosen].astype(np.int64) * members + rows.sender[chosen])
     return np.bincount(pairs // members, minlength=members).astype(np.int64)
+
+
+def same(one: Tally, other: Tally) -> bool:
+    """Whether two tallies say the same."""
+    return (
+        (one.view, one.sequence_number, one.began_s, one.more)
+        == (other.view, other.sequence_number, other.began_s, other.more)
+        and np.array_equal(one.prepares, other.prepares)
+        and np.array_equal(one.commits, other.commits)
+        and np.array_equal(one.against, other.against)
+    )
