@@ -20,6 +20,8 @@ BOUNCE = 0.86
 STILL_AT = 0.62
 """Where a comet stands while motion is reduced."""
 FLASH = 0.34
+CROWD = 60
+"""Comets that shine at full strength."""
 CROSS = 6
 """The head of a message that was refused."""
 
@@ -110,9 +112,11 @@ def draw(
         place[:, 2] -= np.where(refused, 2.4 * after * after, 0.0)
     sizes = np.float32(scale) * _HEADS[rows.kind]
     length = next(k for most, k in TAILS if count <= most)
-    _tails(rows, path, u, place, seen, colours, sizes, splats, length, still=still)
+    # Light adds up: in a burst each one is dimmed, or together they burn to white.
+    crowd = min(1.0, (CROWD / count) ** 0.6)
+    _tails(rows, path, u, place, seen * crowd, colours, sizes, splats, length, still=still)
     arrived = (t_s >= rows.arrive_s) & ~refused
-    _flashes(rows, at, arrived, seen, colours, splats, scale)
+    _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
     if count <= MAX_HEADS:
         ahead = path.at(np.minimum(u + 0.02, 1.02)) - place + np.float32(1e-6)
         _bodies(rows, ~arrived, place, ahead, t_s, (colours, sizes, seen), heads)
@@ -181,4 +185,4 @@ def _flashes(
     if len(chosen):
         left = seen[chosen]
         size = scale * FLASH * (1.6 - 0.6 * left)
-        splats.put(at[rows.receiver[chosen]], shaded(colours[chosen], 0.2 * left), size)
+        splats.put(at[rows.receiver[chosen]], shaded(colours[chosen], 0.16 * left), size)

@@ -12,7 +12,7 @@ import numpy as np
 from controlroom.window.scene.buffers import Bytes, Floats, Numbers
 from controlroom.window.scene.palette import ROLES, STRANGER
 
-HEIGHT = 3.3
+HEIGHT = 3.5
 """Of the council above the middle of the scene."""
 RADIUS = 5.2
 OUTSIDE = 1.34

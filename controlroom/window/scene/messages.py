@@ -178,7 +178,9 @@ class Messages:
         sender, receiver = self._index[event.sender], self._index[event.receiver]
         fate = Fate.REFUSED if event.refused else Fate.TAKEN
         digest = int.from_bytes(event.digest[:8].ljust(8, b"\0"), "big", signed=True)
-        said = self._heard(event.kind, sender, kind, event.view, event.sequence_number, digest)
+        # What was refused proves nothing against its sender: another's vote, passed on, among it.
+        place = (sender, kind, event.view, event.sequence_number)
+        said = None if event.refused else self._heard(event.kind, place, digest)
         twin = 0 if said is None or not said.twins else 1 + (digest != said.digest)
         if not twin and fate is Fate.TAKEN and self._fold(sent, kind, sender, receiver, arrive):
             return
@@ -200,13 +202,10 @@ class Messages:
         self._first[chunk] = min(self._first[chunk], leave)
         self._last[chunk] = max(self._last[chunk], gone)
 
-    def _heard(
-        self, name: str, sender: int, kind: int, view: int, sequence_number: int, digest: int
-    ) -> _Said | None:
-        """What ``sender`` said in this phase before; two digests make twins of all of it."""
+    def _heard(self, name: str, key: tuple[int, int, int, int], digest: int) -> _Said | None:
+        """What the sender said in this phase before; two digests make twins of all of it."""
         if name not in _SLOTTED:
             return None
-        key = (sender, kind, view, sequence_number)
         said = self._said.get(key)
         if said is None:
             said = self._said[key] = _Said(digest)

@@ -229,7 +229,10 @@ class Scene:
 
     def _place_of(self, agent: str) -> Floats | None:
         row = self._seats.row_of.get(agent)
-        return self._at[row] if row is not None else None
+        if row is None:
+            return None
+        place: Floats = self._at[row]
+        return place
 
     def _folded(self, rows: Rows) -> dict[str, int]:
         buffers, floor = self.buffers, self._fleet.plan

@@ -180,7 +180,7 @@ def services(
     )
 
 
-_SKIN = (70, 128, 208)
+_SKIN = (62, 108, 184)
 
 
 def drill(plan: Ground, state: ScreenState, bands: Bands) -> str:
