@@ -24,6 +24,8 @@ CROWD = 60
 """Comets that shine at full strength."""
 CROSS = 6
 """The head of a message that was refused."""
+SECOND_TALE = 3
+"""The head of what a liar tells the others: a cube, whatever it tells the first."""
 
 _COLOURS: Bytes = np.array([look.colour for look in KIND_LOOKS], np.uint8)
 _SHAPES: Bytes = np.array([look.shape for look in KIND_LOOKS], np.uint8)
@@ -34,6 +36,7 @@ _SIZES = {
     "view-change": 0.17,
     "new-view": 0.23,
     "status": 0.04,
+    "passed-on": 0.07,
 }
 _HEADS: Floats = np.array([_SIZES.get(name, 0.06) for name in KIND_NAMES], np.float32)
 _BENDS = {"prepare": 0.075, "commit": -0.075, "view-change": 0.11, "pre-prepare": 0.0}
@@ -150,7 +153,8 @@ def _bodies(
     colours, sizes, seen = looks
     some = np.flatnonzero(chosen)
     thrown = (rows.fate[some] == Fate.REFUSED) & (t_s >= rows.arrive_s[some])
-    shapes = np.where(thrown, CROSS, _SHAPES[rows.kind[some]]).astype(np.uint8)
+    shapes = np.where(rows.twin[some] == 2, SECOND_TALE, _SHAPES[rows.kind[some]])
+    shapes = np.where(thrown, CROSS, shapes).astype(np.uint8)
     size = sizes[some] * np.sqrt(seen[some])
     size *= np.minimum(2.0, 1.0 + 0.25 * np.log2(rows.records[some]))
     size *= np.where(rows.twin[some] > 0, 1.6, 1.0)

@@ -156,7 +156,7 @@ def _council(frame: Frame, eye: Eye) -> list[Label]:
                 sub,
                 look.colour,
                 1 if urgent else 4,
-                Side.ABOVE,
+                side,
                 colour,
             )
         )
@@ -241,10 +241,10 @@ def _contradictions(frame: Frame) -> list[Label]:
             continue
         first, second = (f"{digest & (1 << 64) - 1:016x}"[:8] for digest in pair)
         at = frame.agents[sender]
-        anchor = (float(at[0]) * 0.62, float(at[1]) * 0.62, float(at[2]) + 0.5)
+        anchor = (float(at[0]) * 0.55, float(at[1]) * 0.55, float(at[2]) - 0.2)
         found[sender] = Label(
             f"agent:{frame.seats.ids[sender]}", anchor, "≠ two different messages",
-            f"{KIND_NAMES[key[1]]} {key[3]}: {first} ≠ {second}", WARN, 0, Side.ABOVE, INK,
+            f"{KIND_NAMES[key[1]]} {key[3]}: {first} ≠ {second}", WARN, 0, Side.BELOW, INK,
         )  # fmt: skip
     return list(found.values())
 

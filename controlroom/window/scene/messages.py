@@ -174,7 +174,7 @@ class Messages:
 
     def _put(self, sent: Sent, leave: float, arrive: float) -> None:
         event = sent.event
-        kind = _KIND.get(event.kind, _OTHER)
+        kind = _KIND.get(event.kind.partition(" ")[0], _OTHER)
         sender, receiver = self._index[event.sender], self._index[event.receiver]
         fate = Fate.REFUSED if event.refused else Fate.TAKEN
         digest = int.from_bytes(event.digest[:8].ljust(8, b"\0"), "big", signed=True)
@@ -292,7 +292,7 @@ class Messages:
 def _round_of(sent: Sent) -> object:
     """What names the round whose clock a message is drawn by; its own where it has none."""
     event = sent.event
-    if event.kind in _SLOTTED:
+    if event.kind.removeprefix("passed-on ") in _SLOTTED:
         return (event.view, event.sequence_number)
     if event.kind in _BY_VIEW:
         return ("view", event.view)
