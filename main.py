@@ -107,6 +107,17 @@ COMMANDS = (
     ),
     Command("thaw", "let automation go on", "engine.cli.freeze", ("thaw",)),
     Command(
+        "token",
+        "let others look or command: issue, list and revoke tokens that expire",
+        "engine.cli.token",
+        (
+            "token issue wall-display",
+            "token issue alice --scope operator --hours 8 --out alice.token",
+            "token list",
+            "token revoke alice",
+        ),
+    ),
+    Command(
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
         "engine.cli.engine",
