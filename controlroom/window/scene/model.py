@@ -225,7 +225,8 @@ class Scene:
         row = floor.row_of.get(service)
         if row is None:
             return None
-        return lifted(floor.places[row], standing.SERVICE_TALL * floor.size)[0]
+        top: Floats = lifted(floor.places[row], standing.SERVICE_TALL * floor.size)[0]
+        return top
 
     def _place_of(self, agent: str) -> Floats | None:
         row = self._seats.row_of.get(agent)
