@@ -156,7 +156,7 @@ class DeployScreen(Screen[None]):
             self._leave(row, verb, "")
 
     def _named(self, row: DeployRow, verb: DeployVerb, typed: str | None) -> None:
-        if typed == row.environment:
+        if typed and typed == row.environment:
             self._leave(row, verb, typed)
         elif typed:
             self.app.notify(f"{verb.value} not sent: {typed!r} is another name", severity="warning")

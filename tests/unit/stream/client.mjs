@@ -1,8 +1,8 @@
 // A client of controlroom.v1.bin written from docs/stream.md: node client.mjs URL TOKEN AT_MS
 // Follows until the state's time is AT_MS, then prints the state as JSON.
 const [url, token, until] = process.argv.slice(2);
-const names = ["at_ms", "swarm", "slo", "drill", "incident", "services", "links", "agents", "timeline", "ledger", "notices"];
-const LONG = { slo: ["history"], incident: ["hypotheses", "blast_radius"] };
+const names = ["at_ms", "swarm", "slo", "drill", "incident", "services", "links", "agents", "timeline", "ledger", "notices", "deploys"];
+const LONG = { slo: ["history"], incident: ["hypotheses", "blast_radius"], deploys: ["hazards", "stacks", "checks", "history"] };
 let columns, epoch, seq = -1, state = null, acked = 0;
 
 function unpack(view) {                       // MessagePack: the kinds that the protocol uses
@@ -71,7 +71,7 @@ function fold(old, body) {
   return next;
 }
 
-const EMPTY = { at_ms: 0, swarm: null, slo: null, drill: null, incident: null, services: {}, links: {}, agents: {}, timeline: [], ledger: [], notices: [] };
+const EMPTY = { at_ms: 0, swarm: null, slo: null, drill: null, incident: null, services: {}, links: {}, agents: {}, timeline: [], ledger: [], notices: [], deploys: {} };
 const bearer = "bearer." + Buffer.from(token).toString("base64url");
 const socket = new WebSocket(url, ["controlroom.v1.bin", bearer]);
 socket.binaryType = "arraybuffer";
