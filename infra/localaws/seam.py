@@ -57,13 +57,19 @@ class Handler:
 
 def register(kind: str, handler: Handler) -> None:
     """Let CloudFormation know the resource type ``kind``."""
+    from botocore.exceptions import ClientError
     from ministack.services.cloudformation import provisioners
 
     def create(logical_id: str, properties: Properties, stack: str) -> Created:
         return handler.create(logical_id, properties)
 
     def delete(physical_id: str, properties: Properties) -> None:
-        handler.delete(physical_id, properties)
+        try:
+            handler.delete(physical_id, properties)
+        except ClientError as error:
+            # What has gone already is what was wanted; AWS sees it the same way.
+            if "NotFound" not in error.response["Error"]["Code"]:
+                raise
 
     def update(
         physical_id: str,
