@@ -219,16 +219,16 @@ def intercept(
         path: str,
         headers: dict[str, str],
         body: bytes,
-        query: dict[str, list[str]],
+        query_params: dict[str, list[str]],
     ) -> Answer:
         try:
             data = json.loads(body) if body else {}
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            answered: Answer = await original(method, path, headers, body, query)
+            answered: Answer = await original(method, path, headers, body, query_params)
             return answered
-        request = Request(method, path, headers, data, query)
+        request = Request(method, path, headers, data, query_params)
         own = await answer(request)
         if own is not None:
             return own
@@ -236,7 +236,7 @@ def intercept(
         if isinstance(rewritten, tuple):
             return rewritten
         passed: Answer = await original(
-            method, path, headers, json.dumps(rewritten.data).encode(), query
+            method, path, headers, json.dumps(rewritten.data).encode(), query_params
         )
         return passed
 

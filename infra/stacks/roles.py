@@ -4,6 +4,7 @@ Roles name what they touch by its name (``infra.names``), so they stand here tog
 in one sitting who may do what, and nothing has to be exported from one stack to the next.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import aws_cdk as cdk
@@ -33,9 +34,11 @@ class RoleOf:
 
 
 def _allow(
-    *actions: str, on: list[str], when: dict[str, object] | None = None
+    *actions: str, on: list[str], when: Mapping[str, object] | None = None
 ) -> iam.PolicyStatement:
-    return iam.PolicyStatement(actions=list(actions), resources=on, conditions=when)
+    return iam.PolicyStatement(
+        actions=list(actions), resources=on, conditions=dict(when) if when else None
+    )
 
 
 def _execution(names: Names) -> RoleOf:
@@ -189,7 +192,7 @@ def _actuator(names: Names) -> RoleOf:
         ),
         {
             "Resource::*": "These reads know no resource (service authorization reference)",
-            f"Resource::{names.arn('ssm', 'document/' + names.of('*'))}": "Our own documents",
+            f"Resource::{names.arn('ssm', 'document/' + names.of('*'))}": "Documents of this environment: their names begin with its prefix",
             **{
                 f"Resource::{resource}": reason
                 for resource in (services, tasks, functions, groups, instances)

@@ -33,7 +33,7 @@ async def aws(tmp_path: Path) -> AsyncIterator[Running]:
         yield running
 
 
-def define(aws: Running, command: list[str], image: str = "shell", **more: Any) -> str:
+def define(aws: Running, command: list[str], image: str = "shell", **more: object) -> str:
     answer = aws.client("ecs").register_task_definition(
         family="work",
         requiresCompatibilities=["FARGATE"],
@@ -165,9 +165,7 @@ async def test_a_document_of_ours_runs_in_an_instance(aws: Running) -> None:
     )["Command"]["CommandId"]
 
     def done() -> dict[str, Any]:
-        found: dict[str, Any] = ssm.get_command_invocation(
-            CommandId=command, InstanceId=identity
-        )
+        found: dict[str, Any] = ssm.get_command_invocation(CommandId=command, InstanceId=identity)
         return found if found["Status"] == "Success" else {}
 
     await until(done, 20)
