@@ -34,6 +34,11 @@ class RunPaths:
         return self.root / "genesis.json"
 
     @property
+    def charters(self) -> Path:
+        """The charters of all later epochs with their proofs, public; none while there is none."""
+        return self.root / "charters.json"
+
+    @property
     def manifest(self) -> Path:
         """A copy of the fleet's manifest: what genesis pins."""
         return self.root / "fleet.toml"

@@ -88,7 +88,7 @@ class Engine:
         self._bus = bus
         self._clock = clock
         self._supervisor = supervisor
-        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._council = Council(genesis, rules, manifest, verifier, convicts(verifier))
         self._replay = Replay(self._council)
         self._window = Window(manifest)
         self._trace = Trace(paths.engine / "trace.sqlite")

@@ -83,7 +83,7 @@ class Agent:
         self._charged: set[AgentId] = set()
         """Whose proof is on its way into the log."""
         self._store = SqliteLedger(folder / "ledger.sqlite", genesis)
-        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._council = Council(genesis, rules, manifest, verifier, convicts(verifier))
         self._replay = Replay(self._council)
         for entry in self._store.read_all():
             self._replay.apply(entry)

@@ -77,8 +77,10 @@ class Members:
 
     def council(self, settings: Settings) -> Council:
         """The application at genesis: the same fold that every agent runs."""
-        proves = convicts(self.genesis, self.verifier, settings)
-        return Council(self.genesis, DRILL_RULES, MANIFEST, self.verifier, proves)
+        proves = convicts(self.verifier, settings)
+        return Council(
+            self.genesis, DRILL_RULES, MANIFEST, self.verifier, proves, settings.checkpoint_period
+        )
 
     def signer_of(self, author: AuthorId) -> HashSigner:
         """The key of anyone who may sign a submission."""
