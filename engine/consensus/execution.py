@@ -48,7 +48,7 @@ class Execution:
             s.pending.discard_up_to(author, s.clients.floor(author))
         if keys:
             self.acknowledge(s.executed, keys)
-        if s.executed % s.settings.checkpoint_period == 0 and s.log.low < s.executed <= s.log.high:
+        if s.is_checkpoint_due:
             self.checkpoint()
 
     def acknowledge(self, number: int, keys: tuple[Key, ...]) -> None:

@@ -125,11 +125,7 @@ class Replica:
         self._halted = self._retired = False
         self.dropped = 0
         """Frames not kept because a peer had too many waiting for a later view."""
-        if (
-            state.log.low < state.executed <= state.log.high
-            and state.executed % settings.checkpoint_period == 0
-            and state.executed not in state.checkpoints.votes
-        ):
+        if state.is_checkpoint_due and state.executed not in state.checkpoints.votes:
             # The crash came between executing and signing the checkpoint.
             self._execution.checkpoint()
 

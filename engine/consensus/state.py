@@ -97,6 +97,13 @@ class State:
         return self.log.last is not None and self.executed >= self.log.last
 
     @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether what is executed now is to be signed as a checkpoint of this epoch."""
+        if self.executed % self.settings.checkpoint_period or self.executed <= self.log.low:
+            return False
+        return self.log.last is None or self.executed <= self.log.last
+
+    @property
     def is_over(self) -> bool:
         """Whether the next epoch may begin: a quorum of this one, or of that one, has said so."""
         last = self.log.last
