@@ -24,6 +24,7 @@ class Domain(StrEnum):
     CONSENSUS = "incident-commander/1/consensus"
     CERTIFICATE = "incident-commander/1/certificate"
     CLAIM = "incident-commander/1/claim"
+    WISH = "incident-commander/1/wish"
 
 
 class KeyFileError(ValueError):

@@ -62,6 +62,8 @@ class Submitter:
         self._cluster = genesis.cluster
         self.on_charter: Callable[[Began], None] = lambda _: None
         """Hears of each new epoch, with the proof that it began."""
+        self.charters: Callable[[], Sequence[Began]] = tuple
+        """All beginnings that somebody has kept; asked when one was missed on the bus."""
         self._clock = clock
         self._counter = after
         self._under_way: dict[int, _UnderWay] = {}
@@ -119,17 +121,29 @@ class Submitter:
         payload = encode(Submission(self._cluster, epoch, self._author, counter, operations))
         return encode(Signed(payload, self._signer.sign(Domain.SUBMISSION, payload)))
 
-    def follow(self, began: Began) -> bool:
-        """Speak in the epoch that ``began`` proves, if it is the next one; whether it is."""
+    def follow(self, began: Began) -> None:
+        """Speak in the epoch that ``began`` proves, if it is the next one."""
+        if began.charter.epoch > self._committee.epoch + 1:
+            # One was missed: whoever keeps them all is asked.
+            for earlier in self.charters():
+                if earlier.charter.epoch == self._committee.epoch + 1:
+                    self._follow(earlier)
+        self._follow(began)
+
+    def _follow(self, began: Began) -> None:
         try:
-            self._committee = succeeding(began, self._committee)
+            following = succeeding(began, self._committee)
         except Refused:
-            return False
+            return
+        self.speak_in(following.genesis)
+        self.on_charter(began)
+
+    def speak_in(self, constitution: Genesis) -> None:
+        """Speak in the epoch of ``constitution``, of which the caller is sure."""
+        self._committee = self._committee.amended(constitution)
         for waiting in self._under_way.values():
             # Words of the old epoch are not added to those of the new one.
             waiting.said.clear()
-        self.on_charter(began)
-        return True
 
     def _next_counter(self) -> int:
         self._counter = max(self._counter + 1, self._clock.unix_ms() * 1_000_000)
