@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol, cast
 
@@ -57,13 +58,29 @@ COMMANDS = (
         "console",
         "a screen of a run: live, in this terminal",
         "controlroom.cli_console",
-        ("console", "console --plain"),
+        ("console", "console --plain", "console --replay LEDGER"),
     ),
     Command(
         "bench",
         "measure a start, an idle swarm, consensus or the stream, with their aims beside them",
         "chaos.commands.bench",
         ("bench loop --repeat 5 --json bench.json", "bench consensus", "bench stream"),
+    ),
+    Command(
+        "evaluate",
+        "recorded incidents through the senses, point by point on a virtual clock",
+        "engine.cli.evaluate",
+        (
+            "evaluate FOLDER --out results.jsonl",
+            "evaluate FOLDER --out told.jsonl --onsets onsets.json",
+            "evaluate FOLDER --out baseline.jsonl --method robust-floor",
+        ),
+    ),
+    Command(
+        "record",
+        "a stretch of live telemetry as a recording, so that yesterday's incident is a test",
+        "engine.cli.record",
+        ("record incident-7 --last 10m", "record last-drill --ledger LEDGER"),
     ),
     Command(
         "simulate",
@@ -89,6 +106,17 @@ COMMANDS = (
         ("freeze",),
     ),
     Command("thaw", "let automation go on", "engine.cli.freeze", ("thaw",)),
+    Command(
+        "token",
+        "let others look or command: issue, list and revoke tokens that expire",
+        "engine.cli.token",
+        (
+            "token issue wall-display",
+            "token issue alice --scope operator --hours 8 --out alice.token",
+            "token list",
+            "token revoke alice",
+        ),
+    ),
     Command(
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
@@ -125,6 +153,11 @@ class CommandModule(Protocol):
     def run(self, args: argparse.Namespace) -> int:
         """Do it; the result is the exit code."""
         ...
+
+
+def read_recording(ledger: Path, progress: Callable[[str], None]) -> object:
+    """What screens replay: they may not know of ledgers, so it is handed to them from here."""
+    return importlib.import_module("engine.playback").read_recording(ledger, progress)
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -169,7 +202,7 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
         if command.name == chosen:
             module = cast(CommandModule, importlib.import_module(command.module))
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+            subparser.set_defaults(run=module.run, read_recording=read_recording)
     return parser
 
 

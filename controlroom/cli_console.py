@@ -6,7 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from engine.stream.link import NotFound, check_address
+from controlroom.replaying import PlaceLike, Replayed
+from engine.stream.link import check_address
 from engine.stream.runs import Place
 
 LEAVE_RUNNING = 3
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with the token for --connect; the run's own without it",
     )
     parser.add_argument(
+        "--replay",
+        metavar="LEDGER",
+        type=Path,
+        help="show a run again from its ledger, with the trace and the sightings beside it",
+    )
+    parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, as to a pipe"
     )
     parser.add_argument(
@@ -49,11 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show the console until the viewer leaves; the result is the exit code."""
-    place = Place(root=args.run_dir, url=args.connect or "", token_file=args.token_file)
+    place: PlaceLike
     try:
-        if place.url:
-            check_address(place.url)
-    except NotFound as error:
+        if args.replay is not None:
+            place = Replayed(
+                args.read_recording(args.replay, _progress),
+                time.monotonic_ns,
+                at_once=args.plain,
+            )
+        else:
+            place = Place(root=args.run_dir, url=args.connect or "", token_file=args.token_file)
+            if place.url:
+                check_address(place.url)
+    except ValueError as error:
         return _refused(str(error))
     if args.plain:
         asyncio.run(_tell(place))
@@ -63,13 +78,19 @@ def run(args: argparse.Namespace) -> int:
     return _show(place, args.keys, with_run=args.with_run)
 
 
-async def _tell(place: Place) -> None:
+def _progress(line: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{line}")
+        sys.stderr.flush()
+
+
+async def _tell(place: PlaceLike) -> None:
     from controlroom.plain import tell
 
     await tell(place, lambda: time.time_ns() // 1_000_000)
 
 
-def _show(place: Place, keys: Path | None, *, with_run: bool) -> int:
+def _show(place: PlaceLike, keys: Path | None, *, with_run: bool) -> int:
     from controlroom.console.app import ConsoleApp, Leave, own_key_ids
     from controlroom.console.keymap import BadKeymap, default_keymap_path, read_keymap
 

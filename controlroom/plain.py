@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
+from controlroom.replaying import PlaceLike
 from engine.stream.connection import Answered, Connected, Happened, LinkEvent, Received, Waiting
 from engine.stream.fold import growth
-from engine.stream.runs import Place
 from engine.stream.state import Health, IncidentRow, ScreenState, TimelineEntry
 
 _LEFT_OUT = frozenset({"certified", "probed", "elapsed", "closed"})
@@ -140,13 +140,13 @@ class Teller:
 
 
 async def tell(
-    place: Place,
+    place: PlaceLike,
     unix_ms: Callable[[], int],
     write: Callable[[str], object] | None = None,
 ) -> None:
-    """Follow the engine at ``place`` and write the story to ``write`` (stdout), until cancelled.
+    """Follow ``place`` and write the story to ``write`` (stdout).
 
-    Writing blocks when the reader is slow: the engine then skips this screen like any other.
+    A recording is told to its end, an engine until cancelled. Writing blocks when the reader is slow: the engine then skips this screen like any other.
     """
     teller, waiting, news = Teller(), deque[str](maxlen=WAITING_LINES), asyncio.Event()
 
@@ -161,10 +161,11 @@ async def tell(
             waker = asyncio.create_task(news.wait())
             await asyncio.wait({waker, following}, return_when=asyncio.FIRST_COMPLETED)
             waker.cancel()
-            if following.done():
-                following.result()
             news.clear()
             _write_all(waiting, write)
+            if following.done():
+                following.result()
+                return
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

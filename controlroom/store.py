@@ -30,6 +30,8 @@ class LinkStatus(StrEnum):
     LIVE = "live"
     STALE = "stale"
     WAITING = "waiting"
+    REPLAY = "replay"
+    """What is shown has happened before; nothing can be ordered."""
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -44,7 +46,9 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 class Store:
     """The live state, a minute of history, and where the viewer is looking."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, replayed: bool = False) -> None:
+        """Empty; ``replayed`` says that what comes is a recording and not an engine."""
+        self._replayed = replayed
         self._moments: deque[Moment] = deque(maxlen=HISTORY)
         self._held: Moment | None = None
         self._connected = False
@@ -101,6 +105,8 @@ class Store:
 
     def status(self, now_ns: int) -> LinkStatus:
         """How the screen stands with the engine."""
+        if self._replayed:
+            return LinkStatus.REPLAY
         if self._waiting is not None:
             return LinkStatus.WAITING
         if not self._connected or self.is_empty:

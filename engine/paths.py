@@ -9,6 +9,12 @@ from pathlib import Path
 
 from engine.vocabulary import AgentId, AuthorId, ServiceName
 
+TRACE = "trace.sqlite"
+"""What lies beside a ledger under this name is its trace."""
+SIGHTINGS = "sightings.sqlite"
+TAPE = "tape.sqlite"
+"""And under this one, what the engine saw meanwhile."""
+
 
 @dataclass(frozen=True)
 class RunPaths:
@@ -89,6 +95,16 @@ class RunPaths:
         """Bearer token of the screens."""
         return self.secrets / "stream.token"
 
+    @property
+    def issued_tokens(self) -> Path:
+        """Folder of the tokens that were signed for others, and of what they allow."""
+        return self.secrets / "tokens"
+
+    @property
+    def revoked_tokens(self) -> Path:
+        """Which of them were taken back."""
+        return self.secrets / "revoked"
+
     # --- sockets --------------------------------------------------------------------------------
 
     @property
@@ -155,6 +171,21 @@ class RunPaths:
     def engine_ledger(self) -> Path:
         """The engine's verified copy of the ledger."""
         return self.engine / "ledger.sqlite"
+
+    @property
+    def trace(self) -> Path:
+        """Every consensus message as its receiver saw it: unverified, bounded."""
+        return self.engine / TRACE
+
+    @property
+    def sightings(self) -> Path:
+        """What the engine saw of fleet and swarm, second by second: unverified, bounded."""
+        return self.engine / SIGHTINGS
+
+    @property
+    def tape(self) -> Path:
+        """The telemetry of the last hours, from which recordings are cut: unverified, bounded."""
+        return self.engine / TAPE
 
     @property
     def evidence(self) -> Path:

@@ -29,6 +29,7 @@ from engine.policy import Rules
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.replacing import MAIN, Replacements, agent_children
+from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
 from engine.stream.access import Listen
 from engine.stream.hub import Hub, open_hub
@@ -37,6 +38,7 @@ from engine.stream.state import Health, ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
+from engine.telemetry.tape import Tape
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
 from engine.trace import Trace
@@ -90,7 +92,9 @@ class Engine:
         self._council = Council(genesis, rules, manifest, verifier, convicts(verifier))
         self._replay = Replay(self._council)
         self._window = Window(manifest)
-        self._trace = Trace(paths.engine / "trace.sqlite")
+        self._trace = Trace(paths.trace)
+        self._sightings = Sightings(paths.sightings)
+        self._tape = Tape(paths.tape)
         self._projection = Projection(self._council, self._window)
         self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
         for entry, received_ms in self._store.read_stamped():
@@ -136,6 +140,8 @@ class Engine:
             for relay in self._relays:
                 relay.cancel()
             self._trace.close()
+            self._sightings.close()
+            self._tape.close()
             self._store.close()
 
     # --- the log --------------------------------------------------------------------------------
@@ -168,7 +174,12 @@ class Engine:
         await founding.appearance(self._paths.endpoints)
         endpoints = read_endpoints(self._paths.endpoints)
         await Collector(
-            endpoints, self._council.manifest, self._window, self._clock, phase_ms=500
+            endpoints,
+            self._council.manifest,
+            self._window,
+            self._clock,
+            phase_ms=500,
+            on_seen=self._tape.see,
         ).run()
 
     async def _watch_probe(self) -> None:
@@ -215,6 +226,7 @@ class Engine:
             hub.tell([*self._projection.news(), *self._told])
             self._told.clear()
             hub.publish(self._shown)
+            self._sightings.see(self._shown, self._clock.monotonic_ns())
             await asyncio.sleep(SHOW_EVERY_S)
 
     def _metrics(self) -> Iterable[Metric]:

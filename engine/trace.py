@@ -7,10 +7,13 @@ dropped, so that what a screen drew can be replayed.
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
+from engine.codec import Malformed
+from engine.side_store import begin_anew, open_or_begin
 from engine.vocabulary import AgentId, AuthorId, TraceEvent
 
 MAX_KEPT = 200_000
@@ -29,6 +32,10 @@ CREATE TABLE IF NOT EXISTS trace (
     sent_ns INTEGER NOT NULL, received_ns INTEGER NOT NULL, refused TEXT NOT NULL
 ) STRICT;
 """
+_READ = (
+    "SELECT sender, receiver, kind, view, sequence_number, digest, sent_ns, received_ns, refused"
+    " FROM trace WHERE id >= ? ORDER BY id LIMIT ?"
+)
 
 
 class Trace:
@@ -40,23 +47,7 @@ class Trace:
         self.recent: deque[TraceEvent] = deque(maxlen=MAX_RECENT)
         self.dropped = 0
         """Events that agents dropped before they came here, plus those that could not be kept."""
-        try:
-            self._open()
-        except sqlite3.DatabaseError:
-            self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        self._db.close()
-        # With the log that goes with it: SQLite would replay an old one into the new file.
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        self._open()
-
-    def _open(self) -> None:
-        self._db = sqlite3.connect(self._path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.executescript(_SCHEMA)
+        self._db = open_or_begin(path, _SCHEMA)
 
     def add(self, events: Sequence[TraceEvent]) -> list[TraceEvent]:
         """Keep ``events``, newest last, and return them as they were kept.
@@ -71,7 +62,7 @@ class Trace:
             self._lose(len(bounded))
         except sqlite3.DatabaseError:
             self._lose(len(bounded))
-            self._begin_anew()
+            self._db = begin_anew(self._db, self._path, _SCHEMA)
         return bounded
 
     def _lose(self, count: int) -> None:
@@ -93,19 +84,28 @@ class Trace:
 
     def read(self, first: int, limit: int) -> list[TraceEvent]:
         """Up to ``limit`` events from number ``first`` on, oldest first."""
-        rows = self._db.execute(
-            "SELECT sender, receiver, kind, view, sequence_number, digest, sent_ns, received_ns,"
-            " refused FROM trace WHERE id >= ? ORDER BY id LIMIT ?",
-            (first, limit),
-        )
-        return [
-            TraceEvent(AgentId(AuthorId(row[0])), AgentId(AuthorId(row[1])), *row[2:])
-            for row in rows
-        ]
+        return [_event(row) for row in self._db.execute(_READ, (first, limit))]
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def read_trace(path: Path) -> Sequence[TraceEvent]:
+    """Every event in the trace at ``path``, oldest first; reads beside an engine that writes it.
+
+    Raises:
+        Malformed: the file is missing or damaged; names it.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return [_event(row) for row in database.execute(_READ, (0, MAX_KEPT))]
+    except sqlite3.DatabaseError as error:
+        raise Malformed(f"{path}: no trace of an engine: {error}") from None
+
+
+def _event(row: tuple[str, str, str, int, int, bytes, int, int, str]) -> TraceEvent:
+    return TraceEvent(AgentId(AuthorId(row[0])), AgentId(AuthorId(row[1])), *row[2:])
 
 
 def _bounded(event: TraceEvent) -> TraceEvent:

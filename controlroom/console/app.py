@@ -17,8 +17,8 @@ from controlroom.console.incident_screen import IncidentScreen
 from controlroom.console.modals import Choice, Details, Question
 from controlroom.console.panel import Panel
 from controlroom.console.theme import THEME
+from controlroom.replaying import PlaceLike, Replayed
 from controlroom.store import Store
-from engine.stream.runs import Place
 
 FRAME_S = 0.1
 
@@ -67,7 +67,7 @@ class ConsoleApp(App[Leave]):
 
     def __init__(
         self,
-        place: Place,
+        place: PlaceLike,
         *,
         started_by_up: bool = False,
         keymap: Mapping[str, str] | None = None,
@@ -77,7 +77,7 @@ class ConsoleApp(App[Leave]):
     ) -> None:
         super().__init__()
         self.place = place
-        self.store = Store()
+        self.store = Store(replayed=isinstance(place, Replayed))
         self._started_by_up = started_by_up
         self._own_keys = dict(keymap or {})
         self._zone = zone

@@ -7,10 +7,10 @@ from textual.app import App
 
 from controlroom import orders
 from controlroom.console.modals import Choice, NoteInput, Question
+from controlroom.replaying import LinkLike, PlaceLike
 from controlroom.store import Store
 from engine.stream.commands import Operator, Shown
-from engine.stream.link import Link, NotConnected, NotFound
-from engine.stream.runs import Place
+from engine.stream.link import NotConnected, NotFound
 from engine.stream.wire import Command, Reply
 from engine.vocabulary import IncidentKey
 
@@ -25,7 +25,12 @@ class Commanding:
     """The console's hand: everything that leaves it towards the engine."""
 
     def __init__(
-        self, app: App[Any], store: Store, place: Place, link: Link, unix_ms: Callable[[], int]
+        self,
+        app: App[Any],
+        store: Store,
+        place: PlaceLike,
+        link: LinkLike,
+        unix_ms: Callable[[], int],
     ) -> None:
         self._app = app
         self._store = store

@@ -150,6 +150,27 @@ class SqliteLedger:
         )
         return [self._decode(blob) for (blob,) in rows]
 
+    def read_rows(self, first: int, limit: int) -> list[tuple[int, bytes, bytes, int]]:
+        """Up to ``limit`` rows from number ``first`` on, as they are kept.
+
+        Each is the number, the encoded entry, its chain digest, and the Unix milliseconds of its
+        receipt.
+        """
+        return self._database.execute(
+            "SELECT sequence_number, entry, chain, received_ms FROM entries "
+            "WHERE sequence_number >= ? ORDER BY sequence_number LIMIT ?",
+            (first, limit),
+        ).fetchall()
+
+    def chain_at(self, number: int) -> bytes | None:
+        """The chain digest after entry ``number``; None where there is no such entry."""
+        if number == 0:
+            return self._genesis.cluster
+        row = self._database.execute(
+            "SELECT chain FROM entries WHERE sequence_number = ?", (number,)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     @property
     def head(self) -> tuple[int, bytes]:
         """Sequence number and chain digest of the last entry; ``(0, cluster)`` when empty."""

@@ -1,6 +1,7 @@
 """The console as its user meets it: real app, real hub, real signatures, at three sizes."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -13,12 +14,14 @@ from msgspec.structs import replace
 from controlroom.console.app import ConsoleApp, Leave
 from controlroom.console.modals import Details, NoteInput, Question
 from controlroom.console.panel import Panel
+from controlroom.replaying import Replayed
 from engine import genesis as constitution
 from engine.codec import NO_DIGEST, decode
 from engine.genesis import Genesis, Member
 from engine.paths import RunPaths
 from engine.signing import Domain, Ed25519Signer, Ed25519Verifier
 from engine.stream.hub import Hub, open_hub
+from engine.stream.recording import Frame, Recording
 from engine.stream.runs import Place
 from engine.stream.state import ScreenState
 from engine.stream.wire import Command, Reply
@@ -127,6 +130,23 @@ def whole_screen(app: ConsoleApp) -> str:
 async def press(pilot: "Pilot[Leave]", *keys: str) -> None:
     await pilot.press(*keys)
     await pilot.pause()
+
+
+# --- a replay ------------------------------------------------------------------------------------
+
+
+async def test_a_replay_is_called_one_and_takes_no_orders() -> None:
+    frames = tuple(Frame(0, state) for state in story.story())
+    place = Replayed(Recording("ledger.sqlite", frames), time.monotonic_ns)
+    app = ConsoleApp(place, zone=UTC)
+    async with app.run_test(size=(140, 45)) as pilot:
+        await until(lambda: app.store.live is frames[-1].state)
+        await until(lambda: "▷ replay" in text_of(app, "top"))
+        assert "RECOVERED" in text_of(app, "top")
+
+        await press(pilot, "space")
+        await press(pilot, "y")
+        await until(lambda: any("this is a replay" in note.message for note in app._notifications))
 
 
 # --- what it shows -------------------------------------------------------------------------------

@@ -134,6 +134,8 @@ def _age(store: Store, now_ns: int) -> Span:
             return Span(f"▲ {age} old", Role.WARN)
         case LinkStatus.CONNECTING:
             return Span("○ connecting", Role.DIM)
+        case LinkStatus.REPLAY:
+            return Span("▷ replay", Role.ACCENT)
         case LinkStatus.WAITING:
             return Span("✖ no engine" if store.is_empty else f"✖ {age} old", Role.BROKEN)
 

@@ -1,0 +1,1 @@
+"""Tests of the window's pure parts: neither Qt nor VTK."""
