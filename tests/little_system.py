@@ -136,7 +136,9 @@ def history(
     seed: int = 1,
     change: Callable[[Record], Record] = lambda record: record,
     names: Mapping[str, str] | None = None,
-    **told: bool,
+    *,
+    spans: bool = True,
+    logs: bool = True,
 ) -> History:
     """Everything of one run, each record changed by ``change``."""
     called = names or {}
@@ -144,6 +146,6 @@ def history(
         [called.get(name, name) for name in SERVICES],
         [(called.get(a, a), called.get(b, b)) for a, b in CALLS],
     )
-    for record in records(trouble, seed, **told):
+    for record in records(trouble, seed, spans=spans, logs=logs):
         seen.add(change(record))
     return seen

@@ -12,8 +12,8 @@ BELOW = [name for name in SERVICES if name != "front"]
 CALLING = ["front", "shop"]
 
 
-def found(trouble: Trouble, seed: int = 1, **told: bool) -> Finding:
-    return find(history(trouble, seed, **told), ONSET_S, END_S, None, told=True)
+def found(trouble: Trouble, seed: int = 1) -> Finding:
+    return find(history(trouble, seed), ONSET_S, END_S, None, told=True)
 
 
 def grounds(finding: Finding) -> set[Ground]:
@@ -32,10 +32,9 @@ def test_a_slow_service_is_the_cause_and_not_those_who_wait_for_it(service: str,
 
 @pytest.mark.parametrize("service", BELOW)
 def test_metrics_alone_show_who_is_slow(service: str) -> None:
-    assert (
-        found(Trouble(service, "hot"), spans=False, logs=False).ranking.suspects[0].service
-        == service
-    )
+    seen = history(Trouble(service, "hot"), spans=False, logs=False)
+
+    assert find(seen, ONSET_S, END_S, None, told=True).ranking.suspects[0].service == service
 
 
 @pytest.mark.parametrize("service", BELOW)

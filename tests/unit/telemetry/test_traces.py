@@ -2,6 +2,7 @@
 
 import random
 
+from engine.telemetry.bins import Binned
 from engine.telemetry.records import Span
 from engine.telemetry.traces import GRACE_S, Edge, Made, Operation, TraceBook
 
@@ -42,7 +43,9 @@ def test_the_order_within_the_grace_does_not_matter() -> None:
     told(shuffled, spans)
 
     def sums(book: TraceBook) -> dict[object, tuple[int, float]]:
-        kept = {**book.work, **book.gaps, **book.entries, **book.calls}
+        kept: dict[object, Binned] = {}
+        for each in (book.work, book.gaps, book.entries, book.calls):
+            kept.update(each)
         return {
             k: (sum(b.count for b in v.bins), round(sum(sum(b.values) for b in v.bins), 6))
             for k, v in kept.items()
