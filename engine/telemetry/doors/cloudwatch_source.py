@@ -11,21 +11,18 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from engine.aws.circuit import Circuit
 from engine.aws.clients import AWS_ERRORS, Client, code_of
 from engine.clock import Clock
 from engine.codec import Malformed
 from engine.telemetry.doors.cloudwatch import (
     MAX_QUERIES,
-    LogGroup,
-    Metric,
     alarm_in,
     lines_in,
     points_in,
     queries,
 )
+from engine.telemetry.doors.cloudwatch_settings import LogGroup, Metric, Settings
 from engine.telemetry.doors.intake import Intake
 from engine.telemetry.records import Alert, Batch
 
@@ -39,22 +36,6 @@ MAX_SEEN = 10_000
 """Log events remembered, so that looking back over late ones counts none twice."""
 LONG_POLL_S = 5
 MAX_MESSAGES = 10
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to ask for."""
-
-    metric: tuple[Metric, ...] = ()
-    log: tuple[LogGroup, ...] = ()
-    period_s: int = 60
-    poll_s: float = 10.0
-    """Between two questions for metrics and logs."""
-    alarm_queue: str = ""
-    """URL of the SQS queue to which an SNS topic sends the alarms; empty for none."""
-    alarm_services: dict[str, str] = {}
-    """Which service an alarm is about, by the alarm's name."""
-    alarm_dimension: str = "ServiceName"
-    """Otherwise the dimension that names it."""
 
 
 class CloudWatch:
