@@ -35,15 +35,17 @@ class Sources:
         settings: Settings,
         paths: RunPaths,
         place: int,
+        process: str,
         see: Callable[[Observation], None],
         clock: Clock,
         keep: Callable[[Sequence[Point | LogRecord | Span], int], None] | None = None,
     ) -> None:
-        """``place`` is the process's own among all: it tells ports and moments apart."""
+        """``process`` names who listens; its ``place`` among all tells ports and moments apart."""
         self.intake = Intake()
         self._settings = settings
         self._paths = paths
         self._place = place
+        self._process = process
         self._see = see
         self._keep = keep
         self._clock = clock
@@ -91,7 +93,9 @@ class Sources:
 
         settings, rng = self._settings, self._rng
         if settings.cloudwatch is not None:
-            watch = CloudWatch(settings.cloudwatch, client, self.intake, self._clock, rng)
+            watch = CloudWatch(
+                settings.cloudwatch, client, self.intake, self._clock, rng, self._process
+            )
             tasks.create_task(watch.run())
         if settings.resources:
             status = AwsStatus(settings.resources, client, self._see, self._clock, rng)

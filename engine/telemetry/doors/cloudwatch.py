@@ -114,6 +114,22 @@ def alarm_in(body: str, services: Mapping[str, str], dimension: str) -> Alert | 
     return Alert(at.timestamp(), service, alarm.AlarmName, firing, alarm.AlarmName)
 
 
+def alerts_in(
+    alarms: Iterable[Mapping[str, Any]], services: Mapping[str, str], dimension: str
+) -> Batch:
+    """The states in ``MetricAlarms``, firing or not, of alarms about services of ours."""
+    found: list[Alert] = []
+    for alarm in alarms:
+        name = str(alarm.get("AlarmName", ""))
+        named = {d["Name"]: d["Value"] for d in alarm.get("Dimensions", ())}
+        service = services.get(name) or named.get(dimension, "")
+        at = alarm.get("StateUpdatedTimestamp")
+        if service and name and isinstance(at, datetime):
+            firing = alarm.get("StateValue") == "ALARM"
+            found.append(Alert(at.timestamp(), service, name, firing, name))
+    return Batch(tuple(sorted(found, key=lambda alert: alert.t)))
+
+
 # --- logs -------------------------------------------------------------------------------------
 
 

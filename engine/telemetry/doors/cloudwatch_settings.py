@@ -38,7 +38,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_s: float = 10.0
     """Between two questions for metrics and logs."""
     alarm_queue: str = ""
-    """URL of the SQS queue to which an SNS topic sends the alarms; empty for none."""
+    """URL of the SQS queue to which an SNS topic sends the alarms; empty for none.
+
+    ``{process}`` in it stands for the agent's name, or ``engine``: a message goes to one reader only,
+    and every agent has to see for itself.
+    """
+    states_s: float = 30.0
+    """Between two looks at all alarms' states: what a queue lost, or said before a restart."""
     alarm_services: dict[str, str] = {}
     """Which service an alarm is about, by the alarm's name."""
     alarm_dimension: str = "ServiceName"

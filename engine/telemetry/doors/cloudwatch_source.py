@@ -18,6 +18,7 @@ from engine.codec import Malformed
 from engine.telemetry.doors.cloudwatch import (
     MAX_QUERIES,
     alarm_in,
+    alerts_in,
     lines_in,
     points_in,
     queries,
@@ -48,11 +49,14 @@ class CloudWatch:
         intake: Intake,
         clock: Clock,
         rng: random.Random,
+        process: str,
     ) -> None:
-        self.circuits = {name: Circuit() for name in ("metrics", "logs", "alarms")}
+        """``process`` names the queue of its own that this reader takes alarms from."""
+        self.circuits = {name: Circuit() for name in ("metrics", "logs", "alarms", "states")}
         self.malformed = 0
         """Messages on the queue that were no alarms; they are taken off, or they come for ever."""
         self._settings = settings
+        self._queue = settings.alarm_queue.replace("{process}", process)
         self._client = client
         self._intake = intake
         self._clock = clock
@@ -70,6 +74,8 @@ class CloudWatch:
                 tasks.create_task(self._again("logs", "logs", self.logs))
             if self._settings.alarm_queue:
                 tasks.create_task(self._again("alarms", "sqs", self.alarms, pause_s=0.0))
+                states_s = self._settings.states_s
+                tasks.create_task(self._again("states", "cloudwatch", self.states, states_s))
 
     async def _again(
         self,
@@ -147,9 +153,17 @@ class CloudWatch:
         self._seen[key] = None
         return True
 
+    async def states(self, client: Client) -> None:
+        """Look at the states of all alarms."""
+        found, _ = await asyncio.to_thread(
+            _pages, client.describe_alarms, {}, "MetricAlarms", "NextToken"
+        )
+        settings = self._settings
+        await self._offer(alerts_in(found, settings.alarm_services, settings.alarm_dimension))
+
     async def alarms(self, client: Client) -> None:
         """Take the next alarms off the queue; waits for some."""
-        queue = self._settings.alarm_queue
+        queue = self._queue
         found = await asyncio.to_thread(
             client.receive_message,
             QueueUrl=queue,
