@@ -171,7 +171,7 @@ class Engine:
         if settings is not None:
             place = self._council.genesis.n
             await Sources(
-                settings, self._paths, place, self._see, self._clock, self._tape.take
+                settings, self._paths, place, "engine", self._see, self._clock, self._tape.take
             ).run()
             return
         await founding.appearance(self._paths.endpoints)

@@ -173,7 +173,9 @@ class Agent:
         """Collect this agent's own telemetry, at its own phase of the period."""
         settings = settings_of(self._paths)
         if settings is not None:
-            await Sources(settings, self._paths, self._place, self._window.add, self._clock).run()
+            await Sources(
+                settings, self._paths, self._place, self._id, self._window.add, self._clock
+            ).run()
             return
         await appearance(self._paths.endpoints)
         endpoints = read_endpoints(self._paths.endpoints)

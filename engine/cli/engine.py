@@ -5,6 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
+from engine import turns
 from engine.cli import CommandError
 from engine.cli.agent import agent_id
 from engine.cli.part import paths_of, run_part
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    return run_part(run_engine(paths, size, args.elsewhere, listen))
+    return run_part(run_engine(paths, size, args.elsewhere, listen), turns.run)
 
 
 def _run_of(args: argparse.Namespace) -> tuple[RunPaths, int]:
