@@ -35,6 +35,7 @@ from engine.proof import convicts, evidence_of
 from engine.settings import settings_of
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
+from engine.sources import Sources
 from engine.stream.access import Listen
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
@@ -43,7 +44,6 @@ from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
 from engine.telemetry.samples import Observation
-from engine.telemetry.sources import Sources
 from engine.telemetry.tape import Tape
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
@@ -261,8 +261,8 @@ class Engine:
             return
         # boto3 takes half a second to import: only for those who need it.
         from engine.aws.clients import client
-        from engine.aws.events import Telling
         from engine.ledger.dynamodb import Mirror
+        from engine.ledger.telling import Telling
 
         rng = random.Random()
         if settings.mirror is not None:

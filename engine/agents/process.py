@@ -28,8 +28,8 @@ from engine.ports import Bus
 from engine.proof import convicts
 from engine.settings import settings_of
 from engine.signing import Ed25519Signer, Ed25519Verifier, Signer
+from engine.sources import Sources
 from engine.telemetry.collector import Collector
-from engine.telemetry.sources import Sources
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints
 from engine.vocabulary import (
