@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 from engine.cli import CommandError
 
 if TYPE_CHECKING:
-    from engine.ports import Deployer
+    from engine.stream.deploying import Deployer
 
 VERSION = "0.1.0"
 FAILED = 1
@@ -124,7 +124,7 @@ COMMANDS = (
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
         "engine.cli.engine",
-        ("engine --run-dir DIR",),
+        ("engine --config prod.toml", "engine --run-dir DIR"),
     ),
     Command(
         "agent",

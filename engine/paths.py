@@ -40,6 +40,11 @@ class RunPaths:
         return self.root / "genesis.json"
 
     @property
+    def charters(self) -> Path:
+        """The charters of all later epochs with their proofs, public; none while there is none."""
+        return self.root / "charters.json"
+
+    @property
     def manifest(self) -> Path:
         """A copy of the fleet's manifest: what genesis pins."""
         return self.root / "fleet.toml"
@@ -48,6 +53,11 @@ class RunPaths:
     def policy(self) -> Path:
         """The policy in force: what genesis pins."""
         return self.root / "policy.toml"
+
+    @property
+    def settings(self) -> Path:
+        """How this run is set up; a rehearsal has none."""
+        return self.root / "settings.toml"
 
     @property
     def public_keys(self) -> Path:
@@ -86,6 +96,11 @@ class RunPaths:
         return self.secrets / "drill.token"
 
     @property
+    def door_token(self) -> Path:
+        """Bearer token of those who send telemetry."""
+        return self.secrets / "door.token"
+
+    @property
     def stream_token(self) -> Path:
         """Bearer token of the screens."""
         return self.secrets / "stream.token"
@@ -117,6 +132,11 @@ class RunPaths:
         """The actuator's door for freezing, without any quorum."""
         return self.root / "freeze.sock"
 
+    @property
+    def swarm_socket(self) -> Path:
+        """The engine's door for operators' wishes about the swarm itself."""
+        return self.root / "swarm.sock"
+
     # --- the bus --------------------------------------------------------------------------------
 
     @property
@@ -138,6 +158,14 @@ class RunPaths:
     def agent(self, agent: AgentId) -> Path:
         """One agent's folder: key, ledger, log."""
         return self.agents / agent
+
+    def successor(self, agent: AgentId, generation: int) -> Path:
+        """The folder of an agent's ``generation``-th successor; the first agent is generation 0."""
+        return self.agents / f"{agent}.{generation}" if generation else self.agent(agent)
+
+    def claim(self, agent: AgentId, generation: int) -> Path:
+        """What a successor shows of itself before it is ordered in, public."""
+        return self.public_keys / f"{agent}.{generation}.claim"
 
     @property
     def actuator(self) -> Path:

@@ -1,12 +1,10 @@
 """Seams: what the engine asks of the world, each with more than one real implementation."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from engine.stream.deploying import DeployOrder
-from engine.stream.state import DeployRow
 from engine.vocabulary import Action, Entry, Generation, OutcomeKind
 
 Handler = Callable[[str, bytes], Awaitable[None]]
@@ -97,21 +95,4 @@ class Executor(Protocol):
         Raises:
             OSError: the executor cannot be reached; nothing is known.
         """
-        ...
-
-
-class Deployer(Protocol):
-    """Deploys environments; handed in by ``main.py``, so that the engine knows of no cloud."""
-
-    @property
-    def rows(self) -> Mapping[str, DeployRow]:
-        """Every environment as it stands; the same object while nothing has changed."""
-        ...
-
-    async def run(self) -> None:
-        """Keep ``rows`` true until cancelled."""
-        ...
-
-    async def order(self, order: DeployOrder) -> str:
-        """Begin what an operator ordered; why not, or empty. What was begun outlives the engine."""
         ...

@@ -24,6 +24,8 @@ class Domain(StrEnum):
     CONSENSUS = "incident-commander/1/consensus"
     CERTIFICATE = "incident-commander/1/certificate"
     DEPLOYMENT = "incident-commander/1/deployment"
+    CLAIM = "incident-commander/1/claim"
+    WISH = "incident-commander/1/wish"
 
 
 class KeyFileError(ValueError):

@@ -123,6 +123,8 @@ class SignalKind(StrEnum):
     """Which release is live."""
     LOGS = "logs"
     """How often a log template appears."""
+    ALERT = "alert"
+    """Whether another system's alert about the service fires."""
 
 
 # --- what is seen ----------------------------------------------------------------------------
@@ -409,6 +411,8 @@ class Replaced(Value, frozen=True, tag="replaced"):
     command: CommandId
     agent: AgentId
     public_key: bytes
+    claim: bytes
+    """The new key's own signature over the agent's place, by which somebody proves to hold it."""
 
 
 class Configured(Value, frozen=True, tag="configured"):

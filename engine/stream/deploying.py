@@ -5,16 +5,19 @@ order goes to the engine's deployer, checked as strictly as an operation would b
 signed for, his key, a minute of validity, and a number that rises so that nothing is done twice.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 
 from engine.codec import Malformed, decode
 from engine.genesis import Genesis
 from engine.signing import Domain, Verifier
+from engine.stream.state import DeployRow
 from engine.vocabulary import AuthorId, Digest, Signed
 
-__all__ = ["ABOUT", "HOLDS_MS", "DeployOrder", "DeployVerb", "OrderDesk"]
+__all__ = ["ABOUT", "HOLDS_MS", "DeployOrder", "DeployVerb", "Deployer", "OrderDesk"]
 
 ABOUT = "deploy"
 """What ``Command.about`` says for these."""
@@ -37,7 +40,6 @@ class DeployOrder(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     """What an operator wants done to one environment."""
 
     cluster: Digest
-    epoch: int
     author: AuthorId
     counter: int
     verb: DeployVerb
@@ -47,6 +49,23 @@ class DeployOrder(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     typed_name: str
     """What he typed where a name is asked for."""
     not_after_ms: int
+
+
+class Deployer(Protocol):
+    """Deploys environments; handed in by ``main.py``, so that the engine knows of no cloud."""
+
+    @property
+    def rows(self) -> Mapping[str, DeployRow]:
+        """Every environment as it stands; the same object while nothing has changed."""
+        ...
+
+    async def run(self) -> None:
+        """Keep ``rows`` true until cancelled."""
+        ...
+
+    async def order(self, order: DeployOrder) -> str:
+        """Begin what an operator ordered; why not, or empty. What was begun outlives the engine."""
+        ...
 
 
 class OrderDesk:
@@ -76,7 +95,7 @@ class OrderDesk:
             key, Domain.DEPLOYMENT, signed.payload, signed.signature
         ):
             raise Malformed("not signed by an operator")
-        if (order.cluster, order.epoch) != (self._genesis.cluster, self._genesis.epoch):
+        if order.cluster != self._genesis.cluster:
             raise Malformed("signed for another cluster")
         if not now_ms <= order.not_after_ms <= now_ms + 2 * HOLDS_MS:
             raise Malformed("too old, or the clocks of screen and engine differ by a minute")

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 class Desk:
-    """Environments of this machine's user; implements ``engine.ports.Deployer``."""
+    """Environments of this machine's user; implements ``engine.stream.deploying.Deployer``."""
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = root or default_root()
