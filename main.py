@@ -67,6 +67,16 @@ COMMANDS = (
         ("bench loop --repeat 5 --json bench.json", "bench consensus", "bench stream"),
     ),
     Command(
+        "evaluate",
+        "recorded incidents through the senses, point by point on a virtual clock",
+        "engine.cli.evaluate",
+        (
+            "evaluate FOLDER --out results.jsonl",
+            "evaluate FOLDER --out told.jsonl --onsets onsets.json",
+            "evaluate FOLDER --out baseline.jsonl --method robust-floor",
+        ),
+    ),
+    Command(
         "simulate",
         "consensus under seeded faults and attacks; prints violations and coverage",
         "engine.cli.simulate",
