@@ -77,6 +77,12 @@ COMMANDS = (
         ),
     ),
     Command(
+        "record",
+        "a stretch of live telemetry as a recording, so that yesterday's incident is a test",
+        "engine.cli.record",
+        ("record incident-7 --last 10m", "record last-drill --ledger LEDGER"),
+    ),
+    Command(
         "simulate",
         "consensus under seeded faults and attacks; prints violations and coverage",
         "engine.cli.simulate",
