@@ -67,6 +67,22 @@ def text(words: str, colour: Colour = INK, *, mono: bool = False, large: bool = 
     return Text((Span(cut(words), colour, mono),), large=large)
 
 
+def wrapped(words: str, colour: Colour = INK, most: int = 6, wide: int = 44) -> list[Row]:
+    """Words over several lines of so many characters; what does not fit is cut, with an ellipsis."""
+    lines: list[str] = []
+    line = ""
+    for word in cut(words, 400).split(" "):
+        if line and len(line) + 1 + len(word) > wide:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    lines.append(line)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1] + " …"]
+    return [text(it, colour) for it in lines]
+
+
 def cut(words: str, most: int = LONG) -> str:
     """``words``, printable, at most so many characters long."""
     said = "".join(letter if letter.isprintable() else "·" for letter in words)
@@ -218,14 +234,15 @@ def folded_rows(frame: Frame) -> list[Row]:
     ]
 
 
-def notice_rows(state: ScreenState) -> tuple[Text, ...]:
+def notice_rows(state: ScreenState) -> tuple[Row, ...]:
     """What a person must know now, most urgent first."""
-    rows = []
+    rows: list[Row] = []
     if state.swarm is not None and state.swarm.frozen:
         rows.append(text("‖ FROZEN  all automation is stopped", WARN))
     if state.drill is not None and state.drill.running:
         rows.append(text(f"⚡ a drill runs  {state.drill.text}".rstrip(), KINDS["prepare"].colour))
-    rows += [text(f"! {notice}", WARN) for notice in state.notices[:4]]
+    for notice in state.notices[:4]:
+        rows += wrapped(f"! {notice}", WARN, most=2, wide=64)
     return tuple(rows)
 
 

@@ -1,14 +1,12 @@
 """What the drawer says of a chosen thing: evidence, votes, digests, figures (pure)."""
 
-from controlroom.window.cards import Bar, Card, Row, Span, Spark, Text, cut, text
+from controlroom.window.cards import Bar, Card, Row, Span, Spark, Text, cut, text, wrapped
 from controlroom.window.scene.model import Frame
 from controlroom.window.scene.palette import BAD, DIM, GOLD, HEALTH, INK, KINDS, OK, ROLES, WARN
 from controlroom.window.scene.picking import Picked
 from controlroom.window.timeline import Sent
 from engine.stream.state import LinkRow, ScreenState, ServiceRow
 
-WIDE = 44
-"""Characters of a line in the drawer."""
 _VOTES = {"accept": ("✓ accepts", OK), "reject": ("✖ rejects", BAD), "abstain": ("– abstains", DIM)}
 _MOST_SAID = 6
 
@@ -47,22 +45,6 @@ def fact(name: str, value: str, colour: tuple[int, int, int] = INK) -> Text:
     return Text((Span(name, DIM),), (Span(cut(value, 34), colour, mono=True),))
 
 
-def wrapped(words: str, colour: tuple[int, int, int] = INK, most: int = 6) -> list[Row]:
-    """Words over several lines."""
-    lines: list[str] = []
-    line = ""
-    for word in cut(words, 400).split(" "):
-        if line and len(line) + 1 + len(word) > WIDE:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    lines.append(line)
-    if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1] + " …"]
-    return [text(it, colour) for it in lines]
-
-
 def heading(words: str) -> Text:
     """A line that begins a part."""
     return text(words.upper(), DIM, mono=True)
@@ -86,11 +68,11 @@ def _agent(name: str, frame: Frame) -> Card | None:
     ]
     if row.primary:
         rows.append(fact("leads this view", "♛ primary"))
-    if name in frame.seats.index and frame.outside[frame.seats.index[name]] > 0:
+    if name in frame.seats.row_of and frame.outside[frame.seats.row_of[name]] > 0:
         rows.append(text("✖ convicted: its votes do not count", BAD))
     tally, swarm = frame.tally, state.swarm
-    if tally is not None and swarm is not None and name in frame.seats.index:
-        place = frame.seats.index[name]
+    if tally is not None and swarm is not None and name in frame.seats.row_of:
+        place = frame.seats.row_of[name]
         for label, values in (("prepare", tally.prepares), ("commit", tally.commits)):
             value = int(values[place])
             words = f"{value} of {swarm.n}"
@@ -185,13 +167,15 @@ def _message(sent: Sent, frame: Frame) -> Card:
 def _contradicted(sent: Sent, frame: Frame) -> tuple[str, str] | None:
     """Both digests in hexadecimal, where the sender contradicted itself in this round."""
     event = sent.event
-    sender = frame.seats.index.get(event.sender)
+    sender = frame.seats.row_of.get(event.sender)
+    if sender is None:
+        return None
     rows = frame.messages
     for place in range(len(rows.number)):
         if rows.number[place] != sent.number or not rows.twin[place]:
             continue
         key = (sender, int(rows.kind[place]), event.view, event.sequence_number)
-        pair = frame.contradictions.get(key) if sender is not None else None  # type: ignore[arg-type]
+        pair = frame.contradictions.get(key)
         if pair is not None:
             first, second = (f"{digest & (1 << 64) - 1:016x}" for digest in pair)
             return first, second

@@ -21,6 +21,8 @@ ZOOM = 0.88
 CLOSE = 9.5
 """Distance from which one thing is looked at."""
 MAX_REACH = 40.0
+ROOM = 1.1
+"""The overview stands back by so much: panels lie over the picture's corners."""
 
 Place = tuple[float, float, float]
 
@@ -61,7 +63,7 @@ class Orbit:
     def __init__(self, *, still: bool = False) -> None:
         self.still = still
         self.view = View()
-        self._from = self._to = pose_of(overview(1280, 720))
+        self._from = self._to = _all(1280, 720, 5.2)
         self._since_s = -FLIGHT_S
         self._overview = True
         self._reach = 5.2
@@ -100,7 +102,7 @@ class Orbit:
     def home(self, width: int, height: int, now_s: float, reach: float = 5.2) -> None:
         """Fly to where everything is in sight; ``reach`` is the council's radius."""
         self._reach = reach
-        self._fly(pose_of(overview(width, height, reach)), now_s)
+        self._fly(_all(width, height, reach), now_s)
         self._overview = True
         self.view = View()
 
@@ -121,7 +123,7 @@ class Orbit:
         """The window or the council has another size: an overview stays one."""
         if self._overview and now_s - self._since_s >= FLIGHT_S:
             self._reach = reach
-            self._from = self._to = pose_of(overview(width, height, reach))
+            self._from = self._to = _all(width, height, reach)
 
     # --- what is asked ------------------------------------------------------------------------------
 
@@ -166,6 +168,11 @@ def pose_of(eye: Eye) -> Pose:
     distance = math.sqrt(dx * dx + dy * dy + dz * dz)
     goal = (float(eye.goal[0]), float(eye.goal[1]), float(eye.goal[2]))
     return Pose(math.atan2(dy, dx), math.asin(dz / max(distance, 1e-9)), distance, goal)
+
+
+def _all(width: int, height: int, reach: float) -> Pose:
+    pose = pose_of(overview(max(1, width), max(1, height), reach))
+    return pose._replace(distance=pose.distance * ROOM)
 
 
 def _between(a: float, b: float, share: float) -> float:

@@ -161,11 +161,11 @@ class Session:
         kind, _, name = thing.partition(":")
         if frame is None:
             return None
-        if kind == "agent" and name in frame.seats.index:
-            x, y, z = frame.agents[frame.seats.index[name]].tolist()
+        if kind == "agent" and name in frame.seats.row_of:
+            x, y, z = frame.agents[frame.seats.row_of[name]].tolist()
             return x, y, z
-        if kind == "service" and name in frame.ground.index:
-            x, y, z = frame.ground.places[frame.ground.index[name]].tolist()
+        if kind == "service" and name in frame.ground.row_of:
+            x, y, z = frame.ground.places[frame.ground.row_of[name]].tolist()
             return x, y, z
         return None
 

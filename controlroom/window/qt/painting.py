@@ -11,7 +11,7 @@ from controlroom.window.qt.fonts import BODY, LARGE, SMALL, font
 from controlroom.window.scene.labels import Label, Placed
 from controlroom.window.scene.palette import BAD, DIM, INK, OK, Colour
 
-PAD, LINE, LINE_LARGE, BAR_HIGH, SPARK_HIGH = 14, 20, 28, 24, 34
+PAD, LINE, LINE_LARGE, BAR_HIGH, SPARK_HIGH = 14, 20, 28, 28, 34
 _PANEL = QColor(8, 15, 31, 214)
 _EDGE = QColor(120, 152, 214, 62)
 _TRACK = QColor(42, 60, 104)
@@ -104,10 +104,10 @@ def _line(
 
 def _bar(painter: QPainter, bar: Bar, y: float, width: int) -> None:
     words = Span(bar.words, INK, mono=True)
-    _line(painter, (Span(bar.label, DIM),), PAD, y - 4, SMALL + 1)
+    _line(painter, (Span(bar.label, DIM),), PAD, y, SMALL + 1)
     start = width - PAD - _width(words, SMALL + 1, bold=False)
-    _line(painter, (words,), start, y - 4, SMALL + 1)
-    left, room, top = float(PAD), width - 2.0 * PAD, y + 15
+    _line(painter, (words,), start, y, SMALL + 1)
+    left, room, top = float(PAD), width - 2.0 * PAD, y + 18
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(_TRACK)
     painter.drawRoundedRect(QRectF(left, top, room, 5), 2.5, 2.5)

@@ -1,5 +1,6 @@
 """The panels over the scene: which of them there are, what each says now, and where it stands."""
 
+from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QWidget
 
 from controlroom.store import LinkStatus
@@ -46,8 +47,8 @@ class Panels:
         drawer.hide()
         self.legend.hide()
 
-    def lay_out(self) -> None:
-        """Put everything where it belongs for the size that the window has now."""
+    def lay_out(self) -> QRect:
+        """Put everything where it belongs for the size of the window; what is free for the scene."""
         width, height = self._ground.width(), self._ground.height()
         drawer = WIDE if self.drawer.isVisible() else 0
         free = width - drawer
@@ -62,6 +63,7 @@ class Panels:
         notice = min(NOTICE_WIDE, max(240, right - left))
         self.notices.move((left + right - notice) // 2, EDGE)
         self.caption.setGeometry(0, bottom - CAPTION_HIGH - 4, free, CAPTION_HIGH)
+        return QRect(0, 0, free, bottom - 10)
 
     def refresh(self, frame: Frame, now_s: float) -> None:
         """Say what holds now; whatever says the same as before costs nothing."""

@@ -132,47 +132,47 @@ class SceneView(QtInteractor):
 
     # --- the pointer --------------------------------------------------------------------------------
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
+    def mousePressEvent(self, ev: QMouseEvent) -> None:
         """A drag or a click begins."""
-        self._pressed = self._dragged = event.position()
-        event.accept()
+        self._pressed = self._dragged = ev.position()
+        ev.accept()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+    def mouseMoveEvent(self, ev: QMouseEvent) -> None:
         """Turn with the left button, pan with another one or with shift."""
-        at = event.position()
+        at = ev.position()
         if self._dragged is None:
             self.hovered.emit(at)
             return
         moved = at - self._dragged
         self._dragged = at
-        if not event.buttons() & Qt.MouseButton.LeftButton or (
-            event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        if not ev.buttons() & Qt.MouseButton.LeftButton or (
+            ev.modifiers() & Qt.KeyboardModifier.ShiftModifier
         ):
             self.panned.emit(moved.x(), moved.y())
         else:
             self.turned.emit(moved.x(), moved.y())
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+    def mouseReleaseEvent(self, ev: QMouseEvent) -> None:
         """A click, if the pointer has stayed."""
         pressed, self._pressed, self._dragged = self._pressed, None, None
-        if pressed is None or event.button() != Qt.MouseButton.LeftButton:
+        if pressed is None or ev.button() != Qt.MouseButton.LeftButton:
             return
-        if (event.position() - pressed).manhattanLength() <= CLICK_PX:
-            self.clicked.emit(event.position())
+        if (ev.position() - pressed).manhattanLength() <= CLICK_PX:
+            self.clicked.emit(ev.position())
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+    def mouseDoubleClickEvent(self, ev: QMouseEvent) -> None:
         """Visit what is there."""
-        self.visited.emit(event.position())
+        self.visited.emit(ev.position())
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
+    def wheelEvent(self, ev: QWheelEvent) -> None:
         """Nearer, farther."""
-        self.zoomed.emit(event.angleDelta().y() / 120)
-        event.accept()
+        self.zoomed.emit(ev.angleDelta().y() / 120)
+        ev.accept()
 
-    def keyPressEvent(self, event: Any) -> None:  # noqa: ANN401 -- as the base class has it
+    def keyPressEvent(self, ev: Any) -> None:  # noqa: ANN401 -- as the base class has it
         """Keys are the window's."""
-        event.ignore()
+        ev.ignore()
 
-    def keyReleaseEvent(self, event: Any) -> None:  # noqa: ANN401 -- as the base class has it
+    def keyReleaseEvent(self, ev: Any) -> None:  # noqa: ANN401 -- as the base class has it
         """Keys are the window's."""
-        event.ignore()
+        ev.ignore()

@@ -168,11 +168,14 @@ class ControlRoomWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Everything fills the window."""
         super().resizeEvent(event)
-        area = self.ground.rect()
-        self.view.setGeometry(area)
-        self.labels.setGeometry(area)
-        self.search.setGeometry((area.width() - 420) // 2, 84, 420, 40)
-        self.panels.lay_out()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """The scene fills what drawer and transport bar leave free."""
+        free = self.panels.lay_out()
+        self.view.setGeometry(free)
+        self.labels.setGeometry(free)
+        self.search.setGeometry((free.width() - 420) // 2, 84, 420, 40)
 
     # --- keys ---------------------------------------------------------------------------------------
 
@@ -349,7 +352,7 @@ class ControlRoomWindow(QMainWindow):
     def _open_drawer(self, *, wanted: bool) -> None:
         self.panels.drawer.setVisible(wanted)
         self.panels.drawer.raise_()
-        self.panels.lay_out()
+        self._lay_out()
 
     def _do_drawer(self) -> None:
         self._open_drawer(wanted=not self.panels.drawer.isVisible())

@@ -85,9 +85,9 @@ def test_a_live_window_that_plays_faster_than_time_catches_up_and_follows() -> N
     transport.play(20.0)
     transport.faster(2, 20.0)
 
-    assert transport.mode is Mode.PLAYING
+    assert transport.shown(20.1).mode is Mode.PLAYING
     transport.position(40.0)
-    assert transport.mode is Mode.FOLLOWING
+    assert transport.shown(40.0).mode is Mode.FOLLOWING
 
 
 def test_steps_go_from_one_thing_that_happened_to_the_next() -> None:
