@@ -90,6 +90,16 @@ class RunPaths:
         """Bearer token of the screens."""
         return self.secrets / "stream.token"
 
+    @property
+    def issued_tokens(self) -> Path:
+        """Folder of the tokens that were signed for others, and of what they allow."""
+        return self.secrets / "tokens"
+
+    @property
+    def revoked_tokens(self) -> Path:
+        """Which of them were taken back."""
+        return self.secrets / "revoked"
+
     # --- sockets --------------------------------------------------------------------------------
 
     @property

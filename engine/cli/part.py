@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from engine.cli import CommandError
@@ -14,6 +14,8 @@ from engine.signing import KeyFileError
 from engine.supervisor import lifeline_stdin
 
 __all__ = ["add_run_dir", "paths_of", "run_part"]
+
+Runner = Callable[[Coroutine[None, None, None]], None]
 
 PLAIN = (Malformed, KeyFileError, LedgerDamaged, VotesDamaged)
 """What the world does to files: one line says it all, and where it came from in our code does not."""
@@ -38,14 +40,18 @@ def paths_of(args: argparse.Namespace) -> RunPaths:
     return RunPaths(root)
 
 
-def run_part(part: Coroutine[None, None, None]) -> int:
+def run_part(part: Coroutine[None, None, None], run: Runner = asyncio.run) -> int:
     """Run one part until its parent closes its standard input, or it is asked to stop.
+
+    Args:
+        part: what it does.
+        run: makes the event loop that it is done in.
 
     Raises:
         CommandError: a file of the run is wrong; the message names it and the remedy.
     """
     try:
-        asyncio.run(_until_asked_to_stop(part))
+        run(_until_asked_to_stop(part))
     except PLAIN as error:
         raise CommandError(str(error)) from None
     except BaseExceptionGroup as group:
