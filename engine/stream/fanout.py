@@ -64,6 +64,16 @@ class FanOut:
         lags = sorted(self._lags)
         return lags[int(len(lags) * 0.99)] if lags else 0.0
 
+    @property
+    def clients(self) -> list[Client]:
+        """All of them."""
+        return [client for members in self._classes.values() for client in members]
+
+    @property
+    def lag_ms(self) -> int:
+        """By how much the client that lags most was behind when it last said what it shows."""
+        return max((c.ack.lag_ms for c in self.clients if c.ack is not None), default=0)
+
     def wake(self) -> None:
         """There is something new, or somebody to catch up."""
         self._wake.set()

@@ -104,6 +104,11 @@ class Hub:
         return len(self._fan_out)
 
     @property
+    def screens(self) -> list[Client]:
+        """Those screens."""
+        return self._fan_out.clients
+
+    @property
     def connections(self) -> int:
         """How many connections are open, whatever has become of them."""
         return self._door.open
@@ -179,6 +184,9 @@ class Hub:
         yield Metric("stream_eseq", self._publication.events.last, "Number of the newest event.")
         yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
         yield Metric("loop_lag_p99_seconds", self._fan_out.lag_p99_s, "Lateness of the event loop.")
+        yield Metric(
+            "stream_lag_ms", self._fan_out.lag_ms, "Of the screen that is furthest behind."
+        )
         for name in self.counters.__struct_fields__:
             value = getattr(self.counters, name)
             yield Metric(f"stream_{name}_total", value, f"{name}, since the start.", "counter")
