@@ -54,7 +54,7 @@ START_S = 5.0
 """A client that has not said ``Start`` by then is turned away."""
 BACKLOG = 4096
 """Connections that the kernel keeps for us: all screens of a restarted engine come at once."""
-ACCEPTED_AT_ONCE = 8
+ACCEPTED_AT_ONCE = 4
 """Of them, so many are taken before anybody else gets his turn."""
 MAX_ORDERS = 20
 """Commands of one client that wait for their turn."""
