@@ -136,6 +136,20 @@ COMMANDS = (
         ("actuator --run-dir DIR",),
     ),
     Command(
+        "deploy",
+        "plan, apply, check, roll back and destroy an environment through real CDK",
+        "infra.deploy.cli",
+        (
+            "deploy apply local",
+            "deploy health local",
+            "deploy plan dev",
+            "deploy apply prod --approve 3f9c01d2ab44 --confirm prod",
+            "deploy rollback dev",
+            "deploy history local --run 3",
+            "deploy destroy local",
+        ),
+    ),
+    Command(
         "doctor",
         "what works on this machine and what is missing, with the command that mends it",
         "engine.cli.doctor",

@@ -507,6 +507,7 @@ class TraceEvent(msgspec.Struct, frozen=True, array_like=True):
     sender: AgentId
     receiver: AgentId
     kind: str
+    """What it is; ``passed-on prepare`` where another than its sender signed it."""
     view: int
     sequence_number: int
     digest: bytes

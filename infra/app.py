@@ -1,4 +1,4 @@
-"""Synthesises the application into an assembly: ``python -m infra.app ENVIRONMENT BUILD FOLDER``.
+"""Synthesises the application: ``python -m infra.app [--unhealthy] ENVIRONMENT BUILD FOLDER``.
 
 An assembly is made once and then only handed around: what was planned is what is applied, and what
 is rolled back to is what once was good.
@@ -60,13 +60,15 @@ def _objections(out: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Be the command; the result is the exit code."""
+    unhealthy = arguments[:1] == ["--unhealthy"]
+    arguments = arguments[1:] if unhealthy else arguments
     if len(arguments) != 3:
-        sys.stderr.write("usage: python -m infra.app ENVIRONMENT BUILD FOLDER\n")
+        sys.stderr.write("usage: python -m infra.app [--unhealthy] ENVIRONMENT BUILD FOLDER\n")
         return 2
     name, build, out = arguments
     try:
-        synthesise(environment(name), build, Path(out))
-    except (Malformed, SynthesisFailed) as error:
+        synthesise(environment(name), build, Path(out), unhealthy=unhealthy)
+    except (Malformed, SynthesisFailed, ValueError) as error:
         sys.stderr.write(f"infra.app: {error}\n")
         return 1
     return 0

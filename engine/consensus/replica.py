@@ -292,6 +292,9 @@ class Replica:
             if isinstance(packet, (Vote, Proposal)):
                 message = s.committee.read(packet.frame)
                 kind, place = kind_of(message), _place(message)
+                if message.replica != peer:
+                    # Not its own word: a screen that took it for one would see honest ones lie.
+                    kind = f"passed-on {kind}"
                 if message.replica in s.quarantine.places:
                     raise Refused("its signer is convicted")
                 self._hear(peer, packet, message, event.frame)
