@@ -409,6 +409,8 @@ class Replaced(Value, frozen=True, tag="replaced"):
     command: CommandId
     agent: AgentId
     public_key: bytes
+    claim: bytes
+    """The new key's own signature over the agent's place, by which somebody proves to hold it."""
 
 
 class Configured(Value, frozen=True, tag="configured"):

@@ -11,9 +11,10 @@ from engine.consensus.vote_log import VotesDamaged
 from engine.ledger.sqlite import LedgerDamaged
 from engine.paths import RunPaths
 from engine.signing import KeyFileError
+from engine.stream import runs
 from engine.supervisor import lifeline_stdin
 
-__all__ = ["add_run_dir", "paths_of", "run_part"]
+__all__ = ["add_run_dir", "paths_of", "run_named", "run_part"]
 
 Runner = Callable[[Coroutine[None, None, None]], None]
 
@@ -38,6 +39,20 @@ def paths_of(args: argparse.Namespace) -> RunPaths:
     if not root.is_dir():
         raise CommandError(f"{root}: no such folder; `main.py up` makes one", exit_code=2)
     return RunPaths(root)
+
+
+def run_named(run_dir: Path | None) -> RunPaths:
+    """The named run, whoever started it; without a name, the newest that is alive.
+
+    Raises:
+        CommandError: none is alive.
+    """
+    if run_dir is not None:
+        return RunPaths(run_dir.resolve())
+    live = runs.live_runs()
+    if not live:
+        raise CommandError("no live run found; name one with --run-dir, or start: main.py up")
+    return live[0].paths
 
 
 def run_part(part: Coroutine[None, None, None], run: Runner = asyncio.run) -> int:
