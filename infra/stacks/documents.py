@@ -46,8 +46,7 @@ DOCUMENTS = (
         (("unit", "The unit's name", UNIT),),
         (
             "set -eu",
-            "systemctl show --property=MainPID,ActiveState,ExecMainStartTimestampMonotonic "
-            "-- '{{ unit }}'",
+            "systemctl show --property=MainPID,ExecMainStartTimestampMonotonic -- '{{ unit }}'",
         ),
     ),
 )
