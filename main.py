@@ -131,7 +131,7 @@ COMMANDS = (
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
         "engine.cli.engine",
-        ("engine --run-dir DIR",),
+        ("engine --config prod.toml", "engine --run-dir DIR"),
     ),
     Command(
         "agent",
