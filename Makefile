@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check bench fmt pins clean venv
+.PHONY: run screenshots test check bench fmt pins clean venv
 
 # exec: no shell stays between the terminal and the program, so stdin and Ctrl-C reach it untouched.
 run: $(VENV)/.base
@@ -28,6 +28,10 @@ test: $(EVERYTHING)
 
 bench: $(VENV)/.base
 	$(BIN)/python main.py bench loop
+
+# The pictures of the 3D window in the documentation; needs no screen.
+screenshots: $(VENV)/.window
+	$(BIN)/python main.py screenshots
 
 check: $(EVERYTHING)
 	@echo "== ruff format --check" && $(BIN)/ruff format --check $(CHECKED)

@@ -22,6 +22,9 @@ from controlroom.window.scene.labels import labels, placed
 from controlroom.window.scene.offscreen import SMOOTH, Picture, Studio
 from controlroom.window.session import Session
 
+SETTLES_S = 5.0
+"""A camera has long arrived by then."""
+
 
 def application() -> QApplication:
     """Qt for painting only, with the window's fonts; what runs already is kept."""
@@ -65,6 +68,7 @@ class Photographer:
         self.panels.presenting = presenting
         self._free = self.panels.lay_out()
         self._labels = LabelPainter()
+        self._framed = False
         self._studio = Studio(session.scene, self._free.width(), self._free.height(), samples)
 
     @property
@@ -75,6 +79,11 @@ class Photographer:
     def picture(self, now_s: float) -> Picture:
         """What the window shows at ``now_s`` on its clock: ``(height, width, 3)``."""
         width, height = self._free.width(), self._free.height()
+        if not self._framed:
+            # The camera finds out how large the council is from a frame, and flies there.
+            self._session.frame(now_s - SETTLES_S, width, height)
+            self._session.frame(now_s - SETTLES_S, width, height)
+            self._framed = True
         frame, eye = self._session.frame(now_s, width, height)
         scene = self._studio.picture(eye)
         self.panels.refresh(frame, now_s)

@@ -89,7 +89,8 @@ def _outwards(place: Floats, eye: Eye) -> tuple[Side, ...]:
         return (Side.ABOVE, Side.RIGHT, Side.LEFT)
     near = float(np.dot(place[:2], (eye.place - eye.goal)[:2])) > 0
     second = (Side.BELOW, Side.ABOVE) if near else (Side.ABOVE, Side.BELOW)
-    return (Side.RIGHT if across > 0 else Side.LEFT, *second)
+    out, back = (Side.RIGHT, Side.LEFT) if across > 0 else (Side.LEFT, Side.RIGHT)
+    return (out, *second, back)
 
 
 def _agent_words(frame: Frame, i: int, row: AgentRow | None) -> tuple[str, Colour]:
@@ -236,7 +237,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
             words, colour = "▣ holds a certificate", GOLD
         elif it.acted_s <= t_s < it.closed_s:
             words, colour = f"✓ acted on {it.target}", GOLD
-        centre = _tuple(lifted(CENTRE, 0.95)[0])
+        centre = _tuple(CENTRE)
         if t_s >= it.sealed_s and t_s < it.carried_s:
             sub = f"{it.quorum} of {it.members} signatures are a quorum"
             found.append(
@@ -247,15 +248,19 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
                     sub,
                     GOLD,
                     1,
-                    (Side.ABOVE,),
+                    (Side.RIGHT, Side.ABOVE),
+                    DIM,
+                    0.95,
                 )
             )
         elif it.threshold and it.acted_s == NEVER and it.closed_s == NEVER:
             sub = f"✓ {it.accepts} accept · ✖ {it.rejects} reject · {it.threshold} needed"
             if it.signatures:
-                sub = f"{len(it.signatures)} of {it.quorum} signatures for its certificate"
+                sub = f"▣ {len(it.signatures)} signatures for a certificate, {it.quorum} needed"
             title = _short(row.plan)
-            found.append(Label("plan", centre, title, sub, INK, 1, (Side.ABOVE,)))
+            found.append(
+                Label("plan", centre, title, sub, INK, 1, (Side.BELOW, Side.ABOVE), DIM, 0.95)
+            )
         if it.recovered and t_s >= it.closed_s and it.service in frame.ground.row_of:
             at = lifted(frame.ground.places[frame.ground.row_of[it.service]], 1.2)[0]
             found.append(
