@@ -116,6 +116,7 @@ class ControlRoomWindow(QMainWindow):
         if self._feed is not None:
             self._feed.start()
         self.show()
+        self.activateWindow()
         self.view.start()
         self.refresh()
         self._refreshing.start(PANELS_MS)

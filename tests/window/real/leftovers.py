@@ -5,7 +5,7 @@ import threading
 from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QTimer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 from vtkmodules.vtkCommonCore import vtkObjectBase
 
 TRIES = 5
@@ -50,7 +50,7 @@ def _new_since(before: Leftovers) -> list[str]:
     found += [
         type(it).__name__
         for it in QApplication.topLevelWidgets()
-        if id(it) not in before.widgets and isinstance(it, QWidget) and it.isVisible()
+        if id(it) not in before.widgets and it.isVisible()
     ]
     found += ["QTimer" for it in objects if isinstance(it, QTimer) and _is_active(it)]
     return found

@@ -8,9 +8,11 @@ import pytest
 from msgspec.structs import replace
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from controlroom.window.qt.fonts import load_fonts
+from controlroom.window.qt.question import Box
 from controlroom.window.qt.run import Wanted, open_window
 from controlroom.window.qt.window import ControlRoomWindow
 from controlroom.window.transport import Mode
@@ -22,6 +24,7 @@ from tests.window.real.engine import LiveEngine
 from tests.window.rounds import FIVE, Writer
 
 pytestmark = pytest.mark.window
+LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 WITHIN_MS = 15_000
 START_S = 1_000.0
 
@@ -55,6 +58,9 @@ def opened(qtbot: QtBot) -> Generator[Opens]:
         with qtbot.waitExposed(window, timeout=WITHIN_MS):
             window.begin()
         qtbot.waitUntil(lambda: window.view.frames > 1, timeout=WITHIN_MS)
+        # A screen without a window manager gives nobody the keys by itself.
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow, timeout=WITHIN_MS)
         return window
 
     yield open_one
@@ -77,8 +83,29 @@ def at(window: ControlRoomWindow, seconds: float) -> None:
     window.session.transport.scrub(START_S + seconds, now_s)
 
 
-def press(qtbot: QtBot, window: ControlRoomWindow, key: Qt.Key, **more: object) -> None:
-    qtbot.keyClick(window.focusWidget() or window, key, **more)
+def press(window: ControlRoomWindow, key: Qt.Key) -> None:
+    QTest.keyClick(window, key)
+
+
+def answer(window: ControlRoomWindow, key: Qt.Key) -> None:
+    """Press a key in the box that lies over the window; it is closed then."""
+    box = window.box
+    assert box is not None
+    QTest.keyClick(box, key)
+    assert box.isHidden()
+
+
+def box_of(window: ControlRoomWindow) -> Box | None:
+    return window.box
+
+
+def wait_for_incident(qtbot: QtBot, window: ControlRoomWindow) -> None:
+    """Until the frame that is paused at is on screen, and its panel too."""
+    qtbot.waitUntil(lambda: window.session.shown.incident is not None, timeout=WITHIN_MS)
+    qtbot.waitUntil(
+        lambda: "shop/checkout#1" in getattr(window.panels.incident.card, "title", ""),
+        timeout=WITHIN_MS,
+    )
 
 
 def pixel_of(window: ControlRoomWindow, thing: str) -> QPoint:
@@ -110,12 +137,9 @@ def colours(image: QImage) -> int:
 def test_a_recording_is_seen_with_its_panels_and_labels(
     qtbot: QtBot, replay: ControlRoomWindow
 ) -> None:
-    qtbot.waitUntil(lambda: replay.panels.incident.card is not None, timeout=WITHIN_MS)
+    wait_for_incident(qtbot, replay)
     qtbot.waitUntil(lambda: len(replay.labels.shown) > 8, timeout=WITHIN_MS)
 
-    card = replay.panels.incident.card
-    assert card is not None
-    assert "shop/checkout#1" in card.title
     assert colours(replay.grab().toImage()) > 100
     assert any("payments" in it.label.title for it in replay.labels.shown)
 
@@ -124,7 +148,7 @@ def test_a_click_on_an_agent_opens_the_drawer_and_dims_the_others(
     qtbot: QtBot, replay: ControlRoomWindow
 ) -> None:
     spot = pixel_of(replay, "agent:detection-1")
-    qtbot.mouseClick(replay.view, Qt.MouseButton.LeftButton, pos=spot)
+    QTest.mouseClick(replay.view, LEFT, NONE, spot)
 
     qtbot.waitUntil(lambda: replay.panels.drawer.card is not None, timeout=WITHIN_MS)
     card = replay.panels.drawer.card
@@ -133,14 +157,14 @@ def test_a_click_on_an_agent_opens_the_drawer_and_dims_the_others(
     assert replay.session.choice.thing == "agent:detection-1"
     assert replay.session.scene.focus == {"agent:detection-1"}
 
-    press(qtbot, replay, Qt.Key.Key_Escape)
+    press(replay, Qt.Key.Key_Escape)
     assert replay.session.scene.focus == frozenset()
 
 
 def test_a_double_click_visits_and_o_comes_back(qtbot: QtBot, replay: ControlRoomWindow) -> None:
     far = replay.session.orbit.pose(replay._clock_s()).distance
     spot = pixel_of(replay, "service:payments")
-    qtbot.mouseDClick(replay.view, Qt.MouseButton.LeftButton, pos=spot)
+    QTest.mouseDClick(replay.view, LEFT, NONE, spot)
 
     qtbot.waitUntil(
         lambda: replay.session.orbit.pose(replay._clock_s()).distance < far / 1.5,
@@ -148,7 +172,7 @@ def test_a_double_click_visits_and_o_comes_back(qtbot: QtBot, replay: ControlRoo
     )
     assert replay.session.orbit.view.follows == "service:payments"
 
-    press(qtbot, replay, Qt.Key.Key_O)
+    press(replay, Qt.Key.Key_O)
     qtbot.waitUntil(
         lambda: replay.session.orbit.pose(replay._clock_s()).distance > far * 0.9,
         timeout=WITHIN_MS,
@@ -160,17 +184,17 @@ def test_dragging_turns_shift_dragging_pans_and_the_wheel_zooms(
 ) -> None:
     orbit, view = replay.session.orbit, replay.view
     before = orbit.pose(replay._clock_s())
-    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(40, 400))
-    qtbot.mouseMove(view, QPoint(90, 420))
-    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(90, 420))
+    QTest.mousePress(view, LEFT, NONE, QPoint(40, 400))
+    QTest.mouseMove(view, QPoint(90, 420))
+    QTest.mouseRelease(view, LEFT, NONE, QPoint(90, 420))
     turned = orbit.pose(replay._clock_s())
     assert turned.azimuth != before.azimuth
     assert turned.goal == before.goal
 
     shift = Qt.KeyboardModifier.ShiftModifier
-    qtbot.mousePress(view, Qt.MouseButton.RightButton, shift, QPoint(40, 400))
-    qtbot.mouseMove(view, QPoint(90, 420))
-    qtbot.mouseRelease(view, Qt.MouseButton.RightButton, shift, QPoint(90, 420))
+    QTest.mousePress(view, Qt.MouseButton.RightButton, shift, QPoint(40, 400))
+    QTest.mouseMove(view, QPoint(90, 420))
+    QTest.mouseRelease(view, Qt.MouseButton.RightButton, shift, QPoint(90, 420))
     panned = orbit.pose(replay._clock_s())
     assert panned.goal != turned.goal
     assert panned.azimuth == turned.azimuth
@@ -184,33 +208,33 @@ def test_keys_move_through_time(qtbot: QtBot, replay: ControlRoomWindow) -> None
     marks = sorted({mark.t_s for mark in replay.session.timeline.marks()})
     at(replay, 0.0)
 
-    press(qtbot, replay, Qt.Key.Key_BracketRight)
+    press(replay, Qt.Key.Key_BracketRight)
     assert transport.position(replay._clock_s()) == marks[0]
-    press(qtbot, replay, Qt.Key.Key_P)
+    press(replay, Qt.Key.Key_P)
     assert transport.mode is Mode.PLAYING
-    press(qtbot, replay, Qt.Key.Key_Period)
+    press(replay, Qt.Key.Key_Period)
     assert transport.speed == 2.0
 
     bar = replay.panels.bar
     middle = QPoint(bar.x_of(START_S + 3.0), bar.height() // 2)
-    qtbot.mouseClick(bar, Qt.MouseButton.LeftButton, pos=middle)
+    QTest.mouseClick(bar, LEFT, NONE, middle)
     assert transport.position(replay._clock_s()) == pytest.approx(START_S + 3.0, abs=0.4)
 
 
 def test_typing_finds_things_by_name_and_enter_visits_the_first(
     qtbot: QtBot, replay: ControlRoomWindow
 ) -> None:
-    press(qtbot, replay, Qt.Key.Key_Slash)
-    qtbot.keyClicks(replay.search, "redis")
+    press(replay, Qt.Key.Key_Slash)
+    QTest.keyClicks(replay.search, "redis")
     assert replay.session.choice.found == ("service:redis", "link:cart>redis")
 
-    qtbot.keyClick(replay.search, Qt.Key.Key_Return)
+    QTest.keyClick(replay.search, Qt.Key.Key_Return)
     assert replay.session.orbit.view.follows == "service:redis"
     assert not replay.search.isVisible()
 
 
 def test_a_replay_takes_no_orders_and_says_so(qtbot: QtBot, replay: ControlRoomWindow) -> None:
-    press(qtbot, replay, Qt.Key.Key_Space)
+    press(replay, Qt.Key.Key_Space)
 
     assert "this is a replay" in replay.toast.text()
     assert replay.box is None
@@ -220,18 +244,17 @@ def test_a_replay_takes_no_orders_and_says_so(qtbot: QtBot, replay: ControlRoomW
 def test_the_keys_are_shown_and_any_key_closes_them(
     qtbot: QtBot, replay: ControlRoomWindow
 ) -> None:
-    press(qtbot, replay, Qt.Key.Key_Question)
-    assert replay.box is not None
+    press(replay, Qt.Key.Key_Question)
     paused = replay.session.transport.mode
 
-    qtbot.keyClick(replay.box, Qt.Key.Key_P)
-    assert replay.box is None
+    answer(replay, Qt.Key.Key_P)
+    assert box_of(replay) is None
     assert replay.session.transport.mode is paused
 
 
 def test_the_presentation_tells_the_incident(qtbot: QtBot, replay: ControlRoomWindow) -> None:
     at(replay, 0.0)
-    press(qtbot, replay, Qt.Key.Key_M)
+    press(replay, Qt.Key.Key_M)
 
     assert replay.panels.caption.isVisible()
     assert replay.panels.incident.isHidden()
@@ -268,7 +291,7 @@ def test_vtk_renders_once_for_each_frame_that_is_shown(
 def test_a_panel_that_says_the_same_is_not_painted_again(
     qtbot: QtBot, replay: ControlRoomWindow
 ) -> None:
-    qtbot.waitUntil(lambda: replay.panels.incident.painted > 0, timeout=WITHIN_MS)
+    wait_for_incident(qtbot, replay)
     before = replay.panels.incident.painted
     for _ in range(5):
         replay.refresh()
@@ -335,9 +358,8 @@ def test_a_plan_is_approved_by_key_after_one_question(
     window = opened(Wanted(place=engine.place))
     qtbot.waitUntil(lambda: window.session.shown.incident is not None, timeout=WITHIN_MS)
 
-    press(qtbot, window, Qt.Key.Key_A)
-    assert window.box is not None
-    qtbot.keyClick(window.box, Qt.Key.Key_Y)
+    press(window, Qt.Key.Key_A)
+    answer(window, Qt.Key.Key_Y)
 
     qtbot.waitUntil(lambda: len(engine.commands) == 1, timeout=WITHIN_MS)
     (approved,) = engine.commands
@@ -352,17 +374,15 @@ def test_enter_is_the_safe_answer(qtbot: QtBot, opened: Opens, engine: LiveEngin
     window = opened(Wanted(place=engine.place))
     qtbot.waitUntil(lambda: window.session.store.live.swarm is not None, timeout=WITHIN_MS)
 
-    press(qtbot, window, Qt.Key.Key_Space)
-    assert window.box is not None
-    qtbot.keyClick(window.box, Qt.Key.Key_Return)
-    assert window.box is None
+    press(window, Qt.Key.Key_Space)
+    answer(window, Qt.Key.Key_Return)
+    assert box_of(window) is None
     assert engine.commands == []
 
     window.panels.drawer.show()
     qtbot.waitUntil(window.panels.drawer.button("freeze").isEnabled, timeout=WITHIN_MS)
-    qtbot.mouseClick(window.panels.drawer.button("freeze"), Qt.MouseButton.LeftButton)
-    assert window.box is not None
-    qtbot.keyClick(window.box, Qt.Key.Key_Y)
+    QTest.mouseClick(window.panels.drawer.button("freeze"), LEFT)
+    answer(window, Qt.Key.Key_Y)
     qtbot.waitUntil(lambda: len(engine.commands) == 1, timeout=WITHIN_MS)
     assert isinstance(engine.commands[0], Frozen)
 
@@ -375,7 +395,7 @@ def test_a_question_about_a_plan_that_moved_on_is_void(
     engine.publish(state)
     window = opened(Wanted(place=engine.place))
     qtbot.waitUntil(lambda: window.session.shown.incident is not None, timeout=WITHIN_MS)
-    press(qtbot, window, Qt.Key.Key_A)
+    press(window, Qt.Key.Key_A)
     question = window.commanding.question
     assert question is not None
 
@@ -383,9 +403,9 @@ def test_a_question_about_a_plan_that_moved_on_is_void(
     moved = replace(state.incident, version=state.incident.version + 1)
     engine.publish(replace(state, at_ms=state.at_ms + 100, incident=moved))
     qtbot.waitUntil(lambda: bool(question.void_reason), timeout=WITHIN_MS)
-    qtbot.keyClick(question, Qt.Key.Key_Y)
+    answer(window, Qt.Key.Key_Y)
 
-    assert window.box is None
+    assert box_of(window) is None
     assert engine.commands == []
 
 
@@ -395,11 +415,12 @@ def test_a_note_is_written_into_the_record(qtbot: QtBot, opened: Opens, engine: 
     window = opened(Wanted(place=engine.place))
     qtbot.waitUntil(lambda: window.session.store.live.incident is not None, timeout=WITHIN_MS)
 
-    press(qtbot, window, Qt.Key.Key_N)
+    press(window, Qt.Key.Key_N)
     assert window.box is not None
     line = window.box.focusProxy()
-    qtbot.keyClicks(line, "seen it")
-    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert line is not None
+    QTest.keyClicks(line, "seen it")
+    QTest.keyClick(line, Qt.Key.Key_Return)
 
     qtbot.waitUntil(lambda: len(engine.commands) == 1, timeout=WITHIN_MS)
     assert isinstance(engine.commands[0], Noted)
