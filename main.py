@@ -43,7 +43,7 @@ COMMANDS = (
         "up",
         "a fleet, the swarm that looks after it, and the console in front",
         "chaos.commands.up",
-        ("up --drill demo", "up", "up --plain"),
+        ("up --drill demo", "up", "up --plain", "up --drill demo --window"),
     ),
     Command(
         "drill",

@@ -194,7 +194,7 @@ def load_of(n: int, fleet: Recording, messages: int = 5_000) -> Recording:
                 b"\1" * 8,
                 sent_ns,
                 sent_ns + round(chance.uniform(0.002, 0.01) * NS),
-            )  # fmt: skip
+            )
         )
     return _over(fleet, {name: name.rpartition("-")[0] for name in ids}, tuple(events))
 
