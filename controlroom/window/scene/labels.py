@@ -92,10 +92,22 @@ def labels(frame: Frame, eye: Eye) -> list[Label]:
     return sorted(found, key=lambda label: label.priority)
 
 
-def placed(wanted: Iterable[Label], eye: Eye, measure: Measure) -> list[Placed]:
-    """Where labels go: the important ones first, those that would cover them not at all."""
+def placed(
+    wanted: Iterable[Label],
+    eye: Eye,
+    measure: Measure,
+    covered: Iterable[tuple[float, float, float, float]] = (),
+) -> list[Placed]:
+    """Where labels go: the important ones first, those that would cover them not at all.
+
+    Args:
+        wanted: in order of importance.
+        eye: whence the scene is seen.
+        measure: how large a label is.
+        covered: boxes (left, top, right, bottom) where nothing can be seen anyway.
+    """
     chosen: list[Placed] = []
-    taken: list[tuple[float, float, float, float]] = []
+    taken = list(covered)
     everything = list(wanted)
     if not everything:
         return []
