@@ -116,18 +116,35 @@ def placed(
         if far <= 0.2 or not (-80 <= x <= eye.width + 80 and -40 <= y <= eye.height + 40):
             continue
         width, height = measure(label)
-        middle, top = _beside(label.side, x, y, width, height)
-        if label.side in (Side.LEFT, Side.RIGHT):
-            # What hangs over the edge is pushed back: half a word tells nothing.
-            middle = min(max(middle, width / 2 + EDGE_PX), eye.width - width / 2 - EDGE_PX)
-        box = (middle - width / 2, top, middle + width / 2, top + height)
-        if any(_overlap(box, other) for other in taken):
+        found = _room_for(label.side, (x, y), (width, height), eye.width, taken)
+        if found is None:
             continue
-        taken.append(box)
+        middle, top = found
+        taken.append((middle - width / 2, top, middle + width / 2, top + height))
         chosen.append(Placed(label, middle, top, float(np.clip(1.6 - far / 48, 0.55, 1.0))))
         if len(chosen) == MOST:
             break
     return chosen
+
+
+def _room_for(
+    side: Side,
+    at: tuple[float, float],
+    size: tuple[float, float],
+    picture: int,
+    taken: list[tuple[float, float, float, float]],
+) -> tuple[float, float] | None:
+    """The middle of the upper edge of a label: at its own side, else at another with room."""
+    width, height = size
+    for tried in (side, *(it for it in Side if it is not side)):
+        middle, top = _beside(tried, *at, width, height)
+        if tried in (Side.LEFT, Side.RIGHT):
+            # What hangs over the edge is pushed back: half a word tells nothing.
+            middle = min(max(middle, width / 2 + EDGE_PX), picture - width / 2 - EDGE_PX)
+        box = (middle - width / 2, top, middle + width / 2, top + height)
+        if not any(_overlap(box, other) for other in taken):
+            return middle, top
+    return None
 
 
 def _beside(side: Side, x: float, y: float, width: float, height: float) -> tuple[float, float]:
