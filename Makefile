@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run window test screen check bench fmt pins clean venv
+.PHONY: run window screenshots test screen check bench fmt pins clean venv
 
 # exec: no shell stays between the terminal and the program, so stdin and Ctrl-C reach it untouched.
 run: $(VENV)/.base
@@ -54,6 +54,10 @@ bench: $(VENV)/.base
 		echo "== bench $$subject"; \
 		$(BIN)/python main.py bench $$subject --json build/bench-$$subject.json || missed="$$missed $$subject"; \
 	done; test -z "$$missed" || { echo "an aim was missed:$$missed" >&2; exit 1; }
+
+# The pictures of the 3D window in the documentation; needs no screen.
+screenshots: $(VENV)/.window
+	$(BIN)/python main.py screenshots
 
 check: $(EVERYTHING)
 	@echo "== ruff format --check" && $(BIN)/ruff format --check $(CHECKED)

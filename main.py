@@ -74,6 +74,12 @@ COMMANDS = (
         ),
     ),
     Command(
+        "screenshots",
+        "the pictures of the window in the documentation, from recorded runs",
+        "chaos.commands.screenshots",
+        ("screenshots", "screenshots --out FOLDER"),
+    ),
+    Command(
         "bench",
         "measure a start, an idle swarm, consensus or the stream, with their aims beside them",
         "chaos.commands.bench",
