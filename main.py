@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol, cast
 
@@ -59,6 +59,16 @@ COMMANDS = (
         "a screen of a run: live, in this terminal",
         "controlroom.cli_console",
         ("console", "console --plain", "console --replay LEDGER"),
+    ),
+    Command(
+        "window",
+        "the 3D window: fleet, council and every message, live or replayed",
+        "controlroom.cli_window",
+        (
+            "window",
+            "window --connect ws://127.0.0.1:8700",
+            "window --replay LEDGER --presentation",
+        ),
     ),
     Command(
         "bench",
@@ -121,7 +131,7 @@ COMMANDS = (
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
         "engine.cli.engine",
-        ("engine --run-dir DIR",),
+        ("engine --config prod.toml", "engine --run-dir DIR"),
     ),
     Command(
         "agent",
@@ -174,6 +184,11 @@ def read_recording(ledger: Path, progress: Callable[[str], None]) -> object:
     return importlib.import_module("engine.playback").read_recording(ledger, progress)
 
 
+def ensure_extras(extras: Sequence[str], packages: Sequence[str], *, install: bool) -> None:
+    """See to it that what a screen needs beside the base is installed."""
+    importlib.import_module("engine.cli.extras").ensure(extras, packages, install=install)
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
@@ -216,7 +231,9 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
         if command.name == chosen:
             module = cast(CommandModule, importlib.import_module(command.module))
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run, read_recording=read_recording)
+            subparser.set_defaults(
+                run=module.run, read_recording=read_recording, ensure=ensure_extras
+            )
     return parser
 
 

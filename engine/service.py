@@ -5,8 +5,10 @@ operator signed it relays, and what it shows it has verified by commit certifica
 """
 
 import asyncio
+import random
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -21,6 +23,7 @@ from engine.diagnostics import log_to_stderr
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
+from engine.ledger.mirroring import Diverged
 from engine.ledger.reading import write_proof
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger, open_ledger
@@ -29,8 +32,10 @@ from engine.policy import Rules
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.replacing import MAIN, Replacements, agent_children
+from engine.settings import settings_of
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
+from engine.sources import Sources
 from engine.stream.access import Listen
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
@@ -38,6 +43,7 @@ from engine.stream.state import Health, ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
+from engine.telemetry.samples import Observation
 from engine.telemetry.tape import Tape
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
@@ -56,6 +62,9 @@ from engine.vocabulary import (
     UndoRequested,
     Vitals,
 )
+
+if TYPE_CHECKING:
+    from engine.ledger.dynamodb import Mirror
 
 OPERATOR = AuthorId("operator")
 SHOW_EVERY_S = 0.1
@@ -110,6 +119,8 @@ class Engine:
         """Trace events that the next state takes along."""
         self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
         self._dead_man = DeadMan()
+        self._warnings: list[str] = []
+        """What a person must know of this engine, beside what is handed over."""
 
     async def run(self) -> None:
         """Follow, collect, show and tell people, until cancelled."""
@@ -136,6 +147,7 @@ class Engine:
                 tasks.create_task(self._watch_probe())
                 tasks.create_task(self._show(hub))
                 tasks.create_task(self._tell_people())
+                self._tell_aws(tasks)
         finally:
             for relay in self._relays:
                 relay.cancel()
@@ -171,6 +183,13 @@ class Engine:
     # --- telemetry for screens ------------------------------------------------------------------
 
     async def _collect(self) -> None:
+        settings = settings_of(self._paths)
+        if settings is not None:
+            place = self._council.genesis.n
+            await Sources(
+                settings, self._paths, place, "engine", self._see, self._clock, self._tape.take
+            ).run()
+            return
         await founding.appearance(self._paths.endpoints)
         endpoints = read_endpoints(self._paths.endpoints)
         await Collector(
@@ -181,6 +200,10 @@ class Engine:
             phase_ms=500,
             on_seen=self._tape.see,
         ).run()
+
+    def _see(self, seen: Observation) -> None:
+        self._window.add(seen)
+        self._tape.see(seen)
 
     async def _watch_probe(self) -> None:
         """Show what the probe says second by second; its signed words are in the log."""
@@ -221,7 +244,7 @@ class Engine:
                 processes=self._supervisor.states,
                 trace=self._trace,
                 bus_dropped=self._bus.dropped,
-                notices=self._handover.notices,
+                notices=(*self._warnings, *self._handover.notices),
             )
             hub.tell([*self._projection.news(), *self._told])
             self._told.clear()
@@ -244,6 +267,37 @@ class Engine:
         yield Metric(
             "incidents_open", len(list(self._council.open_incidents)), "Incidents that are open."
         )
+
+    # --- telling AWS ------------------------------------------------------------------------------
+
+    def _tell_aws(self, tasks: asyncio.TaskGroup) -> None:
+        """Copy the ledger, and tell of it, where the settings say so."""
+        settings = settings_of(self._paths)
+        if settings is None or (settings.mirror is None and settings.events is None):
+            return
+        # boto3 takes half a second to import: only for those who need it.
+        from engine.aws.clients import client
+        from engine.ledger.dynamodb import Mirror
+        from engine.ledger.telling import Telling
+
+        rng = random.Random()
+        if settings.mirror is not None:
+            table = settings.mirror.table
+            mirror = Mirror(client("dynamodb"), table, self._store, self._clock, rng)
+            tasks.create_task(self._mirror(mirror))
+        if settings.events is not None:
+            stream, bus = settings.events.stream, settings.events.bus
+            cursor = self._paths.engine / "events.cursor"
+            telling = Telling(stream, bus, client, self._store, cursor, self._clock, rng)
+            tasks.create_task(telling.run())
+
+    async def _mirror(self, mirror: "Mirror") -> None:
+        try:
+            await mirror.run()
+        except Diverged as error:
+            # The swarm goes on without its copy; people have to look at it.
+            log.error("mirror_diverged", why=str(error))
+            self._warnings.append(f"the ledger is no longer copied: {error}")
 
     # --- telling people ---------------------------------------------------------------------------
 
@@ -368,7 +422,9 @@ async def run_engine(
             supervisor.add(child)
         if not paths.genesis.exists():
             manifest = read_manifest(paths.manifest)
-            await founding.found(paths, manifest.name, size, [OPERATOR], with_probe=True)
+            await founding.found(
+                paths, manifest.name, size, [OPERATOR], with_probe=not paths.settings.exists()
+            )
         constitution = await founding.constitution(paths)
         bus = await NatsBus.connect(paths.bus_credential("engine"))
         try:

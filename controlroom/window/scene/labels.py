@@ -38,6 +38,7 @@ MOST = 60
 """Labels that are drawn at once; more could not be read."""
 LATE_MS = 250.0
 """A message that took longer is labelled with its time."""
+EDGE_PX = 8
 _MOST_NOTES = 4
 
 
@@ -84,7 +85,7 @@ def labels(frame: Frame, eye: Eye) -> list[Label]:
     found = [
         *_council(frame, eye),
         *_contradictions(frame),
-        *_incident(frame),
+        *_incident(frame, eye),
         *_services(frame, eye),
         *_notes(frame),
     ]
@@ -104,6 +105,9 @@ def placed(wanted: Iterable[Label], eye: Eye, measure: Measure) -> list[Placed]:
             continue
         width, height = measure(label)
         middle, top = _beside(label.side, x, y, width, height)
+        if label.side in (Side.LEFT, Side.RIGHT):
+            # What hangs over the edge is pushed back: half a word tells nothing.
+            middle = min(max(middle, width / 2 + EDGE_PX), eye.width - width / 2 - EDGE_PX)
         box = (middle - width / 2, top, middle + width / 2, top + height)
         if any(_overlap(box, other) for other in taken):
             continue
@@ -286,10 +290,10 @@ def _service_words(row: ServiceRow) -> str:
 # --- the incident ---------------------------------------------------------------------------------
 
 
-def _incident(frame: Frame) -> list[Label]:
+def _incident(frame: Frame, eye: Eye) -> list[Label]:
     it, t_s, row = frame.episode, frame.t_s, frame.state.incident
     frozen = frame.state.swarm is not None and frame.state.swarm.frozen
-    place = _tuple(lifted(ACTUATOR, -0.75)[0])
+    place = _tuple(ACTUATOR + eye.right * 0.85)
     words, colour = ("‖ frozen: nothing acts", WARN) if frozen else ("waits for a certificate", DIM)
     found: list[Label] = []
     if it is not None and row is not None:
@@ -324,13 +328,13 @@ def _incident(frame: Frame) -> list[Label]:
                     "incident",
                     _tuple(at),
                     "✓ recovered",
-                    "verified by those who saw it fail",
+                    "seen by those who saw it fail",
                     OK,
                     1,
                     Side.ABOVE,
                 )
             )
-    found.append(Label("actuator", place, "actuator", words, DIM, 5, Side.BELOW, colour))
+    found.append(Label("actuator", place, "actuator", words, DIM, 5, Side.RIGHT, colour))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from controlroom.window.scene.buffers import Mask, Numbers
-from controlroom.window.scene.messages import Fate, Messages, Rows
+from controlroom.window.scene.messages import Messages, Rows
 from controlroom.window.scene.palette import KIND_NAMES
 
 PRE_PREPARE, PREPARE, COMMIT = (KIND_NAMES.index(n) for n in ("pre-prepare", "prepare", "commit"))
@@ -39,11 +39,9 @@ class Tally(NamedTuple):
 
 def tally(messages: Messages, members: int, t_s: float) -> Tally | None:
     """The round that the gauges show at ``t_s``: the oldest one that is still on screen."""
-    rows = messages.near(t_s, LOOK_BACK_S, 0.0)
+    rows = messages.votes(t_s - LOOK_BACK_S, t_s)
     if len(rows.number) > _ENOUGH:
         rows = rows.where(np.arange(len(rows.number) - _ENOUGH, len(rows.number)))
-    voting = (rows.kind <= COMMIT) & (rows.fate == Fate.TAKEN)
-    rows = rows.where(voting)
     if not len(rows.number):
         return None
     name = rows.view * (1 << 40) + rows.sequence_number
