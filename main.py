@@ -11,9 +11,12 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
 from engine.cli import CommandError
+
+if TYPE_CHECKING:
+    from engine.stream.deploying import Deployer
 
 VERSION = "0.1.0"
 FAILED = 1
@@ -232,9 +235,19 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
             module = cast(CommandModule, importlib.import_module(command.module))
             module.add_arguments(subparser)
             subparser.set_defaults(
-                run=module.run, read_recording=read_recording, ensure=ensure_extras
+                run=module.run,
+                read_recording=read_recording,
+                ensure=ensure_extras,
+                make_deployer=make_deployer,
             )
     return parser
+
+
+def make_deployer() -> "Deployer":
+    """The deployer that an engine shows and obeys."""
+    from infra.deploy.desk import Desk
+
+    return Desk()
 
 
 def complain(chosen: str | None, message: str) -> None:

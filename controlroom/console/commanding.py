@@ -91,11 +91,16 @@ class Commanding:
 
         self._app.push_screen(NoteInput(), written)
 
+    def deploy(self, what: str, order: PlainOrder) -> None:
+        """Send an order about a deployment, which whoever calls has asked about."""
+        self._leave(what, order)
+
     def tell(self, reply: Reply) -> None:
         """Say what the engine answered."""
         words, good = self._hand.told(reply)
         if good:
-            self._app.notify(f"{words} into the log", timeout=3)
+            where = "" if words.startswith("deploy ") else " into the log"
+            self._app.notify(words + where, timeout=3)
         else:
             self._app.notify(words, severity="error")
 
