@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from engine.stream.link import check_address
+from engine.stream.recording import Recording
 from engine.stream.runs import Place
 
 PACKAGES = ("PySide6", "pyvista", "pyvistaqt", "imageio")
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LEDGER",
         type=Path,
         help="show a run again from its ledger, with the trace and the sightings beside it",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        type=Path,
+        help="make a film (.mp4) of --replay instead of opening a window; needs no screen",
     )
     parser.add_argument(
         "--quality",
@@ -69,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         recording = args.read_recording(args.replay, _progress) if args.replay else None
     except ValueError as error:
         return _refused(str(error))
+    if args.record is not None:
+        return _record(args, recording)
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return _refused(
             "there is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set): "
@@ -86,6 +95,23 @@ def run(args: argparse.Namespace) -> int:
             still=args.reduced_motion,
         )
     )
+
+
+def _record(args: argparse.Namespace, recording: Recording | None) -> int:
+    """Make a film of a recording."""
+    if recording is None:
+        return _refused("--record makes a film of a recording: add --replay LEDGER")
+    from controlroom.window.qt.film import CannotRecord, Film, record
+
+    film = Film(args.record, presenting=args.presentation, still=args.reduced_motion)
+    try:
+        frames = record(recording, film, _progress)
+    except CannotRecord as error:
+        return _refused(str(error))
+    finally:
+        _progress("")
+    sys.stdout.write(f"{args.record}: {frames} frames, {frames / film.rate:.0f} s\n")
+    return 0
 
 
 def _keys(file: Path | None) -> dict[str, str]:
