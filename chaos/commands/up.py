@@ -9,12 +9,15 @@ from contextlib import suppress
 
 from chaos import world
 from chaos.commands.concealed import add_descriptor, conceal
+from chaos.commands.drill import HARMS, size_for, traitor_of
 from chaos.drill import Drill, DrillFailed
 from chaos.experiments import UnknownExperiment, draw
+from chaos.harm import KILL_SHARE, SIZE_FOR_SHARE
 from chaos.report import run_line
 from chaos.world import PROJECT, BrokenWorld, World
 from engine.cli import CommandError
 from engine.cli.doctor import EXTRAS
+from engine.cli.engine import swarm_size
 from engine.cli.extras import ensure
 from engine.codec import Malformed
 from engine.policy import DRILL_RULES, Rules
@@ -35,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--drill", metavar="NAME", help="break something for real; demo is a start")
     parser.add_argument("--seed", type=int, default=1, help="what the drill draws (default 1)")
+    parser.add_argument(
+        "--agents",
+        type=swarm_size,
+        metavar="N",
+        help=f"5, 10, 15 … (default 5; {SIZE_FOR_SHARE} for {KILL_SHARE})",
+    )
+    parser.add_argument(
+        "--against-swarm",
+        choices=HARMS,
+        metavar="KIND",
+        help=f"with --drill: harm the swarm too: {', '.join(HARMS)}",
+    )
     parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, also on a terminal"
     )
@@ -70,6 +85,8 @@ def _see_to_a_window(*, install: bool) -> None:
 
 
 async def _up(args: argparse.Namespace, *, plain: bool) -> int:
+    if args.against_swarm and not args.drill:
+        raise CommandError("--against-swarm harms a drill: name one with --drill", exit_code=2)
     experiment = draw(args.drill, args.seed) if args.drill else None
     automatic = plain or experiment is not None
     rules = DRILL_RULES if automatic else Rules()
@@ -83,7 +100,9 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
         _say(f"automation: {rules.in_words()} (auto for all risks: {why})")
     _say(f"starting fleet {args.fleet} and its swarm in {paths.root}")
     summary: list[str] = []
-    async with world.running(paths, with_swarm=True) as running:
+    size, harm = size_for(args.agents, args.against_swarm), args.against_swarm
+    traitor = traitor_of(harm, size)
+    async with world.running(paths, with_swarm=True, traitor=traitor, size=size) as running:
         console = await _open_console(running, plain=plain)
         window = await _open_window(running) if args.window else None
         if window is not None and experiment is not None:
@@ -91,7 +110,9 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
             await _until_shown(window, stop)
         drill = None
         if experiment is not None:
-            drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
+            drill = asyncio.create_task(
+                _rehearse(Drill(running, experiment, "swarm", harm), summary, plain=plain)
+            )
         try:
             # A story that is only told is nothing that one could leave: the window is in front.
             in_front = window if window is not None and plain else console
