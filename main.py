@@ -43,7 +43,7 @@ COMMANDS = (
         "up",
         "a fleet, the swarm that looks after it, and the console in front",
         "chaos.commands.up",
-        ("up --drill demo", "up", "up --plain"),
+        ("up --drill demo", "up", "up --plain", "up --drill demo --window"),
     ),
     Command(
         "drill",
@@ -72,6 +72,12 @@ COMMANDS = (
             "window --connect ws://127.0.0.1:8700",
             "window --replay LEDGER --presentation",
         ),
+    ),
+    Command(
+        "screenshots",
+        "the pictures of the window in the documentation, from recorded runs",
+        "chaos.commands.screenshots",
+        ("screenshots", "screenshots --out FOLDER"),
     ),
     Command(
         "bench",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from engine.stream.link import check_address
+from engine.stream.recording import Recording
 from engine.stream.runs import Place
 
 PACKAGES = ("PySide6", "pyvista", "pyvistaqt", "imageio")
@@ -37,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show a run again from its ledger, with the trace and the sightings beside it",
     )
     parser.add_argument(
+        "--record",
+        metavar="FILE",
+        type=Path,
+        help="make a film (.mp4) of --replay instead of opening a window; needs no screen",
+    )
+    parser.add_argument(
         "--quality",
         choices=QUALITIES,
         default="auto",
@@ -52,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="TOML file with your own keys; keys.toml in your configuration folder without it",
     )
+    parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--no-install", action="store_true", help="refuse instead of installing what is missing"
     )
@@ -69,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
         recording = args.read_recording(args.replay, _progress) if args.replay else None
     except ValueError as error:
         return _refused(str(error))
+    if args.record is not None:
+        return _record(args, recording)
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return _refused(
             "there is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set): "
@@ -84,8 +94,26 @@ def run(args: argparse.Namespace) -> int:
             quality=args.quality,
             presenting=args.presentation,
             still=args.reduced_motion,
+            announcing=args.announce,
         )
     )
+
+
+def _record(args: argparse.Namespace, recording: Recording | None) -> int:
+    """Make a film of a recording."""
+    if recording is None:
+        return _refused("--record makes a film of a recording: add --replay LEDGER")
+    from controlroom.window.qt.film import CannotRecord, Film, record
+
+    film = Film(args.record, presenting=args.presentation, still=args.reduced_motion)
+    try:
+        frames = record(recording, film, _progress)
+    except CannotRecord as error:
+        return _refused(str(error))
+    finally:
+        _progress("")
+    sys.stdout.write(f"{args.record}: {frames} frames, {frames / film.rate:.0f} s\n")
+    return 0
 
 
 def _keys(file: Path | None) -> dict[str, str]:
