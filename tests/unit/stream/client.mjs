@@ -10,7 +10,7 @@ function fold(old, changes) {
   const next = { ...old };
   for (const part of ["at_ms", "swarm", "slo", "drill", "incident", "notices"])
     if (part in changes) next[part] = changes[part];
-  for (const part of ["services", "links", "agents"]) {
+  for (const part of ["services", "links", "agents", "deploys"]) {
     next[part] = { ...old[part], ...changes[part] };
     for (const key of changes[`gone_${part}`] ?? []) delete next[part][key];
   }

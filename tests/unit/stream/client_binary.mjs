@@ -2,8 +2,8 @@
 // Follows until the state's time is AT_MS, then prints the state as JSON.
 import { readFileSync } from "node:fs";
 const [url, until] = process.argv.slice(2), token = readFileSync(0, "utf8").trim();
-const names = ["at_ms", "swarm", "slo", "drill", "incident", "services", "links", "agents", "timeline", "ledger", "notices"];
-const LONG = { slo: ["history"], incident: ["hypotheses", "blast_radius"] };
+const names = ["at_ms", "swarm", "slo", "drill", "incident", "services", "links", "agents", "timeline", "ledger", "notices", "deploys"];
+const LONG = { slo: ["history"], incident: ["hypotheses", "blast_radius"], deploys: ["hazards", "stacks", "checks", "history"] };
 let columns, epoch, seq = -1, state = null, acked = 0;
 
 function unpack(view) {                       // MessagePack: the kinds that the protocol uses
@@ -72,7 +72,7 @@ function fold(old, body) {
   return next;
 }
 
-const EMPTY = { at_ms: 0, swarm: null, slo: null, drill: null, incident: null, services: {}, links: {}, agents: {}, timeline: [], ledger: [], notices: [] };
+const EMPTY = { at_ms: 0, swarm: null, slo: null, drill: null, incident: null, services: {}, links: {}, agents: {}, timeline: [], ledger: [], notices: [], deploys: {} };
 const bearer = "bearer." + Buffer.from(token).toString("base64url");
 const socket = new WebSocket(url, ["controlroom.v1.bin", bearer]);
 socket.binaryType = "arraybuffer";
