@@ -64,21 +64,21 @@ def points_in(results: Iterable[Mapping[str, Any]], metrics: Sequence[Metric]) -
 # --- alarms -----------------------------------------------------------------------------------
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, frozen=True):
     Type: str
     Message: str
 
 
-class _Dimension(msgspec.Struct):
+class _Dimension(msgspec.Struct, frozen=True):
     name: str
     value: str
 
 
-class _Trigger(msgspec.Struct):
-    Dimensions: list[_Dimension] = []
+class _Trigger(msgspec.Struct, frozen=True):
+    Dimensions: tuple[_Dimension, ...] = ()
 
 
-class _Alarm(msgspec.Struct):
+class _Alarm(msgspec.Struct, frozen=True):
     AlarmName: str
     NewStateValue: str
     StateChangeTime: str
