@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec.structs import replace
 
 from engine import founding
 from engine.act.door import knock, open_door
@@ -37,6 +38,7 @@ from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
 from engine.sources import Sources
 from engine.stream.access import Listen
+from engine.stream.deploying import ABOUT, Deployer, OrderDesk
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
 from engine.stream.state import Health, ScreenState
@@ -90,6 +92,7 @@ class Engine:
         supervisor: Supervisor,
         clock: Clock,
         listen: Listen,
+        deployer: Deployer | None = None,
     ) -> None:
         """Open the engine's copy of the ledger and fold what it holds."""
         genesis, rules, manifest = constitution
@@ -115,6 +118,8 @@ class Engine:
         self._relays: set[asyncio.Task[None]] = set()
         self._shown = ScreenState()
         self._listen = listen
+        self._deployer = deployer
+        self._orders = OrderDesk(genesis, verifier)
         self._told: list[Event] = []
         """Trace events that the next state takes along."""
         self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
@@ -147,6 +152,8 @@ class Engine:
                 tasks.create_task(self._watch_probe())
                 tasks.create_task(self._show(hub))
                 tasks.create_task(self._tell_people())
+                if self._deployer is not None:
+                    tasks.create_task(self._deployer.run())
                 self._tell_aws(tasks)
         finally:
             for relay in self._relays:
@@ -246,6 +253,8 @@ class Engine:
                 bus_dropped=self._bus.dropped,
                 notices=(*self._warnings, *self._handover.notices),
             )
+            if self._deployer is not None:
+                self._shown = replace(self._shown, deploys=dict(self._deployer.rows))
             hub.tell([*self._projection.news(), *self._told])
             self._told.clear()
             hub.publish(self._shown)
@@ -317,8 +326,21 @@ class Engine:
 
     # --- the one way back -----------------------------------------------------------------------
 
+    async def _deploy(self, command: Command) -> Reply:
+        """Hand an operator's signed order to the deployer."""
+        if self._deployer is None:
+            return Reply(command.id, accepted=False, reason="this engine cannot deploy")
+        try:
+            order = self._orders.take(command.payload, command.seen, self._clock.unix_ms())
+        except Malformed as error:
+            return Reply(command.id, accepted=False, reason=str(error))
+        reason = await self._deployer.order(order)
+        return Reply(command.id, accepted=not reason, reason=reason)
+
     async def _command(self, command: Command) -> Reply:
         """Pass an operator's signed submission on: to the log, and a freeze to the actuator too."""
+        if command.about == ABOUT:
+            return await self._deploy(command)
         try:
             submission = decode(decode(command.payload, Signed).payload, Submission)
         except Malformed as error:
@@ -399,6 +421,7 @@ async def run_engine(
     size: int,
     elsewhere: Collection[AgentId] = (),
     listen: Listen | None = None,
+    deployer: Deployer | None = None,
 ) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
 
@@ -428,7 +451,9 @@ async def run_engine(
         constitution = await founding.constitution(paths)
         bus = await NatsBus.connect(paths.bus_credential("engine"))
         try:
-            await Engine(paths, constitution, bus, supervisor, clock, listen or Listen()).run()
+            await Engine(
+                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer
+            ).run()
         finally:
             await bus.close()
     finally:

@@ -91,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    return run_part(run_engine(paths, size, args.elsewhere, listen), turns.run)
+    # main.py hands the deployer in: the engine knows of no cloud.
+    deployer = args.make_deployer()
+    return run_part(run_engine(paths, size, args.elsewhere, listen, deployer), turns.run)
 
 
 def _run_of(args: argparse.Namespace) -> tuple[RunPaths, int]:

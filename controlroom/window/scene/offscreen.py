@@ -42,6 +42,8 @@ class Studio:
         self._window.SetMultiSamples(samples)
         self._renderer = vtkRenderer()
         self._window.AddRenderer(self._renderer)
+        # The dither that hides a gradient's bands makes pictures and films three times as large.
+        self._renderer.DitherGradientOff()
         self.stage = Stage(self._renderer, scene.buffers)
 
     def draw(self, eye: Eye) -> None:

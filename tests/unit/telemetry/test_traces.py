@@ -1,10 +1,13 @@
 """Spans say whose time it was, once their children have come, in whatever order."""
 
 import random
+from typing import TYPE_CHECKING
 
-from engine.telemetry.bins import Binned
 from engine.telemetry.records import Span
 from engine.telemetry.traces import GRACE_S, Edge, Made, Operation, TraceBook
+
+if TYPE_CHECKING:
+    from engine.telemetry.bins import Binned
 
 
 def trace(number: int, at_s: float) -> list[Span]:
