@@ -26,9 +26,9 @@ from infra.localaws import LocalAws, Running
 from tests.court import Court, restart
 from tests.unit.ledger.notary import Notary
 
-pytestmark = pytest.mark.fleet
+pytestmark = [pytest.mark.fleet, pytest.mark.timeout(180)]
 
-MANY = 2_000
+MANY = 1_000
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -69,13 +69,9 @@ class _Envelope(msgspec.Struct, frozen=True):
     Message: str
 
 
-class _Dimension(msgspec.Struct, frozen=True):
-    name: str
-    value: str
-
-
 class _Trigger(msgspec.Struct, frozen=True):
-    Dimensions: tuple[_Dimension, ...] = ()
+    Dimensions: tuple[dict[str, str], ...] = ()
+    """Of ``name`` and ``value``; some senders write them with capitals."""
 
 
 class _Alarm(msgspec.Struct, frozen=True):
@@ -106,7 +102,8 @@ def alarm_in(body: str, services: Mapping[str, str], dimension: str) -> Alert | 
         raise Malformed(f"CloudWatch: no alarm: {str(error)[:200]}") from None
     if alarm.NewStateValue not in ALARM_STATES or at.tzinfo is None:
         raise Malformed(f"CloudWatch: alarm in the state {alarm.NewStateValue[:40]!r}")
-    named = {found.name: found.value for found in alarm.Trigger.Dimensions}
+    lowered = ({k.lower(): v for k, v in found.items()} for found in alarm.Trigger.Dimensions)
+    named = {found.get("name", ""): found.get("value", "") for found in lowered}
     service = services.get(alarm.AlarmName) or named.get(dimension, "")
     if not service or max(len(service), len(alarm.AlarmName)) > MAX_NAME:
         return None

@@ -31,6 +31,8 @@ def _message(**alarm: object) -> str:
 def test_an_alarm_names_its_service_by_dimension_or_by_the_settings() -> None:
     fires = Alert(AT.timestamp(), "orders", "orders-errors", True, "orders-errors")
     assert alarm_in(_message(), {}, "ServiceName") == fires
+    capitals = {"Dimensions": [{"Name": "ServiceName", "Value": "orders"}]}
+    assert alarm_in(_message(Trigger=capitals), {}, "ServiceName") == fires
     assert alarm_in(_message(Trigger={}), {"orders-errors": "orders"}, "ServiceName") == fires
     assert alarm_in(_message(Trigger={}), {}, "ServiceName") is None
 
