@@ -194,14 +194,13 @@ async def test_an_alarm_is_mended_on_aws_and_the_copy_verifies(
 def _delay_s(aws: Running, queue: str, paths: RunPaths) -> float:
     """Seconds from the alarm's change of state to the incident's claim in the engine's ledger."""
     sqs = aws.client("sqs")
-    [message] = sqs.receive_message(QueueUrl=f"{queue}-witness")["Messages"]
-    alarm = alarm_in(message["Body"], {}, "ServiceName")
-    assert alarm is not None
-    assert alarm.firing
+    told = sqs.receive_message(QueueUrl=f"{queue}-witness", MaxNumberOfMessages=10)["Messages"]
+    alarms = [alarm_in(message["Body"], {}, "ServiceName") for message in told]
+    [fired] = [alarm for alarm in alarms if alarm is not None and alarm.firing]
     ledger = open_ledger(paths.engine_ledger)
     _, claimed_ms = next(iter(ledger.read_stamped()))
     ledger.close()
-    return claimed_ms / 1_000 - alarm.t
+    return claimed_ms / 1_000 - fired.t
 
 
 async def _copy_verifies(aws: Running, paths: RunPaths) -> None:

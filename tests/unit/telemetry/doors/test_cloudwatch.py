@@ -90,7 +90,7 @@ def test_metric_data_is_told_apart_by_the_query_that_asked() -> None:
 
 
 def test_log_events_are_read_as_their_group_writes_them() -> None:
-    events = [
+    events: list[dict[str, object]] = [
         {"timestamp": 1_700_000_000_500, "message": '{"level":"error","msg":"no"}'},
         {"message": "x"},
     ]
