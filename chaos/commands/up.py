@@ -25,6 +25,8 @@ from engine.supervisor import dying_with, end
 
 __all__ = ["add_arguments", "run"]
 
+SHOWN_S = 60.0
+"""A window on a loaded machine without a graphics card takes 20 s; the drill does not wait for ever."""
 LEAVE_RUNNING = 3
 """What a console that was started with the run answers when only it shall end."""
 
@@ -103,6 +105,9 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
     async with world.running(paths, with_swarm=True, traitor=traitor, size=size) as running:
         console = await _open_console(running, plain=plain)
         window = await _open_window(running) if args.window else None
+        if window is not None and experiment is not None:
+            # Whoever opens a window for a drill wants to see it from its beginning.
+            await _until_shown(window, stop)
         drill = None
         if experiment is not None:
             drill = asyncio.create_task(
@@ -151,14 +156,33 @@ async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Pr
 
 
 async def _open_window(running: World) -> asyncio.subprocess.Process:
-    return await _open_screen(running, "window", "--no-install")
+    """The window; its standard output closes once it shows the swarm, or when it ends."""
+    return await _open_screen(
+        running, "window", "--no-install", "--announce", stdout=asyncio.subprocess.PIPE
+    )
 
 
-async def _open_screen(running: World, *words: str) -> asyncio.subprocess.Process:
+async def _until_shown(window: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
+    """Wait until the window shows the swarm, or has ended, or somebody ends the run; not for ever."""
+    assert window.stdout is not None
+    shown = asyncio.ensure_future(window.stdout.readline())
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({shown, stopped}, timeout=SHOWN_S, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiting in (shown, stopped):
+            waiting.cancel()
+
+
+async def _open_screen(
+    running: World, *words: str, stdout: int | None = None
+) -> asyncio.subprocess.Process:
     argv = [sys.executable, str(PROJECT / "main.py"), *words]
     argv += ["--run-dir", str(running.paths.root)]
     # It has our terminal as its standard input, so only the kernel can tie it to us.
-    return await asyncio.create_subprocess_exec(*argv, preexec_fn=dying_with(os.getpid()))
+    return await asyncio.create_subprocess_exec(
+        *argv, preexec_fn=dying_with(os.getpid()), stdout=stdout
+    )
 
 
 async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:
