@@ -67,6 +67,22 @@ COMMANDS = (
         ("bench loop --repeat 5 --json bench.json", "bench consensus", "bench stream"),
     ),
     Command(
+        "evaluate",
+        "recorded incidents through the senses, point by point on a virtual clock",
+        "engine.cli.evaluate",
+        (
+            "evaluate FOLDER --out results.jsonl",
+            "evaluate FOLDER --out told.jsonl --onsets onsets.json",
+            "evaluate FOLDER --out baseline.jsonl --method robust-floor",
+        ),
+    ),
+    Command(
+        "record",
+        "a stretch of live telemetry as a recording, so that yesterday's incident is a test",
+        "engine.cli.record",
+        ("record incident-7 --last 10m", "record last-drill --ledger LEDGER"),
+    ),
+    Command(
         "simulate",
         "consensus under seeded faults and attacks; prints violations and coverage",
         "engine.cli.simulate",

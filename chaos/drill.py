@@ -26,6 +26,7 @@ from chaos.story import Story, story_of
 from chaos.watch import LedgerWatch, Screen, probe_seconds
 from chaos.world import Traitor, World
 from engine.cli.verify import Failed, verify
+from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.ledger.reading import write_proof
 from engine.proof import evidence_of
@@ -103,6 +104,14 @@ class Drill:
     def watch(self) -> LedgerWatch:
         """The ledger as this drill sees it."""
         return self._watch
+
+    @property
+    def injected_s(self) -> float | None:
+        """When the fault took effect (Unix seconds); None where there was none."""
+        if self._plan.fault is None or not self._found.took_effect:
+            return None
+        clock = SystemClock()
+        return clock.unix_ms() / 1e3 - (clock.monotonic_ns() - self._found.injected_ns) / 1e9
 
     async def close(self) -> None:
         """Take the fault out if it is still in, and stop following."""
@@ -260,7 +269,7 @@ class Drill:
             with suppress(sqlite3.Error):
                 copy_database(self._paths.engine_ledger, found.ledger)
                 found.verified = _holds(found.ledger, folder / self._paths.genesis.name)
-        for beside in (self._paths.trace, self._paths.sightings):
+        for beside in (self._paths.trace, self._paths.sightings, self._paths.tape):
             # For replays only: what proves something is the ledger.
             with suppress(sqlite3.Error):
                 copy_database(beside, folder / beside.name)

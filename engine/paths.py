@@ -12,6 +12,7 @@ from engine.vocabulary import AgentId, AuthorId, ServiceName
 TRACE = "trace.sqlite"
 """What lies beside a ledger under this name is its trace."""
 SIGHTINGS = "sightings.sqlite"
+TAPE = "tape.sqlite"
 """And under this one, what the engine saw meanwhile."""
 
 
@@ -152,6 +153,11 @@ class RunPaths:
     def sightings(self) -> Path:
         """What the engine saw of fleet and swarm, second by second: unverified, bounded."""
         return self.engine / SIGHTINGS
+
+    @property
+    def tape(self) -> Path:
+        """The telemetry of the last hours, from which recordings are cut: unverified, bounded."""
+        return self.engine / TAPE
 
     @property
     def evidence(self) -> Path:

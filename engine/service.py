@@ -38,6 +38,7 @@ from engine.stream.state import ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
+from engine.telemetry.tape import Tape
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
 from engine.trace import Trace
@@ -94,6 +95,7 @@ class Engine:
         self._window = Window(manifest)
         self._trace = Trace(paths.trace)
         self._sightings = Sightings(paths.sightings)
+        self._tape = Tape(paths.tape)
         self._projection = Projection(self._council, self._window)
         self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
         for entry, received_ms in self._store.read_stamped():
@@ -133,6 +135,7 @@ class Engine:
                 relay.cancel()
             self._trace.close()
             self._sightings.close()
+            self._tape.close()
             self._store.close()
 
     # --- the log --------------------------------------------------------------------------------
@@ -155,7 +158,12 @@ class Engine:
         await founding.appearance(self._paths.endpoints)
         endpoints = read_endpoints(self._paths.endpoints)
         await Collector(
-            endpoints, self._council.manifest, self._window, self._clock, phase_ms=500
+            endpoints,
+            self._council.manifest,
+            self._window,
+            self._clock,
+            phase_ms=500,
+            on_seen=self._tape.see,
         ).run()
 
     async def _watch_probe(self) -> None:

@@ -21,7 +21,12 @@ def add_descriptor(parser: argparse.ArgumentParser) -> None:
 
 def conceal(args: argparse.Namespace) -> argparse.Namespace:
     """The arguments as the user gave them, in a process whose command line does not show them."""
-    given = {name: value for name, value in vars(args).items() if name not in {"run", "concealed"}}
+    # What main.py hands in as functions it hands in to the new program again.
+    given = {
+        name: value
+        for name, value in vars(args).items()
+        if name != "concealed" and not callable(value)
+    }
     if args.concealed is None:
         descriptor = os.memfd_create("request", flags=0)
         os.write(descriptor, json.dumps(given).encode())

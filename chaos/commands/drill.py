@@ -16,6 +16,7 @@ from chaos.byzantine import KINDS, traitor_for
 from chaos.commands.concealed import add_descriptor, conceal
 from chaos.drill import CAP_S, Drill, DrillFailed, Responder
 from chaos.experiments import CATALOGUE, ExperimentPlan, UnknownExperiment, draw
+from chaos.keeping import keep_recording
 from chaos.matrix import cells_for, play_all
 from chaos.measure import Report, RunRecord
 from chaos.moments import Moment
@@ -66,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, default=1, help="seeds in a row (default 1)")
     parser.add_argument("--cap", type=float, default=CAP_S, help="seconds until a run has failed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the telemetry of each run under FOLDER, as recordings for main.py evaluate",
+    )
     add_descriptor(parser)
 
 
@@ -77,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.json is not None:
         args.json = str(args.json.resolve())
+    if args.record is not None:
+        args.record = str(args.record.resolve())
     args = conceal(args)
     names = [known.name for known in CATALOGUE] if args.all else args.experiments
     if not names and not args.kill_matrix:
@@ -136,7 +145,10 @@ async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Respo
     async with world.running(paths, with_swarm=policy == "swarm", traitor=traitor) as running:
         drill = Drill(running, plan, policy, args.against_swarm, args.cap)
         try:
-            return await drill.run()
+            record = await drill.run()
+            if args.record is not None and policy == "swarm":
+                print(f"recorded {keep_recording(plan, drill.injected_s, paths, args.record)}")
+            return record
         except DrillFailed as error:
             return drill.not_carried_out(str(error))
         finally:

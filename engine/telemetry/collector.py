@@ -7,6 +7,7 @@ as one, never as silence. What services say of themselves changes rarely and is 
 """
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +23,7 @@ from engine.telemetry.samples import (
     HealthSeen,
     LogSeen,
     Missed,
+    Observation,
     StatusSeen,
 )
 from engine.telemetry.window import Window
@@ -48,12 +50,15 @@ class Collector:
         clock: Clock,
         phase_ms: int,
         period_ms: int = 1000,
+        on_seen: Callable[[Observation], None] | None = None,
     ) -> None:
+        """Fill ``window``, and show ``on_seen`` everything too."""
         self.rounds = 0
         self.lines_dropped = 0
         """Lines of pages that could not be read."""
         self._endpoints = endpoints
         self._window = window
+        self._on_seen = on_seen
         self._clock = clock
         self._phase_ms = phase_ms % period_ms
         self._period_ms = period_ms
@@ -104,22 +109,27 @@ class Collector:
                 if at.metrics and (round_number + place) % METRICS_EVERY == 0:
                     tasks.create_task(self._ask_service(session, name, at.metrics))
 
+    def _see(self, seen: Observation) -> None:
+        self._window.add(seen)
+        if self._on_seen is not None:
+            self._on_seen(seen)
+
     # --- one question each --------------------------------------------------------------------
 
     async def _ask_status(self, session: aiohttp.ClientSession) -> None:
         body = await _get(session, self._endpoints.status)
         status = None if body is None else status_in(body)
         at_ms = self._clock.unix_ms()
-        self._window.add(Missed(at_ms, "status") if status is None else StatusSeen(at_ms, status))
+        self._see(Missed(at_ms, "status") if status is None else StatusSeen(at_ms, status))
 
     async def _ask_links(self, session: aiohttp.ClientSession, url: str) -> None:
         page = self._page(await _get(session, url), self._links)
         at_ms = self._clock.unix_ms()
         if page is None:
-            self._window.add(Missed(at_ms, "links"))
+            self._see(Missed(at_ms, "links"))
             return
         for seen in links_in(page, at_ms, self._latency_ms):
-            self._window.add(seen)
+            self._see(seen)
 
     async def _ask_service(
         self, session: aiohttp.ClientSession, name: ServiceName, url: str
@@ -127,7 +137,7 @@ class Collector:
         page = self._page(await _get(session, url), self._pages[name])
         at_ms = self._clock.unix_ms()
         seen = None if page is None else service_in(page, at_ms, name)
-        self._window.add(Missed(at_ms, "metrics") if seen is None else seen)
+        self._see(Missed(at_ms, "metrics") if seen is None else seen)
 
     def _page(self, body: bytes | None, reader: TextReader) -> Page | None:
         if body is None:
@@ -140,7 +150,7 @@ class Collector:
         self, session: aiohttp.ClientSession, name: ServiceName, url: str
     ) -> None:
         answer = await _health(session, url)
-        self._window.add(HealthSeen(self._clock.unix_ms(), name, answer))
+        self._see(HealthSeen(self._clock.unix_ms(), name, answer))
 
     def _read_logs(self) -> None:
         """Logs lie on this machine's disk, cached: read at once, without a thread."""
@@ -150,7 +160,7 @@ class Collector:
             for line in tail.poll():
                 counter.count(line)
             for (level, template), count in counter.take().items():
-                self._window.add(LogSeen(at_ms, name, level, template, count))
+                self._see(LogSeen(at_ms, name, level, template, count))
 
 
 async def _get(session: aiohttp.ClientSession, url: str) -> bytes | None:

@@ -62,6 +62,13 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """Empty at the root."""
     duration_ms: float
     error: bool
+    detail: str = ""
+    """What the span says of its error."""
+
+    @property
+    def end_s(self) -> float:
+        """When it ended: the first moment at which anybody can know of it."""
+        return self.t + self.duration_ms / 1_000
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):

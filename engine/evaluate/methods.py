@@ -1,0 +1,31 @@
+"""The ways to sense, by name: the engine's own, and the baselines it is compared with."""
+
+from collections.abc import Sequence
+
+from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question
+from engine.telemetry.history import History
+from engine.telemetry.recording import Recording, Told
+
+
+class Unwatched:
+    """Opens no incident and warns of nothing: for methods that only diagnose."""
+
+    scores: Sequence[float] = ()
+
+    def advance(self, now_s: float, points: Sequence[Told]) -> Sequence[Alarm | Forecast]:
+        """Say nothing."""
+        return ()
+
+
+def unwatched(recording: Recording) -> Unwatched:
+    """A watch that never speaks."""
+    return Unwatched()
+
+
+def undiagnosed(history: History, question: Question) -> Answer:
+    """No answer at all."""
+    return Answer()
+
+
+OWN = Method("own", "the engine's own senses", unwatched, undiagnosed)
+METHODS = {method.name: method for method in (OWN,)}

@@ -1,0 +1,148 @@
+"""Where ministack lets us in: the one module that names its private parts.
+
+The version is pinned, and ``tests/aws/test_seam.py`` fails when a new one has moved them.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from infra.target import AwsClient
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+__all__ = ["Created", "Handler", "in_process_client", "register"]
+
+Properties = dict[str, Any]
+"""A resource's properties as CloudFormation resolved them: JSON, of any shape."""
+Created = tuple[str, dict[str, Any]]
+"""The physical id, and the attributes that ``Fn::GetAtt`` finds."""
+CALL_WITHIN_S = 10.0
+
+
+class Handler:
+    """How one type of resource is created, changed and deleted.
+
+    Without ``update`` a change is answered by creating anew: CloudFormation's replacement.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[str, Properties], Created],
+        delete: Callable[[str, Properties], None],
+        update: Callable[[str, Properties], dict[str, Any]] | None = None,
+    ) -> None:
+        """``create(logical_id, properties)``; ``delete`` and ``update`` take the physical id."""
+        self.create = create
+        self.delete = delete
+        self.update = update
+
+
+def register(kind: str, handler: Handler) -> None:
+    """Let CloudFormation know the resource type ``kind``."""
+    from ministack.services.cloudformation import provisioners
+
+    def create(logical_id: str, properties: Properties, stack: str) -> Created:
+        return handler.create(logical_id, properties)
+
+    def delete(physical_id: str, properties: Properties) -> None:
+        handler.delete(physical_id, properties)
+
+    def update(
+        physical_id: str,
+        old: Properties,
+        new: Properties,
+        stack: str,
+        logical_id: str | None = None,
+    ) -> Created:
+        if handler.update is None:
+            handler.delete(physical_id, old)
+            return handler.create(logical_id or physical_id, new)
+        return physical_id, handler.update(physical_id, new)
+
+    provisioners._RESOURCE_HANDLERS[kind] = {  # noqa: SLF001 - the only way in
+        "create": create,
+        "delete": delete,
+        "update": update,
+    }
+
+
+class _Body:
+    """What botocore reads an answer from."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        """The content in one piece, as urllib3 gives it."""
+        yield self.read()
+
+    def read(self, *_: object, **__: object) -> bytes:
+        """The content, once."""
+        content, self._content = self._content, b""
+        return content
+
+
+def in_process_client(service: str) -> AwsClient:
+    """A client of ``service`` whose transport is the emulator's own handler.
+
+    Provisioners run on the emulator's event loop, so a call over the socket would wait for itself
+    (measured: it hung). The handler therefore runs on a thread with a loop of its own.
+    """
+    import botocore.awsrequest
+    import botocore.session
+    from ministack.core.responses import get_region
+
+    from infra.environments import LOCAL_ACCOUNT
+
+    client = botocore.session.get_session().create_client(
+        service,
+        region_name=get_region(),
+        endpoint_url="http://127.0.0.1:1",
+        aws_access_key_id=LOCAL_ACCOUNT,
+        aws_secret_access_key="local",  # noqa: S106 - any word does
+    )
+
+    def before_send(request: "AWSPreparedRequest", **_: object) -> "AWSResponse":
+        status, headers, body = _call(service, request)
+        return botocore.awsrequest.AWSResponse(request.url, status, headers, _Body(body))
+
+    client.meta.events.register(f"before-send.{service}", before_send)
+    return client
+
+
+def _call(service: str, request: "AWSPreparedRequest") -> tuple[int, dict[str, str], bytes]:
+    """The answer of the emulator's handler to a request that botocore has prepared.
+
+    Raises:
+        TimeoutError: the handler did not answer.
+    """
+    from ministack.app import SERVICE_HANDLERS, SERVICE_NAME_ALIASES
+
+    handle = SERVICE_HANDLERS[SERVICE_NAME_ALIASES.get(service, service)]
+    parts = urlsplit(request.url)
+    body = request.body or b""
+    content = body.encode() if isinstance(body, str) else bytes(body)
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    context = contextvars.copy_context()
+    answers: list[tuple[int, Mapping[str, str], str | bytes]] = []
+
+    def work() -> None:
+        call = handle(request.method, parts.path, headers, content, parse_qs(parts.query))
+        answers.append(context.run(asyncio.run, call))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(CALL_WITHIN_S)
+    if not answers:
+        raise TimeoutError(f"{service}: the emulator did not answer {request.method} {parts.path}")
+    status, answered, text = answers[0][:3]
+    return status, dict(answered), text.encode() if isinstance(text, str) else text
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,102 @@
+"""Security: the one key that encrypts data at rest, and the door for a GitHub workflow."""
+
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from infra.stacks.part import Part
+
+__all__ = ["Security", "build_security"]
+
+GITHUB = "token.actions.githubusercontent.com"
+SERVICES_WITH_OUR_KEY = ("logs", "sns", "events", "cloudwatch", "sqs")
+"""AWS services that encrypt on our behalf, without a role of ours."""
+
+
+@dataclass(frozen=True)
+class Security:
+    """What other stacks need of it."""
+
+    stack: cdk.Stack
+    key: kms.IKey
+
+
+def build_security(part: Part) -> Security:
+    """The key and, where a repository may deploy, its role."""
+    stack = part.stack("Security", "the data key and the deploy role")
+    key = kms.Key(
+        stack,
+        "DataKey",
+        alias=f"alias/{part.names.of('data')}",
+        description=f"Incident Commander {part.environment.name}: everything at rest",
+        enable_key_rotation=True,
+        pending_window=cdk.Duration.days(30 if part.environment.protected else 7),
+        removal_policy=part.removal,
+    )
+    place = part.environment
+    for service in SERVICES_WITH_OUR_KEY:
+        host = f"logs.{place.region}" if service == "logs" else service
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid=f"Allow{service.capitalize()}",
+                principals=[iam.ServicePrincipal(f"{host}.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                # In a key's own policy this means the key itself.
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": place.account}}
+                if service != "logs"
+                else {
+                    "ArnLike": {
+                        "kms:EncryptionContext:aws:logs:arn": part.names.arn(
+                            "logs", f"log-group:/incident-commander/{place.name}/*"
+                        )
+                    }
+                },
+            )
+        )
+    if place.owner.repository:
+        _deploy_role(part, stack)
+    return Security(stack, key)
+
+
+def _deploy_role(part: Part, stack: cdk.Stack) -> None:
+    """A role that one repository's workflow takes, in one GitHub environment, without a secret.
+
+    It can do nothing itself but take the roles of the CDK's bootstrap, and read what a plan shows.
+    """
+    place = part.environment
+    provider = iam.CfnOIDCProvider(
+        stack, "GitHub", url=f"https://{GITHUB}", client_id_list=["sts.amazonaws.com"]
+    )
+    role = iam.Role(
+        stack,
+        "DeployRole",
+        role_name=part.names.of("deploy"),
+        description="Taken by the deploy workflow of one repository in one GitHub environment",
+        max_session_duration=cdk.Duration.hours(1),
+        assumed_by=iam.FederatedPrincipal(
+            provider.attr_arn,
+            {
+                "StringEquals": {
+                    f"{GITHUB}:aud": "sts.amazonaws.com",
+                    f"{GITHUB}:sub": f"repo:{place.owner.repository}:environment:{place.name}",
+                }
+            },
+            "sts:AssumeRoleWithWebIdentity",
+        ),
+    )
+    roles = ("deploy", "file-publishing", "image-publishing", "lookup")
+    role.add_to_policy(
+        iam.PolicyStatement(
+            sid="TakeTheRolesOfTheBootstrap",
+            actions=["sts:AssumeRole"],
+            resources=[
+                f"arn:aws:iam::{place.account}:role/"
+                f"cdk-hnb659fds-{name}-role-{place.account}-{place.region}"
+                for name in roles
+            ],
+        )
+    )
+    cdk.CfnOutput(stack, "DeployRoleArn", value=role.role_arn)

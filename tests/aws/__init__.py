@@ -1,0 +1,1 @@
+"""The cloud: blueprints, environments, and the emulator they are tried on."""
