@@ -107,6 +107,17 @@ COMMANDS = (
     ),
     Command("thaw", "let automation go on", "engine.cli.freeze", ("thaw",)),
     Command(
+        "token",
+        "let others look or command: issue, list and revoke tokens that expire",
+        "engine.cli.token",
+        (
+            "token issue wall-display",
+            "token issue alice --scope operator --hours 8 --out alice.token",
+            "token list",
+            "token revoke alice",
+        ),
+    ),
+    Command(
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
         "engine.cli.engine",
@@ -123,6 +134,20 @@ COMMANDS = (
         "the process of a run that carries out what certificates allow",
         "engine.cli.actuator",
         ("actuator --run-dir DIR",),
+    ),
+    Command(
+        "deploy",
+        "plan, apply, check, roll back and destroy an environment through real CDK",
+        "infra.deploy.cli",
+        (
+            "deploy apply local",
+            "deploy health local",
+            "deploy plan dev",
+            "deploy apply prod --approve 3f9c01d2ab44 --confirm prod",
+            "deploy rollback dev",
+            "deploy history local --run 3",
+            "deploy destroy local",
+        ),
     ),
     Command(
         "doctor",

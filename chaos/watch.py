@@ -62,7 +62,7 @@ class LedgerWatch:
                 return []
             verifier = Ed25519Verifier()
             # The engine's own fold, to the letter: convictions change what follows.
-            self._replay = Replay(Council(*found, verifier, convicts(found[0], verifier)))
+            self._replay = Replay(Council(*found, verifier, convicts(verifier)))
         try:
             rows = read_received(self._paths.engine_ledger, self._next)
         except (sqlite3.Error, OSError):

@@ -42,6 +42,11 @@ class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return digest_of("genesis", encode(self))
 
     @property
+    def base(self) -> tuple[int, Digest]:
+        """The entry that this epoch begins after, and the chain digest that it begins with."""
+        return 0, self.cluster
+
+    @property
     def quorum(self) -> int:
         """Votes in a certificate: the smallest safe number, ``(n + f + 2) // 2``."""
         return quorum_of(self.n, self.f)

@@ -40,6 +40,11 @@ class RunPaths:
         return self.root / "genesis.json"
 
     @property
+    def charters(self) -> Path:
+        """The charters of all later epochs with their proofs, public; none while there is none."""
+        return self.root / "charters.json"
+
+    @property
     def manifest(self) -> Path:
         """A copy of the fleet's manifest: what genesis pins."""
         return self.root / "fleet.toml"
@@ -90,6 +95,16 @@ class RunPaths:
         """Bearer token of the screens."""
         return self.secrets / "stream.token"
 
+    @property
+    def issued_tokens(self) -> Path:
+        """Folder of the tokens that were signed for others, and of what they allow."""
+        return self.secrets / "tokens"
+
+    @property
+    def revoked_tokens(self) -> Path:
+        """Which of them were taken back."""
+        return self.secrets / "revoked"
+
     # --- sockets --------------------------------------------------------------------------------
 
     @property
@@ -106,6 +121,11 @@ class RunPaths:
     def freeze_socket(self) -> Path:
         """The actuator's door for freezing, without any quorum."""
         return self.root / "freeze.sock"
+
+    @property
+    def swarm_socket(self) -> Path:
+        """The engine's door for operators' wishes about the swarm itself."""
+        return self.root / "swarm.sock"
 
     # --- the bus --------------------------------------------------------------------------------
 
@@ -128,6 +148,14 @@ class RunPaths:
     def agent(self, agent: AgentId) -> Path:
         """One agent's folder: key, ledger, log."""
         return self.agents / agent
+
+    def successor(self, agent: AgentId, generation: int) -> Path:
+        """The folder of an agent's ``generation``-th successor; the first agent is generation 0."""
+        return self.agents / f"{agent}.{generation}" if generation else self.agent(agent)
+
+    def claim(self, agent: AgentId, generation: int) -> Path:
+        """What a successor shows of itself before it is ordered in, public."""
+        return self.public_keys / f"{agent}.{generation}.claim"
 
     @property
     def actuator(self) -> Path:

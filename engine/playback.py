@@ -13,7 +13,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from engine.codec import Malformed, decode
-from engine.consensus.certificate import chain_after
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.council import Council
 from engine.founding import check_pins
 from engine.genesis import Genesis
@@ -77,7 +78,7 @@ def _frames(
 ) -> Iterator[Frame]:
     """The state after each entry and each sighting, in order of time."""
     verifier = Ed25519Verifier()
-    council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+    council = Council(genesis, rules, manifest, verifier, convicts(verifier))
     replay = Replay(council)
     projection = Projection(council, Window(manifest))
     remembered = Remembered(genesis)
@@ -123,13 +124,13 @@ def _read_ledger(path: Path) -> tuple[Genesis, list[Stamped]]:
                 "SELECT entry, chain, received_ns, received_ms FROM entries ORDER BY sequence_number"
             ).fetchall()
         genesis = decode(row[0] if row is not None else b"", Genesis)
-        chain: bytes = genesis.cluster
+        epochs = Epochs(Committee(genesis, Ed25519Verifier()))
         entries: list[Stamped] = []
         at_ns = 0
         for number, (blob, kept, received_ns, received_ms) in enumerate(rows, 1):
             entry = decode(blob, Entry)
-            chain = chain_after(chain, entry, genesis.cluster, genesis.epoch)
-            if entry.sequence_number != number or chain != kept:
+            epochs.take(entry)
+            if epochs.head != (number, kept):
                 raise Malformed(f"entry {number} does not fit the chain")
             # In the log's order, whatever a machine that was started anew says of the time.
             at_ns = max(at_ns, received_ns)

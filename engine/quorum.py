@@ -5,6 +5,12 @@ smallest such q is ``(n + f + 2) // 2``. For n = 3f + 1 that is the well-known 2
 replicas and one traitor it is four (two quorums of three can meet in the traitor alone).
 """
 
+from engine.codec import MAX_FRAME_BYTES
+
+CHECKPOINT_PERIOD = 64
+VOTE_BYTES = 220
+"""Upper bound of one encoded signed vote: 64 signature, 32 digest, 32 cluster, tags and numbers."""
+
 
 def quorum_of(n: int, f: int) -> int:
     """The smallest safe quorum for ``n`` replicas of which ``f`` may be Byzantine.
@@ -20,6 +26,19 @@ def quorum_of(n: int, f: int) -> int:
     if quorum > n - f:
         raise ValueError(f"n = {n} cannot stay live with f = {f} faults: n must be at least 3f+1")
     return quorum
+
+
+def checkpoint_period_of(n: int, f: int) -> int:
+    """Batches between two checkpoints: 64, or what lets the largest NEW-VIEW fit a frame."""
+    return min(CHECKPOINT_PERIOD, most_checkpoint_period_of(n, f))
+
+
+def most_checkpoint_period_of(n: int, f: int) -> int:
+    """The longest period with which a NEW-VIEW of ``n`` replicas fits a frame at its largest.
+
+    It holds a quorum of VIEW-CHANGEs, each with a proof for up to two periods of batches.
+    """
+    return MAX_FRAME_BYTES // (2 * quorum_of(n, f) ** 2 * VOTE_BYTES)
 
 
 def weak_quorum_of(f: int) -> int:

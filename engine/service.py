@@ -7,34 +7,34 @@ operator signed it relays, and what it shows it has verified by commit certifica
 import asyncio
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 
 import structlog
 
 from engine import founding
-from engine.act.door import knock
+from engine.act.door import knock, open_door
 from engine.bus import server
 from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode
-from engine.council import Council
+from engine.council import Council, Happening
 from engine.diagnostics import log_to_stderr
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.reading import write_proof
 from engine.ledger.replay import Replay
-from engine.ledger.sqlite import SqliteLedger
+from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
+from engine.replacing import MAIN, Replacements, agent_children
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
 from engine.stream.access import Listen
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
-from engine.stream.state import ScreenState
+from engine.stream.state import Health, ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
@@ -57,7 +57,6 @@ from engine.vocabulary import (
     Vitals,
 )
 
-MAIN = Path(__file__).resolve().parent.parent / "main.py"
 OPERATOR = AuthorId("operator")
 SHOW_EVERY_S = 0.1
 """Between two states for screens; the hub sends nothing when nothing changed."""
@@ -90,7 +89,7 @@ class Engine:
         self._bus = bus
         self._clock = clock
         self._supervisor = supervisor
-        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._council = Council(genesis, rules, manifest, verifier, convicts(verifier))
         self._replay = Replay(self._council)
         self._window = Window(manifest)
         self._trace = Trace(paths.trace)
@@ -100,6 +99,9 @@ class Engine:
         self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
         for entry, received_ms in self._store.read_stamped():
             self._fold(entry, received_ms)
+        self._replacements = Replacements(
+            paths, self._replay, verifier, supervisor, clock, self._bring_in
+        )
         self._follower = LedgerFollower(bus, genesis, verifier, self._store, clock, self._taken)
         self._relays: set[asyncio.Task[None]] = set()
         self._shown = ScreenState()
@@ -113,6 +115,9 @@ class Engine:
         """Follow, collect, show and tell people, until cancelled."""
         await self._bus.subscribe("status.*", self._vitals)
         await self._bus.subscribe("trace.*", self._traced)
+        await self._bus.subscribe("ordered.*", self._replacements.heard, pending=64)
+        self._replacements.ready = self._is_well
+        self._replacements.fault_budget = self._fault_budget
         epoch = self._clock.unix_ms() // 1000
         try:
             async with (
@@ -123,6 +128,7 @@ class Engine:
                     listen=self._listen,
                     metrics=self._metrics,
                 ) as hub,
+                open_door(self._paths.swarm_socket, self._replacements.answer),
                 asyncio.TaskGroup() as tasks,
             ):
                 tasks.create_task(self._follower.run())
@@ -142,15 +148,25 @@ class Engine:
 
     def _taken(self, entry: Entry, _received_ns: int) -> None:
         """Fold an entry that the follower has verified and stored."""
-        self._fold(entry, self._clock.unix_ms())
+        self._replacements.followed(self._fold(entry, self._clock.unix_ms()))
 
-    def _fold(self, entry: Entry, received_ms: int) -> None:
-        self._projection.ordered(entry, self._replay.apply(entry), received_ms)
+    def _fold(self, entry: Entry, received_ms: int) -> Sequence[Happening]:
+        happenings = self._replay.apply(entry)
+        self._projection.ordered(entry, happenings, received_ms)
         for culprit, proof in self._replay.proofs.items():
             path = self._paths.evidence / f"{culprit}.json"
             if not path.exists():
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 write_proof(evidence_of(proof), path)
+        return happenings
+
+    def _is_well(self, agent: AgentId) -> bool:
+        """Whether an agent says that it is well, as screens show it."""
+        return agent in self._shown.agents and self._shown.agents[agent].health is Health.OK
+
+    def _fault_budget(self) -> int:
+        swarm = self._shown.swarm
+        return swarm.budget if swarm is not None else 0
 
     # --- telemetry for screens ------------------------------------------------------------------
 
@@ -264,12 +280,20 @@ class Engine:
                 answer = "refused: the actuator does not answer"
             if answer.startswith("refused"):
                 return Reply(command.id, accepted=False, reason=answer)
+        why = self._bring_in(submission, command.payload)
+        return Reply(command.id, accepted=not why, reason=why)
+
+    def _bring_in(self, submission: Submission, payload: bytes) -> str:
+        """Have an operator's signed submission ordered; why not, empty when it is on its way."""
+        epoch = self._council.genesis.epoch
+        if submission.epoch != epoch:
+            return f"signed for epoch {submission.epoch}, it is epoch {epoch} now: order it again"
         if len(self._relays) >= MAX_RELAYS:
-            return Reply(command.id, accepted=False, reason="too many commands are on their way")
-        task = asyncio.create_task(self._relay(submission, command.payload))
+            return "too many commands are on their way"
+        task = asyncio.create_task(self._relay(submission, payload))
         self._relays.add(task)
         task.add_done_callback(self._relays.discard)
-        return Reply(command.id, accepted=True)
+        return ""
 
     async def _relay(self, submission: Submission, payload: bytes) -> None:
         for _ in range(RELAY_TRIES):
@@ -298,15 +322,22 @@ def swarm_children(
     paths: RunPaths, size: int, elsewhere: Collection[AgentId] = ()
 ) -> Sequence[Child]:
     """The processes of a swarm beside its bus: actuator, and agents but those ``elsewhere``."""
-    base = [sys.executable, str(MAIN)]
-    at = ["--run-dir", str(paths.root)]
-    children = [
-        Child(agent, [*base, "agent", *at, "--id", agent], paths.agents / f"{agent}.err")
-        for agent, _ in founding.swarm_of(size)
-        if agent not in elsewhere
-    ]
-    children.append(Child("actuator", [*base, "actuator", *at], paths.actuator / "actuator.err"))
+    agents = [agent for agent, _ in founding.swarm_of(size)]
+    children = agent_children(paths, agents, _last_constitution(paths), elsewhere)
+    argv = [sys.executable, str(MAIN), "actuator", "--run-dir", str(paths.root)]
+    children.append(Child("actuator", argv, paths.actuator / "actuator.err"))
     return children
+
+
+def _last_constitution(paths: RunPaths) -> Genesis | None:
+    """By which constitution the log went on when the engine was last here; None before the first."""
+    if not paths.engine_ledger.exists():
+        return None
+    store = open_ledger(paths.engine_ledger)
+    try:
+        return store.epochs.constitution
+    finally:
+        store.close()
 
 
 async def run_engine(

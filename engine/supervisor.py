@@ -143,6 +143,26 @@ class Supervisor:
         self._children[child.name] = child
         child.task = asyncio.create_task(self._keep(child), name=f"supervise {child.name}")
 
+    async def retire(self, name: str) -> None:
+        """End the child ``name`` and keep it running no more; nothing when there is none."""
+        child = self._children.pop(name, None)
+        if child is None:
+            return
+        if child.task is not None:
+            child.task.cancel()
+            await asyncio.gather(child.task, return_exceptions=True)
+        await end(child.process)
+        self._on_change(self.states)
+
+    def rename(self, name: str, new: str) -> None:
+        """Call the child ``name`` by another name from now on; nothing when there is none."""
+        child = self._children.pop(name, None)
+        if child is not None:
+            assert new not in self._children, f"{new} is supervised already"
+            child.name = new
+            self._children[new] = child
+            self._on_change(self.states)
+
     async def stop(self) -> None:
         """End all children at once: ask, wait, then kill; none is left when this returns."""
         self._stopping = True

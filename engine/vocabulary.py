@@ -409,6 +409,8 @@ class Replaced(Value, frozen=True, tag="replaced"):
     command: CommandId
     agent: AgentId
     public_key: bytes
+    claim: bytes
+    """The new key's own signature over the agent's place, by which somebody proves to hold it."""
 
 
 class Configured(Value, frozen=True, tag="configured"):
@@ -507,6 +509,7 @@ class TraceEvent(msgspec.Struct, frozen=True, array_like=True):
     sender: AgentId
     receiver: AgentId
     kind: str
+    """What it is; ``passed-on prepare`` where another than its sender signed it."""
     view: int
     sequence_number: int
     digest: bytes

@@ -6,10 +6,12 @@ import aws_cdk as cdk
 import cdk_nag
 
 from infra.environments import Environment
+from infra.stacks.api import build_api
 from infra.stacks.part import Part
 from infra.stacks.security import build_security
 from infra.stacks.storage import build_storage
 from infra.stacks.streams import build_streams
+from infra.staging import stage_functions, stage_image
 
 __all__ = ["blueprint"]
 
@@ -27,18 +29,29 @@ NEW_WAYS = (
 """What the CDK does better since we begin anew, and does not do unasked."""
 
 
-def blueprint(environment: Environment, build: str, out: Path) -> cdk.App:
-    """The application, not yet synthesised; ``out`` is where its assembly will lie."""
+def blueprint(
+    environment: Environment, build: str, out: Path, scratch: Path, *, unhealthy: bool = False
+) -> cdk.App:
+    """The application, not yet synthesised.
+
+    Args:
+        environment: whose application.
+        build: what health will report.
+        out: where the assembly will lie.
+        scratch: an empty folder that may go once this returns; the code is staged in it.
+        unhealthy: a rehearsal, for the emulator alone: health will say that it is not well.
+    """
     app = cdk.App(
         outdir=str(out),
         # A version report changes with the library and not with what is deployed: noise in a plan.
         analytics_reporting=False,
         context=dict.fromkeys(NEW_WAYS, True),
     )
-    part = Part(app, environment, build)
+    part = Part(app, environment, build, stage_functions(scratch), stage_image(scratch), unhealthy)
     security = build_security(part)
-    build_storage(part, security)
-    build_streams(part, security)
+    storage = build_storage(part, security)
+    streams = build_streams(part, security)
+    build_api(part, security, storage, streams)
     # What a rule objects to fails the synthesis, so no assembly with an open finding can exist.
     cdk.Validations.of(app).add_plugins(
         cdk_nag.AwsSolutionsChecks(app, write_suppressions_to_cloud_formation=True)

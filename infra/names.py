@@ -124,6 +124,6 @@ class Names:
         return self.of("webhook")
 
     @property
-    def socket_function(self) -> str:
+    def screens_function(self) -> str:
         """The Lambda behind the WebSocket API."""
-        return self.of("socket")
+        return self.of("screens")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine import catalogue
 from engine.certificate import certificate_digest, plan_digest, sign_body
+from engine.charter import claim
 from engine.codec import encode
 from engine.council import Attempt, Council, Happening, Incident, IncidentStatus
 from engine.council.docket import Convict
@@ -37,6 +38,7 @@ from engine.vocabulary import (
     Probed,
     Proposed,
     Recovered,
+    Replaced,
     RestartService,
     Role,
     RollBack,
@@ -186,6 +188,13 @@ class Court:
         """A command id that was not used before."""
         self._command += 1
         return CommandId(f"command-{self._command}")
+
+    def replaced(self, agent: AgentId, key: str = "successor") -> Replaced:
+        """An order to put a new key, made of ``key``, in an agent's place."""
+        signer = signer_of(AuthorId(f"{agent} {key}"), self.name)
+        constitution = self.council.genesis
+        signature = claim(agent, constitution, signer)
+        return Replaced(self.command(), agent, signer.public_key, signature)
 
     # --- asking ---------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from engine.codec import Malformed
@@ -75,6 +76,7 @@ async def open_voice(paths: RunPaths) -> Voice | None:
     from engine.bus.nats import NatsBus
     from engine.clock import SystemClock
     from engine.consensus.client import Submitter
+    from engine.ledger.charters import read_beginnings
     from engine.signing import Ed25519Signer, Ed25519Verifier
 
     genesis = genesis_file.read(paths.genesis)
@@ -83,7 +85,11 @@ async def open_voice(paths: RunPaths) -> Voice | None:
         raise Malformed(f"{paths.probe_key}: genesis pins another probe; start the run anew")
     bus = await NatsBus.connect(credential)
     author, verifier, clock = genesis_file.PROBE, Ed25519Verifier(), SystemClock()
-    return SwarmVoice(bus, Submitter(bus, signer, author, genesis, verifier, clock))
+    submitter = Submitter(bus, signer, author, genesis, verifier, clock)
+    submitter.charters = partial(read_beginnings, paths.charters)
+    for began in submitter.charters():
+        submitter.follow(began)
+    return SwarmVoice(bus, submitter)
 
 
 class Announcer:

@@ -73,7 +73,7 @@ class Actuator:
         retry_s: float = RETRY_S,
     ) -> None:
         """Take everything that it needs; it opens nothing itself."""
-        self._genesis = genesis
+        self._constitutions: list[Genesis] = [genesis]
         self._rules = rules
         self._manifest = manifest
         self._verifier = verifier
@@ -84,6 +84,17 @@ class Actuator:
         self._one_at_a_time = asyncio.Lock()
         self._retry_s = retry_s
         self._last_refusal = ""
+
+    @property
+    def _genesis(self) -> Genesis:
+        """The newest constitution that was proved to this actuator."""
+        return self._constitutions[-1]
+
+    def begin(self, charter: Genesis) -> None:
+        """Obey in the epoch of ``charter`` from now on; a quorum of the last one has proved it."""
+        assert charter.epoch == len(self._constitutions), "charters come one after another"
+        log.warning("epoch_begins", epoch=charter.epoch)
+        self._constitutions.append(charter)
 
     async def settle(self) -> None:
         """Finish what a crash interrupted; called once, before any order is taken."""
@@ -106,7 +117,7 @@ class Actuator:
         entries = [self._journal.entry(key) for key, _ in steps]
         if all(entry is not None and entry.progress is Progress.REPORTED for entry in entries):
             return
-        objection = proof_objection(order, self._genesis, self._manifest, self._verifier)
+        objection = proof_objection(order, self._constitutions, self._manifest, self._verifier)
         if objection:
             self._refuse("order_refused", objection)
             return
@@ -146,7 +157,7 @@ class Actuator:
 
     def _conditions(self, order: Order) -> Conditions:
         by_operator = bool(order.undo_orders) and operator_orders(
-            order, self._genesis, self._verifier
+            order, self._constitutions, self._verifier
         )
         return self._journal.conditions(order, self._clock.unix_ms(), by_operator=by_operator)
 

@@ -4,6 +4,8 @@ The actuator trusts nobody: it checks the quorum's signatures, the plan against 
 time, the freeze and its own rate, and for an undo the signed orders that fire it.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from engine import catalogue
@@ -62,8 +64,17 @@ def steps_of(order: Order) -> list[tuple[ActionKey, Action]]:
     return [(ActionKey(digest, step, undo), action) for step, action in enumerate(actions)]
 
 
-def proof_objection(order: Order, genesis: Genesis, manifest: Manifest, verifier: Verifier) -> str:
-    """Why the order proves nothing, whatever the circumstances; empty when it is authorised."""
+def proof_objection(
+    order: Order, constitutions: Sequence[Genesis], manifest: Manifest, verifier: Verifier
+) -> str:
+    """Why the order proves nothing, whatever the circumstances; empty when it is authorised.
+
+    ``constitutions`` are those of all epochs that the actuator has seen proved. Only the newest one
+    may order anything new; what was done under an older one may still be undone.
+    """
+    newest, epoch = constitutions[-1], order.certificate.body.epoch
+    older = 0 <= epoch < newest.epoch and bool(order.undo_orders)
+    genesis = constitutions[epoch] if older else newest
     reason = objection_to(order.certificate, genesis, verifier)
     if reason:
         return f"the certificate {reason}"
@@ -71,7 +82,7 @@ def proof_objection(order: Order, genesis: Genesis, manifest: Manifest, verifier
     if reason:
         return f"the plan {reason}"
     if order.undo_orders:
-        return _undo_objection(order, genesis, verifier)
+        return _undo_objection(order, constitutions, verifier)
     return ""
 
 
@@ -111,21 +122,29 @@ def _undo_is_untimely(rules: Rules, conditions: Conditions) -> str:
     return ""
 
 
-def operator_orders(order: Order, genesis: Genesis, verifier: Verifier) -> bool:
+def operator_orders(order: Order, constitutions: Sequence[Genesis], verifier: Verifier) -> bool:
     """Whether one of the undo orders is an operator's own, and verifies."""
-    return any(author in genesis.operators for author in _undo_voices(order, genesis, verifier))
+    operators = constitutions[-1].operators
+    return any(author in operators for author in _undo_voices(order, constitutions, verifier))
 
 
-def _undo_objection(order: Order, genesis: Genesis, verifier: Verifier) -> str:
-    voices = _undo_voices(order, genesis, verifier)
+def _undo_objection(order: Order, constitutions: Sequence[Genesis], verifier: Verifier) -> str:
+    genesis = constitutions[-1]
+    voices = _undo_voices(order, constitutions, verifier)
     agents = voices - genesis.operators.keys()
     if agents != voices or len(agents) > genesis.f:
         return ""
     return f"{len(agents)} agents say that it got worse; {genesis.f + 1} must, or an operator"
 
 
-def _undo_voices(order: Order, genesis: Genesis, verifier: Verifier) -> set[AuthorId]:
-    """Whose signed words among the undo orders are about exactly this certificate."""
+def _undo_voices(
+    order: Order, constitutions: Sequence[Genesis], verifier: Verifier
+) -> set[AuthorId]:
+    """Whose signed words among the undo orders are about exactly this certificate.
+
+    Each counts by the key that its author had in the epoch that it names, if it still has that key.
+    """
+    genesis = constitutions[-1]
     keys, agents = genesis.author_keys(), genesis.agent_keys()
     body = order.certificate.body
     voices: set[AuthorId] = set()
@@ -136,7 +155,9 @@ def _undo_voices(order: Order, genesis: Genesis, verifier: Verifier) -> set[Auth
         except Malformed:
             continue
         author, key = submission.author, keys.get(submission.author)
-        ours = (submission.cluster, submission.epoch) == (genesis.cluster, genesis.epoch)
+        known = 0 <= submission.epoch < len(constitutions)
+        ours = submission.cluster == genesis.cluster and known
+        ours = ours and constitutions[submission.epoch].author_keys().get(author) == key
         if (
             key is None
             or not ours

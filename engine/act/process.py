@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 
 import structlog
 
@@ -19,6 +20,7 @@ from engine.consensus.client import Submitter
 from engine.diagnostics import log_to_stderr
 from engine.founding import check_key, constitution, publish_key
 from engine.genesis import ACTUATOR
+from engine.ledger.charters import read_beginnings
 from engine.paths import RunPaths
 from engine.signing import Ed25519Signer, Ed25519Verifier
 from engine.vocabulary import Operation
@@ -82,6 +84,10 @@ async def run_actuator(paths: RunPaths) -> None:
             bus = await NatsBus.connect(paths.bus_credential("actuator"))
             try:
                 submitter = Submitter(bus, signer, ACTUATOR, genesis, verifier, clock)
+                submitter.on_charter = lambda began: actuator.begin(began.charter)
+                submitter.charters = partial(read_beginnings, paths.charters)
+                for began in submitter.charters():
+                    submitter.follow(began)
                 ordered.reached_by(submitter)
                 await _obey_orders(actuator, bus, submitter)
             finally:

@@ -10,6 +10,7 @@ import structlog
 from engine.act.orders import Order
 from engine.agents.mind import Mind, Now
 from engine.agents.spoken import SpokenFile
+from engine.agents.successor import await_office
 from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
 from engine.codec import encode
@@ -65,11 +66,13 @@ class Agent:
         paths: RunPaths,
         bus: Bus,
         clock: Clock,
+        generation: int = 0,
     ) -> None:
         """Open the agent's own files and catch up with its own ledger."""
         genesis, rules, manifest = constitution_
         verifier = Ed25519Verifier()
-        folder = paths.agent(agent)
+        folder = paths.successor(agent, generation)
+        self._public_key = signer.public_key
         self._id = agent
         self._paths = paths
         self._bus = bus
@@ -83,7 +86,7 @@ class Agent:
         self._charged: set[AgentId] = set()
         """Whose proof is on its way into the log."""
         self._store = SqliteLedger(folder / "ledger.sqlite", genesis)
-        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._council = Council(genesis, rules, manifest, verifier, convicts(verifier))
         self._replay = Replay(self._council)
         for entry in self._store.read_all():
             self._replay.apply(entry)
@@ -102,16 +105,19 @@ class Agent:
             on_trace=self._traced,
             on_evidence=self._accuse,
             fold=Fold(self._executed, self._council.proven),
+            # A successor's vote log was begun before its key: without it that key is void.
+            may_begin=False if generation else None,
         )
         self._submitter = Submitter(
             bus,
             signer,
             agent,
-            genesis,
+            self._replay.epochs.constitution,
             verifier,
             clock,
             after=self._replay.newest_counter(agent),
         )
+        self._keys = self._council.genesis.agent_keys()
         self._place = [member.id for member in genesis.agents].index(agent)
         self._n = genesis.n
 
@@ -137,9 +143,29 @@ class Agent:
 
     def _executed(self, entry: Entry) -> Collection[AgentId]:
         """Fold the next entry; it is committed, though it may reach the disk a moment later."""
+        epoch = self._council.genesis.epoch
         self._replay.apply(entry)
+        if self._council.genesis.epoch != epoch:
+            self._enter_epoch(self._council.genesis)
         self._awake.set()
         return self._council.proven
+
+    def _enter_epoch(self, constitution: Genesis) -> None:
+        """Speak in a new epoch; proof against keys that are gone is not pressed any more."""
+        self._submitter.speak_in(constitution)
+        # Whoever still has its key is proven anew by what the log holds, or lies anew.
+        self._charges = {
+            agent: charge
+            for agent, charge in self._charges.items()
+            if constitution.agent_keys()[agent] == self._keys[agent]
+        }
+        self._keys = constitution.agent_keys()
+        log.info("epoch_begins", epoch=constitution.epoch, in_office=self._in_office)
+
+    @property
+    def _in_office(self) -> bool:
+        """Whether this process still has the key of its place; if not, nobody hears it."""
+        return self._keys[self._id] == self._public_key
 
     def _accuse(self, evidence: Evidence) -> None:
         """Put proof against another agent before the council, so that all convict at one place."""
@@ -185,6 +211,8 @@ class Agent:
             except TimeoutError:
                 pass
             self._awake.clear()
+            if not self._in_office:
+                continue
             now = Now(self._clock.unix_ms(), self._clock.monotonic_ns() // 1_000_000)
             self._press_charges()
             for operation in self._mind.step(now):
@@ -256,25 +284,32 @@ def _as_it_is(bus: Bus, _signer: Signer, _genesis: Genesis) -> Bus:
     return bus
 
 
-async def run_agent(paths: RunPaths, agent: AgentId, wrap: Wrap = _as_it_is) -> None:
+async def run_agent(
+    paths: RunPaths, agent: AgentId, wrap: Wrap = _as_it_is, *, generation: int = 0
+) -> None:
     """Be ``agent`` of the run at ``paths`` until cancelled.
 
-    ``wrap`` puts something between the agent and its bus: a recorder, a fault.
+    ``wrap`` puts something between the agent and its bus: a recorder, a fault. A successor, of
+    which ``generation`` says the how manieth it is, waits until its key is ordered in.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
         KeyFileError: this agent's key cannot be used.
     """
     log_to_stderr(agent)
-    folder = paths.agent(agent)
+    if generation:
+        await await_office(paths, agent, generation)
+    folder = paths.successor(agent, generation)
     folder.mkdir(mode=0o700, exist_ok=True)
     signer = Ed25519Signer.load_or_create(folder / "key")
-    publish_key(paths, AuthorId(agent), signer)
+    if not generation:
+        publish_key(paths, AuthorId(agent), signer)
     found = await constitution(paths)
-    check_key(found[0], AuthorId(agent), signer, folder / "key")
+    if not generation:
+        check_key(found[0], AuthorId(agent), signer, folder / "key")
     bus = await NatsBus.connect(paths.bus_credential(agent))
     try:
         wrapped = wrap(bus, signer, found[0])
-        await Agent(agent, signer, found, paths, wrapped, SystemClock()).run()
+        await Agent(agent, signer, found, paths, wrapped, SystemClock(), generation).run()
     finally:
         await bus.close()

@@ -7,6 +7,7 @@ bytes begin with the header of ``controlroom.v1.bin``, so that the load can tell
 import asyncio
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
+from engine import turns
 from engine.stream.access import Listen
 from engine.stream.binary import HEADER, Kind, pack_header
 from engine.stream.frames import BINARY_OPCODE, framed
@@ -57,6 +59,44 @@ async def ours(count: int, hz: float, size: int, listen: Listen | None = None) -
             await ticks.next()
 
 
+class Lateness:
+    """How late the event loop comes to a task that wants a turn every millisecond.
+
+    What counts is what this process itself did meanwhile: neither more than the wall clock says, nor
+    more than the processor time that was used since the last turn. What others on the machine do
+    is no work of a gateway.
+    """
+
+    PERIOD_S = 0.001
+
+    def __init__(self) -> None:
+        self._late_ms: list[float] = []
+
+    async def watch(self) -> None:
+        """Note every turn, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due, used_s = loop.time() + self.PERIOD_S, time.thread_time()
+            await asyncio.sleep(self.PERIOD_S)
+            late_s = min(loop.time() - due, time.thread_time() - used_s)
+            self._late_ms.append(late_s * 1000)
+
+    def report(self) -> None:
+        """Say the 99th percentile of what was noted since the last report, in milliseconds."""
+        late = sorted(self._late_ms)
+        self._late_ms.clear()
+        _say(late[int(len(late) * 0.99)] if late else 0.0)
+
+
+async def beside(count: int, hz: float, size: int) -> None:
+    """The hub, and beside it in the same loop a task that says at each SIGUSR1 how late it was."""
+    lateness = Lateness()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lateness.report)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(lateness.watch())
+        tasks.create_task(ours(count, hz, size))
+
+
 async def by_broadcast(count: int, hz: float, size: int) -> None:
     """What the library offers for it."""
     clients: set[ServerConnection] = set()
@@ -96,7 +136,7 @@ def raw(count: int, hz: float, size: int) -> None:
         for descriptor in descriptors:
             os.write(descriptor, frame)
         due = max(due + 1 / hz, time.monotonic())
-        time.sleep(due - time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
 
 
 def _payload(size: int) -> bytes:
@@ -119,6 +159,8 @@ def main(kind: str, count: int, hz: float, size: int) -> None:
         case ("ours", ":", folder):
             listen = Listen(certificate=Path(folder) / "cert.pem", key=Path(folder) / "key.pem")
             asyncio.run(ours(count, hz, size, listen))
+        case ("beside", _, _):
+            turns.run(beside(count, hz, size))
         case ("broadcast", _, _):
             asyncio.run(by_broadcast(count, hz, size))
         case _:

@@ -104,7 +104,7 @@ def rights_of(agents: Sequence[str], operators: Sequence[str]) -> Mapping[str, R
         shown = ("trace", "status", "certificate")
         rights[agent] = Rights(
             (*(f"{word}.{agent}" for word in own + shown), f"pbft.{agent}.*"),
-            ("pbft.*", f"pbft.*.{agent}", "head.*", "submit.*", "ordered.*", "fetch.*"),
+            ("pbft.*", f"pbft.*.{agent}", "head.*", "submit.*", "ordered.*", "fetch.*", "ledger.*"),
         )
     rights["actuator"] = Rights(("submit.actuator",), ("ordered.*", "certificate.*"))
     rights["probe"] = Rights(("submit.probe",), ("ordered.*",))

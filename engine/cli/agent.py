@@ -1,9 +1,13 @@
-"""``main.py agent``: one agent of the swarm, in the foreground."""
+"""``main.py agent``: one agent of the swarm, in the foreground; or a new key for one."""
 
 import argparse
+from pathlib import Path
 
 from engine.agents.process import run_agent
-from engine.cli.part import add_run_dir, paths_of, run_part
+from engine.cli import CommandError
+from engine.cli.part import paths_of, run_named, run_part
+from engine.cli.replace import WITHIN_S, replace_agent
+from engine.standing import MOST_GENERATIONS
 from engine.vocabulary import AgentId, AuthorId, Role
 
 __all__ = ["add_arguments", "agent_id", "run"]
@@ -11,9 +15,23 @@ __all__ = ["add_arguments", "agent_id", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    add_run_dir(parser)
     parser.add_argument(
-        "--id", required=True, type=agent_id, help="which agent, for instance diagnosis-1"
+        "word", nargs="?", choices=["replace"], help="replace: a new key and a new process for ID"
+    )
+    parser.add_argument("agent", nargs="?", type=agent_id, metavar="ID", help="with replace: whom")
+    parser.add_argument(
+        "--run-dir", type=Path, metavar="DIR", help="which run (replace: the newest live one)"
+    )
+    parser.add_argument("--id", type=agent_id, help="which agent to be, for instance diagnosis-1")
+    parser.add_argument(
+        "--generation", type=int, default=0, metavar="N", help="be its N-th successor"
+    )
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=WITHIN_S,
+        metavar="S",
+        help=f"with replace: seconds to wait for the new epoch (default {WITHIN_S:.0f})",
     )
 
 
@@ -31,5 +49,13 @@ def agent_id(text: str) -> AgentId:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Be that agent until standard input ends."""
-    return run_part(run_agent(paths_of(args), args.id))
+    """Be that agent until standard input ends; or have it replaced."""
+    if args.word == "replace":
+        if args.agent is None:
+            raise CommandError("replace whom? name an agent, as in: diagnosis-1", exit_code=2)
+        return replace_agent(run_named(args.run_dir), args.agent, args.within)
+    if args.id is None or args.run_dir is None:
+        raise CommandError("name --run-dir and --id, or: agent replace ID", exit_code=2)
+    if not 0 <= args.generation <= MOST_GENERATIONS:
+        raise CommandError(f"--generation takes 0 to {MOST_GENERATIONS}", exit_code=2)
+    return run_part(run_agent(paths_of(args), args.id, generation=args.generation))

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from engine import turns
 from engine.cli import CommandError
 from engine.cli.agent import agent_id
 from engine.cli.part import add_run_dir, paths_of, run_part
@@ -72,4 +73,4 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    return run_part(run_engine(paths_of(args), args.agents, args.elsewhere, listen))
+    return run_part(run_engine(paths_of(args), args.agents, args.elsewhere, listen), turns.run)

@@ -12,11 +12,11 @@ from pathlib import Path
 from engine.act.door import knock
 from engine.bus.nats import NatsBus
 from engine.cli import CommandError
+from engine.cli.part import run_named
 from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.paths import RunPaths
 from engine.signing import KeyFileError
-from engine.stream import runs
 from engine.stream.commands import Operator
 
 LOG_WITHIN_S = 2.0
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Freeze or thaw, as the command was called."""
-    paths = _paths_of(args.run_dir)
+    paths = run_named(args.run_dir)
     try:
         answer = asyncio.run(_say(paths, freeze=args.command == "freeze"))
     except (Malformed, KeyFileError) as error:
@@ -42,16 +42,6 @@ def run(args: argparse.Namespace) -> int:
     except (OSError, TimeoutError):
         raise CommandError(f"the actuator of {paths.root} does not answer; is it up?") from None
     return 0 if not answer.startswith("refused") else 1
-
-
-def _paths_of(run_dir: Path | None) -> RunPaths:
-    """The named run, whoever started it; without a name, the newest that is alive."""
-    if run_dir is not None:
-        return RunPaths(run_dir.resolve())
-    live = runs.live_runs()
-    if not live:
-        raise CommandError("no live run found; name one with --run-dir, or start: main.py up")
-    return live[0].paths
 
 
 async def _say(paths: RunPaths, *, freeze: bool) -> str:

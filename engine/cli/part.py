@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from engine.cli import CommandError
@@ -11,9 +11,12 @@ from engine.consensus.vote_log import VotesDamaged
 from engine.ledger.sqlite import LedgerDamaged
 from engine.paths import RunPaths
 from engine.signing import KeyFileError
+from engine.stream import runs
 from engine.supervisor import lifeline_stdin
 
-__all__ = ["add_run_dir", "paths_of", "run_part"]
+__all__ = ["add_run_dir", "paths_of", "run_named", "run_part"]
+
+Runner = Callable[[Coroutine[None, None, None]], None]
 
 PLAIN = (Malformed, KeyFileError, LedgerDamaged, VotesDamaged)
 """What the world does to files: one line says it all, and where it came from in our code does not."""
@@ -38,14 +41,32 @@ def paths_of(args: argparse.Namespace) -> RunPaths:
     return RunPaths(root)
 
 
-def run_part(part: Coroutine[None, None, None]) -> int:
+def run_named(run_dir: Path | None) -> RunPaths:
+    """The named run, whoever started it; without a name, the newest that is alive.
+
+    Raises:
+        CommandError: none is alive.
+    """
+    if run_dir is not None:
+        return RunPaths(run_dir.resolve())
+    live = runs.live_runs()
+    if not live:
+        raise CommandError("no live run found; name one with --run-dir, or start: main.py up")
+    return live[0].paths
+
+
+def run_part(part: Coroutine[None, None, None], run: Runner = asyncio.run) -> int:
     """Run one part until its parent closes its standard input, or it is asked to stop.
+
+    Args:
+        part: what it does.
+        run: makes the event loop that it is done in.
 
     Raises:
         CommandError: a file of the run is wrong; the message names it and the remedy.
     """
     try:
-        asyncio.run(_until_asked_to_stop(part))
+        run(_until_asked_to_stop(part))
     except PLAIN as error:
         raise CommandError(str(error)) from None
     except BaseExceptionGroup as group:

@@ -5,7 +5,7 @@ machine when their clusters were founded.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.certificate import certificate_digest, objection_to
@@ -16,6 +16,7 @@ from engine.consensus.evidence import Evidence
 from engine.founding import check_pins, trust_folder
 from engine.genesis import Genesis
 from engine.ledger.audit import Auditor
+from engine.ledger.charters import CHARTERS, read_charters
 from engine.ledger.export import Export, write_export
 from engine.ledger.reading import read_any, read_keys
 from engine.ledger.verify import verify_ledger
@@ -81,9 +82,9 @@ def verify(path: Path, trust: Path | None, *, unsealed: bool = False) -> Iterato
         case Export():
             yield from _verify_ledger(found, path, trust, unsealed=unsealed)
         case Certificate():
-            yield from _verify_certificate(found, trust)
+            yield from _verify_certificate(found, path, trust)
         case Evidence():
-            yield from _verify_evidence(found, trust)
+            yield from _verify_evidence(found, path, trust)
 
 
 def export(ledger: Path, target: Path) -> str:
@@ -129,6 +130,23 @@ def _trusted_genesis(cluster: bytes, trust: Path | None) -> tuple[Genesis, str]:
     )
 
 
+def _constitutions(genesis: Genesis, path: Path) -> Sequence[Genesis]:
+    """The genesis and what the charters beside ``path`` prove to follow from it, epoch by epoch."""
+    for folder in (path.absolute().parent, path.absolute().parent.parent):
+        if (folder / CHARTERS).is_file():
+            return read_charters(folder / CHARTERS, genesis, Ed25519Verifier())
+    return [genesis]
+
+
+def _epoch_in_words(charter: Genesis, before: Genesis) -> str:
+    old = before.agent_keys()
+    replaced = [agent for agent, key in charter.agent_keys().items() if old[agent] != key]
+    return (
+        f"epoch {charter.epoch} from entry {charter.base[0] + 1} on, ordered by an operator under "
+        f"the quorum of epoch {before.epoch}: another key for {', '.join(sorted(replaced))}"
+    )
+
+
 # --- a ledger -------------------------------------------------------------------------------------
 
 
@@ -156,7 +174,11 @@ def _verify_ledger(
     yield f"{report.entries} entries, each committed by a quorum; chain and signatures hold; {end}"
     rules, manifest = _constitution(path, genesis)
     yield "policy, catalogue and fleet manifest are those that genesis pins"
-    audit = Auditor(genesis, rules, manifest, verifier).audit(report.submissions)
+    for charter in report.constitutions[1:]:
+        yield _epoch_in_words(charter, report.constitutions[charter.epoch - 1])
+    audit = Auditor(genesis, rules, manifest, verifier).audit(
+        report.submissions, report.constitutions
+    )
     if audit.objections:
         more = len(audit.objections) - 1
         raise Failed(audit.objections[0] + (f" (and {more} more like it)" if more else ""))
@@ -184,20 +206,27 @@ def _constitution(ledger: Path, genesis: Genesis) -> tuple[Rules, Manifest]:
 # --- a certificate, an evidence -------------------------------------------------------------------
 
 
-def _verify_certificate(certificate: Certificate, trust: Path | None) -> Iterator[str]:
+def _verify_certificate(certificate: Certificate, path: Path, trust: Path | None) -> Iterator[str]:
     genesis, trusted = _trusted_genesis(certificate.body.cluster, trust)
     yield trusted
-    objection = objection_to(certificate, genesis, Ed25519Verifier())
+    epochs = _constitutions(genesis, path)
+    if not 0 <= certificate.body.epoch < len(epochs):
+        raise Failed(
+            f"the certificate is of epoch {certificate.body.epoch}; beside it only charters up to "
+            f"epoch {len(epochs) - 1} are proven: copy the run's {CHARTERS} there"
+        )
+    objection = objection_to(certificate, epochs[certificate.body.epoch], Ed25519Verifier())
     if objection:
         raise Failed(f"the certificate {objection}")
     yield _in_words(certificate)
 
 
-def _verify_evidence(evidence: Evidence, trust: Path | None) -> Iterator[str]:
+def _verify_evidence(evidence: Evidence, path: Path, trust: Path | None) -> Iterator[str]:
     """An evidence names no cluster beside its messages: any trusted one may be theirs."""
     geneses, source = _trusted(trust)
     for genesis in geneses:
-        if is_proof(evidence, genesis, Ed25519Verifier()):
+        constitutions = _constitutions(genesis, path)
+        if is_proof(evidence, constitutions, Ed25519Verifier()):
             yield (
                 f"{evidence.culprit} of cluster {genesis.cluster.hex()[:12]} is convicted of "
                 f"{evidence.kind}; its keys are {source}"

@@ -16,6 +16,7 @@ from engine.consensus.messages import (
     Fetch,
     FetchBatches,
     Stable,
+    StableCheckpoint,
     Status,
     Vote,
 )
@@ -34,6 +35,10 @@ class CatchUp:
         self._state = state
         self._execution = execution
         self._peers: dict[int, tuple[Status, bytes]] = {}
+        self._proved: dict[int, int] = {}
+        """Up to where each peer has shown a stable checkpoint."""
+        self._further: set[int] = set()
+        """Peers that spoke of a newer epoch, whose signatures cannot be checked yet."""
         self._said: tuple[object, ...] = ()
         self._said_ms: int | None = None
         self._gap_ms: int | None = None
@@ -62,7 +67,12 @@ class CatchUp:
 
     def _ahead(self) -> list[int]:
         executed = self._state.executed
-        return sorted(peer for peer, (it, _) in self._peers.items() if it.executed > executed)
+        ahead = {peer for peer, (it, _) in self._peers.items() if it.executed > executed}
+        # Who shows a stable checkpoint beyond this replica can give it the entries too.
+        ahead |= {peer for peer, number in self._proved.items() if number > executed}
+        # So can, most likely, who speaks of an epoch that has not begun here.
+        ahead |= self._further
+        return sorted(ahead - self._state.quarantine.places)
 
     # --- saying ------------------------------------------------------------------------------
 
@@ -86,7 +96,8 @@ class CatchUp:
         s = self._state
         stable = s.checkpoints.stable.sequence_number
         news = (s.view, s.entered, s.executed, stable)
-        busy = news != self._said or not s.entered or s.oldest_work_ms() is not None
+        waits = s.is_at_end or s.oldest_work_ms() is not None
+        busy = news != self._said or not s.entered or waits
         pause = s.settings.status_ms if busy else s.settings.idle_status_ms
         if self._said_ms is not None and s.now_ms - self._said_ms < pause:
             return
@@ -143,7 +154,7 @@ class CatchUp:
         self._helped_ms[peer] = s.now_ms + s.settings.status_ms
         s.send(peer, packet)
 
-    def on_stable(self, packet: Stable) -> None:
+    def on_stable(self, peer: int, packet: Stable) -> None:
         """Take a peer's newer stable checkpoint; it counts once this replica has reached it.
 
         Raises:
@@ -154,7 +165,17 @@ class CatchUp:
             return
         check_stable(packet.checkpoint, s.committee)
         s.checkpoints.offer(packet.checkpoint)
+        self._proved[peer] = packet.checkpoint.sequence_number
         self._execution.settle()
+
+    def on_other_epoch(self, peer: int, epoch: int, handover: StableCheckpoint | None) -> None:
+        """Show a peer in an older epoch how that one ended; tell one in a newer one of this one."""
+        s = self._state
+        if epoch > s.committee.epoch:
+            self._further.add(peer)
+            self._said = ()
+        elif handover is not None and s.now_ms >= self._helped_ms.get(peer, 0):
+            self._help(peer, Stable(handover))
 
     def on_fetch(self, peer: int, packet: Fetch) -> None:
         """Have entries read from the ledger for a peer."""
@@ -179,9 +200,13 @@ class CatchUp:
             if entry.sequence_number != s.executed + 1:
                 continue
             try:
-                check_entry(entry, s.committee)
+                check_entry(entry, s.epochs.committee)
             except Unproven as error:
                 raise Refused(str(error)) from None
+            if s.is_at_end:
+                # A quorum of the next epoch committed it, so this epoch is over.
+                s.superseded = True
+                return
             slot = s.slot(entry.sequence_number)
             if slot is not None:
                 slot.entry = entry

@@ -16,9 +16,9 @@ class Checkpoints:
     """CHECKPOINT votes above the stable one, and the chain digests this replica arrived at."""
 
     def __init__(self, committee: Committee) -> None:
-        """Start at the genesis, which is stable without votes."""
+        """Start where the epoch begins, which is stable without votes."""
         self._committee = committee
-        self.stable = StableCheckpoint(0, committee.cluster, ())
+        self.stable = StableCheckpoint(*committee.base, ())
         self.votes: dict[int, dict[int, Ballot]] = {}
         self._reached: dict[int, bytes] = {}
         self._offered: StableCheckpoint | None = None

@@ -1,12 +1,15 @@
 """How an author gets operations ordered: signs them, sends them, insists until it is done."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.clock import Clock
-from engine.codec import encode
+from engine.codec import Malformed, decode, encode
+from engine.consensus.charter_proof import succeeding
 from engine.consensus.committee import Committee, Refused
+from engine.consensus.effects import Began
 from engine.consensus.messages import Ordered
 from engine.genesis import Genesis
 from engine.ports import Bus
@@ -55,9 +58,12 @@ class Submitter:
         self._bus = bus
         self._signer = signer
         self._author = author
-        self._genesis = genesis
-        self._cluster = genesis.cluster
         self._committee = Committee(genesis, verifier)
+        self._cluster = genesis.cluster
+        self.on_charter: Callable[[Began], None] = lambda _: None
+        """Hears of each new epoch, with the proof that it began."""
+        self.charters: Callable[[], Sequence[Began]] = tuple
+        """All beginnings that somebody has kept; asked when one was missed on the bus."""
         self._clock = clock
         self._counter = after
         self._under_way: dict[int, _UnderWay] = {}
@@ -90,15 +96,15 @@ class Submitter:
             self._waiting -= 1
 
     async def _insist(self, counter: int, operations: tuple[Operation, ...]) -> int:
-        submission = Submission(
-            self._cluster, self._genesis.epoch, self._author, counter, operations
-        )
-        payload = encode(submission)
-        frame = encode(Signed(payload, self._signer.sign(Domain.SUBMISSION, payload)))
         waiting = self._under_way[counter] = _UnderWay()
         pause_s = FIRST_PAUSE_S
+        epoch, frame = -1, b""
         try:
             while True:
+                # The same words under the same number, for the epoch that counts them: the one
+                # that is ordered first is the only one that counts.
+                if epoch != self._committee.epoch:
+                    epoch, frame = self._committee.epoch, self._signed(counter, operations)
                 await self._bus.publish(f"submit.{self._author}", frame)
                 try:
                     async with asyncio.timeout(pause_s):
@@ -109,6 +115,35 @@ class Submitter:
                     return waiting.number
         finally:
             del self._under_way[counter]
+
+    def _signed(self, counter: int, operations: tuple[Operation, ...]) -> bytes:
+        epoch = self._committee.epoch
+        payload = encode(Submission(self._cluster, epoch, self._author, counter, operations))
+        return encode(Signed(payload, self._signer.sign(Domain.SUBMISSION, payload)))
+
+    def follow(self, began: Began) -> None:
+        """Speak in the epoch that ``began`` proves, if it is the next one."""
+        if began.charter.epoch > self._committee.epoch + 1:
+            # One was missed: whoever keeps them all is asked.
+            for earlier in self.charters():
+                if earlier.charter.epoch == self._committee.epoch + 1:
+                    self._follow(earlier)
+        self._follow(began)
+
+    def _follow(self, began: Began) -> None:
+        try:
+            following = succeeding(began, self._committee)
+        except Refused:
+            return
+        self.speak_in(following.genesis)
+        self.on_charter(began)
+
+    def speak_in(self, constitution: Genesis) -> None:
+        """Speak in the epoch of ``constitution``, of which the caller is sure."""
+        self._committee = self._committee.amended(constitution)
+        for waiting in self._under_way.values():
+            # Words of the old epoch are not added to those of the new one.
+            waiting.said.clear()
 
     def _next_counter(self) -> int:
         self._counter = max(self._counter + 1, self._clock.unix_ms() * 1_000_000)
@@ -122,6 +157,10 @@ class Submitter:
             await self._bus.subscribe(f"ordered.{agent}", self._heard, pending=1024)
 
     async def _heard(self, _subject: str, payload: bytes) -> None:
+        if b"began" in payload[:16]:
+            with suppress(Malformed):
+                self.follow(decode(payload, Began))
+            return
         try:
             notice = self._committee.read(payload)
             if not isinstance(notice, Ordered):

@@ -17,6 +17,15 @@ class Refused(ValueError):
     """A frame that is not taken; the message says why. It accuses nobody."""
 
 
+class OtherEpoch(Refused):
+    """A frame of another epoch of this cluster; its signature was not checked."""
+
+    def __init__(self, epoch: int) -> None:
+        """``epoch`` is the one that the frame names."""
+        super().__init__("of another epoch")
+        self.epoch = epoch
+
+
 class Committee:
     """The members of one cluster and epoch, with the verifier all of them use."""
 
@@ -29,14 +38,23 @@ class Committee:
         self.weak_quorum = weak_quorum_of(genesis.f)
         self.cluster = genesis.cluster
         self.epoch = genesis.epoch
+        self.base = genesis.base
+        """The entry that this epoch begins after, and the chain digest that it begins with."""
         self.ids: tuple[AgentId, ...] = tuple(member.id for member in genesis.agents)
         self._keys = tuple(member.public_key for member in genesis.agents)
         self._author_keys = genesis.author_keys()
         self._places = {agent: place for place, agent in enumerate(self.ids)}
-        self._verifier = verifier
+        self.verifier = verifier
         self._good: dict[bytes, None] = {}
         self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
         """The frame read last: whoever reads one mostly wants its signature checked next."""
+
+    def amended(self, charter: Genesis) -> "Committee":
+        """Whoever counts from ``charter`` on: other keys; n, f and the quorum stay as they are."""
+        following = Committee(charter, self.verifier)
+        assert (following.n, following.f) == (self.n, self.f), "an epoch changes keys alone"
+        following.quorum = self.quorum
+        return following
 
     def place_of(self, agent: AgentId) -> int | None:
         """The replica number of ``agent``, or None for a stranger."""
@@ -65,7 +83,7 @@ class Committee:
         if message.cluster != self.cluster:
             raise Refused("of another cluster")
         if message.epoch != self.epoch:
-            raise Refused("of another epoch")
+            raise OtherEpoch(message.epoch)
         if message.replica >= self.n:
             raise Refused("of no member")
         self._opened = (frame, envelope)
@@ -79,7 +97,7 @@ class Committee:
         last, envelope = self._opened
         if last is not frame:
             envelope = decode(frame, Signed)
-        good = self._verifier.verify(
+        good = self.verifier.verify(
             self._keys[message.replica], Domain.CONSENSUS, envelope.payload, envelope.signature
         )
         if good:
@@ -126,7 +144,7 @@ class Committee:
         if key not in self._good:
             envelope = decode(frame, Signed)
             public_key = self._author_keys[submission.author]
-            if not self._verifier.verify(
+            if not self.verifier.verify(
                 public_key, Domain.SUBMISSION, envelope.payload, envelope.signature
             ):
                 raise Refused("signature of the submission does not fit")

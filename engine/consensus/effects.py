@@ -2,6 +2,7 @@
 
 import msgspec
 
+from engine.charter import Charter
 from engine.consensus.evidence import Evidence
 from engine.consensus.messages import Prepared, StableCheckpoint
 from engine.vocabulary import AgentId, Entry
@@ -74,7 +75,18 @@ class Settled(Record, frozen=True, tag="settled"):
     checkpoint: StableCheckpoint
 
 
-AnyRecord = Voted | Accepted | Certified | Entered | Settled
+class Began(Record, frozen=True, tag="began"):
+    """The charter under which this replica votes since, with the proof that its epoch began.
+
+    Authors are told of the epoch by the same words.
+    """
+
+    charter: Charter
+    proof: tuple[bytes, ...]
+    """A quorum's CHECKPOINTs at the boundary; empty where entries of the new epoch told of it."""
+
+
+AnyRecord = Voted | Accepted | Certified | Entered | Settled | Began
 
 
 # --- effects, to be carried out strictly in order ----------------------------------------------
@@ -142,6 +154,12 @@ class Halted(Value, frozen=True):
     proven: tuple[AgentId, ...]
 
 
+class Retired(Value, frozen=True):
+    """Another key has taken this replica's place: it takes no further part."""
+
+    epoch: int
+
+
 class Trace(Value, frozen=True):
     """What became of one message, for screens."""
 
@@ -163,5 +181,6 @@ Effect = (
     | Acknowledge
     | ReportEvidence
     | Halted
+    | Retired
     | Trace
 )

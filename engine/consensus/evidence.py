@@ -3,7 +3,7 @@
 Nothing less is evidence: a bad signature, silence or slowness accuse nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -25,7 +25,7 @@ from engine.consensus.settings import Settings, settings_for
 from engine.consensus.view_change import plan_of
 from engine.genesis import Genesis
 from engine.signing import Verifier
-from engine.vocabulary import AgentId, Convicted, Submission
+from engine.vocabulary import AgentId, Convicted, Digest, Submission
 
 Contradiction = Callable[[Submission, Submission], str]
 """The application's word on two submissions of one author: the kind of lie that they prove, which
@@ -50,18 +50,34 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     second: bytes
 
 
+Proof = Callable[[Convicted, Sequence[Genesis]], bool]
+"""Whether a ``Convicted`` operation proves its case to whoever knows these constitutions."""
+
+
 def convicts(
-    genesis: Genesis,
     verifier: Verifier,
     settings: Settings | None = None,
     contradiction: Contradiction = no_contradiction,
-) -> Callable[[Convicted], bool]:
-    """Whether a ``Convicted`` operation holds evidence against its culprit, as a function."""
-    window = (settings or settings_for(genesis.n, genesis.f)).window
+) -> Proof:
+    """Whether a ``Convicted`` operation holds evidence against its culprit, as a function.
 
-    def proves(operation: Convicted) -> bool:
+    What was signed in an older epoch counts against whoever still has the key that it had there.
+    """
+    committees: dict[Digest, Committee] = {}
+
+    def proves(operation: Convicted, constitutions: Sequence[Genesis]) -> bool:
         evidence = Evidence(operation.culprit, operation.kind, operation.first, operation.second)
-        return verify_evidence(evidence, genesis, verifier, window, contradiction)
+        newest = constitutions[-1]
+        window = (settings or settings_for(newest.n, newest.f)).window
+        key = newest.agent_keys().get(operation.culprit)
+        known = []
+        for constitution in constitutions:
+            if constitution.agent_keys().get(operation.culprit) == key:
+                name = constitution.base[1]
+                if name not in committees:
+                    committees[name] = Committee(constitution, verifier)
+                known.append(committees[name])
+        return is_evidence(evidence, known, window, contradiction)
 
     return proves
 
@@ -123,15 +139,17 @@ def bad_new_view(frame: bytes, committee: Committee, window: int) -> Evidence | 
 
 
 def contradicts(
-    first: bytes, second: bytes, committee: Committee, contradiction: Contradiction
+    first: bytes, second: bytes, committees: Sequence[Committee], contradiction: Contradiction
 ) -> Evidence | None:
-    """The evidence that two signed submissions of one agent make, if they contradict each other."""
-    try:
-        one, other = committee.open_submission(first), committee.open_submission(second)
-    except Refused:
+    """The evidence that two signed submissions of one agent make, if they contradict each other.
+
+    They may be of two epochs in both of which the agent has the same key.
+    """
+    one, other = _opened(first, committees), _opened(second, committees)
+    if one is None or other is None:
         return None
     culprit = AgentId(one.author)
-    if one.author != other.author or committee.place_of(culprit) is None:
+    if one.author != other.author or committees[0].place_of(culprit) is None:
         return None
     kind = contradiction(one, other)
     low, high = sorted((first, second))
@@ -145,12 +163,30 @@ def verify_evidence(
     window: int,
     contradiction: Contradiction = no_contradiction,
 ) -> bool:
-    """Whether ``evidence`` proves what it says: anyone can ask this, with the genesis alone."""
-    committee = Committee(genesis, verifier)
+    """Whether ``evidence`` proves what it says: anyone can ask this, with the genesis alone.
+
+    ``genesis`` is that of the epoch in which the messages were signed.
+    """
+    return is_evidence(evidence, [Committee(genesis, verifier)], window, contradiction)
+
+
+def is_evidence(
+    evidence: Evidence, committees: Sequence[Committee], window: int, contradiction: Contradiction
+) -> bool:
+    """As ``verify_evidence``, where the culprit has one key in the epochs of all ``committees``."""
+    first, second = evidence.first, evidence.second
     if evidence.kind == BAD_NEW_VIEW:
-        found = bad_new_view(evidence.first, committee, window)
+        found = [bad_new_view(first, it, window) for it in committees]
     else:
-        found = conflict(evidence.first, evidence.second, committee) or contradicts(
-            evidence.first, evidence.second, committee, contradiction
-        )
-    return found == evidence
+        found = [conflict(first, second, it) for it in committees]
+        found.append(contradicts(first, second, committees, contradiction))
+    return evidence in found
+
+
+def _opened(frame: bytes, committees: Sequence[Committee]) -> Submission | None:
+    for committee in committees:
+        try:
+            return committee.open_submission(frame)
+        except Refused:
+            continue
+    return None

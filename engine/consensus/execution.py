@@ -1,6 +1,5 @@
 """What happens to committed batches: executed in sequence, acknowledged, checkpointed."""
 
-from engine.consensus.certificate import chain_link
 from engine.consensus.clients import Key
 from engine.consensus.committee import Refused
 from engine.consensus.effects import Acknowledge, Compact, Execute, Voted
@@ -32,10 +31,11 @@ class Execution:
         """Execute the next entry, whose certificate was checked."""
         s = self._state
         assert entry.sequence_number == s.executed + 1, "executed out of order"
-        s.executed += 1
-        s.chain = chain_link(s.chain, s.executed, s.digest_of(entry.batch))
+        filled = s.log.last is not None
+        s.epochs.take(entry)
+        s.log.last = s.epochs.last_of(s.committee.epoch)
         s.progress_ms = s.now_ms
-        if s.entered and entry.view == s.view and entry.batch:
+        if s.entered and entry.view == s.view and (entry.batch or filled):
             s.failed_views = 0
             s.pace.executed()
         s.out.append(Execute(entry, s.chain))
@@ -48,7 +48,7 @@ class Execution:
             s.pending.discard_up_to(author, s.clients.floor(author))
         if keys:
             self.acknowledge(s.executed, keys)
-        if s.executed % s.settings.checkpoint_period == 0:
+        if s.is_checkpoint_due:
             self.checkpoint()
 
     def acknowledge(self, number: int, keys: tuple[Key, ...]) -> None:

@@ -80,18 +80,21 @@ def voters_for(votes: dict[int, Ballot], digest: bytes) -> list[int]:
 class Log:
     """The window of slots above the stable checkpoint, and the batches they need."""
 
-    def __init__(self, window: int, null_digest: bytes) -> None:
-        """Start empty; the null batch is always known."""
+    def __init__(self, window: int, null_digest: bytes, low: int = 0) -> None:
+        """Start empty above ``low``; the null batch is always known."""
         self._window = window
         self._null_digest = null_digest
-        self.low = 0
+        self.low = low
+        self.last: int | None = None
+        """The last number of this epoch: nothing above it is voted on. None while unknown."""
         self.slots: dict[int, Slot] = {}
         self.batches: dict[bytes, Batch] = {null_digest: ()}
 
     @property
     def high(self) -> int:
         """The highest sequence number that may be used now."""
-        return self.low + self._window
+        high = self.low + self._window
+        return high if self.last is None else min(high, self.last)
 
     def slot(self, number: int, now_ms: int) -> Slot | None:
         """The slot of ``number``, made if it is new; None outside the watermarks."""

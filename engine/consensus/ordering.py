@@ -88,8 +88,9 @@ class Ordering:
         s.next_number = max(s.next_number, s.executed + 1, s.log.low + 1)
         while s.next_number <= min(s.log.high, s.executed + s.settings.in_flight):
             keys, batch = s.pending.cut(s.settings.batch_submissions, s.settings.batch_bytes)
-            # A re-proposed batch that is still being fetched may hold the same submissions.
-            if not batch or self._missing():
+            # Null batches fill an epoch up to its end. A re-proposed batch that is still being
+            # fetched may hold the same submissions.
+            if (not batch and s.log.last is None) or self._missing():
                 return
             # Made only now: its age says how long the primary has had this work.
             slot = s.slot(s.next_number)
@@ -154,6 +155,8 @@ class Ordering:
 
     def _check_batch(self, number: int, batch: Batch) -> None:
         s = self._state
+        if not batch and s.log.last is not None:
+            return
         if not 0 < len(batch) <= s.settings.batch_submissions:
             raise Refused(f"batch of {len(batch)} submissions")
         if sum(map(len, batch)) > s.settings.batch_bytes:

@@ -7,20 +7,26 @@ same events in the same order give the same effects.
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 
+from engine.charter import Charter
 from engine.codec import Malformed
 from engine.consensus.catch_up import CatchUp
+from engine.consensus.checkpoint import Diverged
 from engine.consensus.clients import ClientTable
-from engine.consensus.committee import Committee, Refused
+from engine.consensus.committee import Committee, OtherEpoch, Refused
 from engine.consensus.effects import (
     AnyRecord,
+    Began,
+    Compact,
     Effect,
     Event,
     Halted,
     Receive,
+    Retired,
     Submit,
     Tick,
     Trace,
 )
+from engine.consensus.epochs import Epochs
 from engine.consensus.execution import Execution
 from engine.consensus.messages import (
     AnyMessage,
@@ -38,6 +44,7 @@ from engine.consensus.messages import (
     Proposal,
     Relay,
     Stable,
+    StableCheckpoint,
     Status,
     ViewChange,
     Vote,
@@ -46,12 +53,13 @@ from engine.consensus.messages import (
 )
 from engine.consensus.ordering import Ordering
 from engine.consensus.quarantine import Application, no_application
-from engine.consensus.restore import restore
+from engine.consensus.restore import restore, snapshot
 from engine.consensus.settings import Settings
 from engine.consensus.state import State
 from engine.consensus.succession import Succession
+from engine.genesis import Genesis
 from engine.signing import Signer
-from engine.vocabulary import AgentId
+from engine.vocabulary import AgentId, Entry
 
 
 class Resume:
@@ -63,13 +71,16 @@ class Resume:
         clients: ClientTable | None = None,
         records: Iterable[AnyRecord] = (),
         convicted: Collection[AgentId] = (),
+        epochs: Epochs | None = None,
     ) -> None:
         """Take what was kept: ``records`` is the vote log.
 
-        ``clients`` has seen every entry up to ``head``, and these convict ``convicted``.
+        ``clients`` and ``epochs`` have seen every entry up to ``head``, and these convict
+        ``convicted``.
         """
         self.convicted = convicted
         self.head = head
+        self.epochs = epochs
         self.clients = clients
         self.records = tuple(records)
 
@@ -86,7 +97,7 @@ class Replica:
         resume: Resume,
         application: Application = no_application,
     ) -> None:
-        """Start as ``agent``, one of the committee, from what ``resume`` holds.
+        """Start as ``agent``, one of the founding committee, from what ``resume`` holds.
 
         ``application`` has taken every entry up to the head that ``resume`` names.
 
@@ -97,30 +108,40 @@ class Replica:
         if place is None:
             raise ValueError(f"{agent} is no agent of this cluster: {', '.join(committee.ids)}")
         settings.checked_for(committee.n, committee.f)
-        self._state = state = State(committee, place, signer, settings)
-        if resume.head is not None:
-            state.executed, state.chain = resume.head
+        epochs = resume.epochs or Epochs(committee, settings, resume.head)
+        self._application = application
+        self._handovers: dict[int, StableCheckpoint] = {}
+        """How earlier epochs ended, by epoch, as far as this replica has the proof."""
+        began = [record for record in resume.records if isinstance(record, Began)]
+        voting = _begun_by(epochs, began) or _first_with(signer.public_key, agent, epochs)
+        self._state = state = State(voting, place, signer, settings, epochs)
+        self._keep_beginning(began[-1] if began else None)
         state.clients = resume.clients or state.clients
         restore(state, resume.records)
+        self._convicted = resume.convicted
         state.quarantine.convict(resume.convicted)
-        self._execution = Execution(state, application)
+        self._set_to_work(state)
+        self._ticked_ms: int | None = None
+        self._halted = self._retired = False
+        self.dropped = 0
+        """Frames not kept because a peer had too many waiting for a later view."""
+        if state.is_checkpoint_due and state.executed not in state.checkpoints.votes:
+            # The crash came between executing and signing the checkpoint.
+            self._execution.checkpoint()
+
+    def _set_to_work(self, state: State) -> None:
+        """Give every part of the machine ``state``."""
+        self._execution = Execution(state, self._apply)
         self._ordering = Ordering(state, self._execution)
         self._catch_up = CatchUp(state, self._execution)
         self._succession = Succession(state, self._ordering, self._execution, self._catch_up.behind)
         self._succession.restored()
-        self._future: dict[int, deque[bytes]] = {peer: deque() for peer in range(committee.n)}
-        self._ticked_ms: int | None = None
+        self._future: dict[int, deque[bytes]] = {peer: deque() for peer in range(state.committee.n)}
         self._shunned: frozenset[int] = frozenset()
-        self._halted = False
-        self.dropped = 0
-        """Frames not kept because a peer had too many waiting for a later view."""
-        if (
-            state.executed > state.log.low
-            and state.executed % settings.checkpoint_period == 0
-            and state.executed not in state.checkpoints.votes
-        ):
-            # The crash came between executing and signing the checkpoint.
-            self._execution.checkpoint()
+
+    def _apply(self, entry: Entry) -> Collection[AgentId]:
+        self._convicted = self._application(entry)
+        return self._convicted
 
     # --- what shells may ask ------------------------------------------------------------------
 
@@ -151,6 +172,27 @@ class Replica:
         return self._state.chain
 
     @property
+    def epoch(self) -> int:
+        """The epoch that this replica votes in."""
+        return self._state.committee.epoch
+
+    @property
+    def constitution(self) -> Genesis:
+        """The genesis or the charter of that epoch."""
+        return self._state.committee.genesis
+
+    @property
+    def retired(self) -> bool:
+        """Whether another key has taken its place."""
+        return self._retired
+
+    @property
+    def handover(self) -> Began | None:
+        """The charter of this replica's epoch with its proof; None where there is no proof."""
+        began = self._state.began
+        return began if began is not None and began.proof else None
+
+    @property
     def clients(self) -> ClientTable:
         """Whose submissions are ordered."""
         return self._state.clients
@@ -163,12 +205,13 @@ class Replica:
     @property
     def busy(self) -> bool:
         """Whether anything waits to be ordered or a view change is under way."""
-        return not self._state.entered or self._state.oldest_work_ms() is not None
+        s = self._state
+        return not s.entered or s.is_at_end or s.oldest_work_ms() is not None
 
     @property
     def ready(self) -> bool:
         """Whether it takes part: in a view, with a quorum heard lately, and not behind."""
-        if self._state.quarantine.is_violated():
+        if self._state.quarantine.is_violated() or self._retired:
             return False
         return self._state.entered and self._catch_up.in_touch() and not self._catch_up.behind()
 
@@ -177,6 +220,8 @@ class Replica:
         """Idle, pre-prepared, prepared, committed of the oldest batch; or view-change, halted."""
         if self._state.quarantine.is_violated():
             return "halted"
+        if self._retired:
+            return "retired"
         if not self._state.entered:
             return "view-change"
         for slot in self._state.log.undecided(self._state.executed):
@@ -204,7 +249,7 @@ class Replica:
         Raises:
             engine.consensus.checkpoint.Diverged: more than f replicas lie, or own state is damaged.
         """
-        if self._state.quarantine.is_violated():
+        if self._state.quarantine.is_violated() or self._retired:
             self._step_halted(event)
             return self._state.take_effects()
         view = (self._state.view, self._state.entered)
@@ -221,6 +266,8 @@ class Replica:
             self._shun()
         if self._state.quarantine.is_violated():
             self._halt()
+        elif self._state.is_over:
+            self._begin_epoch()
         else:
             self._ordering.propose()
         return self._state.take_effects()
@@ -235,7 +282,39 @@ class Replica:
             self._catch_up.shun()
             self._succession.shun()
 
+    # --- from one epoch to the next -------------------------------------------------------------
+
+    def _begin_epoch(self) -> None:
+        """Leave the epoch that is over for ever; in the next one nothing has been voted on yet."""
+        old = self._state
+        following = old.epochs.committees[old.committee.epoch + 1]
+        charter, stable = following.genesis, old.checkpoints.stable
+        assert isinstance(charter, Charter), "every epoch but the first has a charter"
+        me = old.committee.ids[old.me]
+        if charter.agent_keys()[me] != old.signer.public_key:
+            self._retired = True
+            old.out.append(Retired(charter.epoch))
+            return
+        proof = stable.proof if stable.sequence_number == charter.after else ()
+        state = State(following, old.me, old.signer, old.settings, old.epochs)
+        state.clients, state.now_ms, state.out = old.clients, old.now_ms, old.out
+        state.view_ms = state.progress_ms = old.now_ms
+        self._state = state
+        self._keep_beginning(Began(charter, proof))
+        state.quarantine.convict(self._convicted)
+        self._set_to_work(state)
+        state.out.append(Compact(snapshot(state)))
+        self._shun()
+
+    def _keep_beginning(self, began: Began | None) -> None:
+        self._state.began = began
+        if began is not None and began.proof:
+            ended = began.charter.epoch - 1
+            self._handovers[ended] = StableCheckpoint(*began.charter.base, began.proof)
+
     def _halt(self) -> None:
+        if not self._state.quarantine.is_violated():
+            return
         if not self._halted:
             self._halted = True
             self._state.out.append(Halted(tuple(sorted(self._state.quarantine.proven))))
@@ -284,7 +363,7 @@ class Replica:
                 raise Refused("from no peer")
             packet = decode_packet(event.frame)
             kind = kind_of(packet)
-            if s.quarantine.is_violated() and not isinstance(packet, Fetch):
+            if (s.quarantine.is_violated() or self._retired) and not isinstance(packet, Fetch):
                 raise Refused("this replica has halted")
             # What is settled may be read by anyone; nothing else of a convicted replica counts.
             if peer in s.quarantine.places and not isinstance(packet, Fetch):
@@ -292,11 +371,18 @@ class Replica:
             if isinstance(packet, (Vote, Proposal)):
                 message = s.committee.read(packet.frame)
                 kind, place = kind_of(message), _place(message)
+                if message.replica != peer:
+                    # Not its own word: a screen that took it for one would see honest ones lie.
+                    kind = f"passed-on {kind}"
                 if message.replica in s.quarantine.places:
                     raise Refused("its signer is convicted")
                 self._hear(peer, packet, message, event.frame)
             else:
                 self._serve(peer, packet)
+        except OtherEpoch as error:
+            refused = str(error)
+            if peer is not None and peer not in s.quarantine.places:
+                self._catch_up.on_other_epoch(peer, error.epoch, self._handovers.get(error.epoch))
         except (Malformed, Refused) as error:
             refused = str(error)
         s.out.append(Trace(event.peer, kind, *place, refused))
@@ -315,7 +401,7 @@ class Replica:
             case Batches():
                 self._ordering.on_batches(packet)
             case Stable():
-                self._catch_up.on_stable(packet)
+                self._catch_up.on_stable(peer, packet)
             case Vote() | Proposal():
                 raise AssertionError("votes and proposals are heard, not served")
 
@@ -379,6 +465,32 @@ class Replica:
             kept.clear()
             for frame in frames:
                 self._receive(Receive(ids[peer], frame))
+
+
+def _begun_by(epochs: Epochs, began: Sequence[Began]) -> Committee | None:
+    """Who counts in the epoch that the vote log was begun in; None where it names none.
+
+    The ledger may have been lost meanwhile, and be behind the votes.
+    """
+    if not began:
+        return None
+    charter = began[-1].charter
+    if charter.epoch < len(epochs.committees):
+        known = epochs.committees[charter.epoch]
+        if known.genesis != charter:
+            raise Diverged(
+                f"votes of another epoch {charter.epoch} than the ledger's: people must look"
+            )
+        return known
+    return epochs.committees[0].amended(charter)
+
+
+def _first_with(public_key: bytes, agent: AgentId, epochs: Epochs) -> Committee:
+    """The first epoch in which ``agent`` has this key: a vote log that names none is from there."""
+    for committee in epochs.committees:
+        if committee.genesis.agent_keys()[agent] == public_key:
+            return committee
+    return epochs.committees[0]
 
 
 def _place(message: AnyMessage) -> tuple[int, int, bytes]:

@@ -26,7 +26,8 @@ from engine.consensus.state import State
 
 def snapshot(state: State) -> tuple[AnyRecord, ...]:
     """All that the vote log has to hold now; what is at or below the stable checkpoint is not."""
-    records: list[AnyRecord] = [Settled(state.checkpoints.stable)]
+    records: list[AnyRecord] = [] if state.began is None else [state.began]
+    records.append(Settled(state.checkpoints.stable))
     if state.new_view_frame:
         records.append(Entered(state.new_view_frame))
     if state.view_change_frame:

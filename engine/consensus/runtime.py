@@ -29,12 +29,14 @@ from engine.consensus.effects import (
     Persist,
     Receive,
     ReportEvidence,
+    Retired,
     Send,
     Serve,
     Submit,
     Tick,
     Trace,
 )
+from engine.consensus.epochs import Epochs
 from engine.consensus.evidence import Evidence
 from engine.consensus.inbox import Inbox
 from engine.consensus.quarantine import Application, no_application
@@ -50,6 +52,8 @@ from engine.vocabulary import AgentId, Entry, TraceEvent
 BUSY_TICK_S = 0.05
 IDLE_TICK_S = 0.2
 """Five agents that tick five times a second cost nothing; timeouts are several times that."""
+TELL_EPOCH_S = 1.0
+"""Between two words to authors of how the present epoch began; there are none in the first."""
 ROUND = 16
 """Messages of each source in one round: enough to share a sync, few enough to stay fair."""
 _STAMP = 8
@@ -102,6 +106,8 @@ class ReplicaRuntime:
         self.on_execute: OnExecute = lambda _entry, _received_ns: None
         self.on_trace: OnTrace = lambda _event: None
         self.on_evidence: OnEvidence = lambda _evidence: None
+        self.on_retired: Callable[[int], None] = lambda _epoch: None
+        self._told_ns = 0
         self._peers: tuple[AgentId, ...] = ()
         self._authors: tuple[str, ...] = ()
 
@@ -122,27 +128,30 @@ class ReplicaRuntime:
         on_evidence: OnEvidence | None = None,
         settings: Settings | None = None,
         fold: Fold | None = None,
+        may_begin: bool | None = None,
     ) -> "ReplicaRuntime":
         """The replica of ``agent``, continued from its ledger and its vote log.
 
         ``fold`` has taken every entry of ``store``. From then on each entry goes to it in the step
-        that commits it, and to ``on_execute`` once it is in the ledger.
+        that commits it, and to ``on_execute`` once it is in the ledger. ``may_begin`` says whether
+        this key has surely signed no vote yet; without it an empty ledger says so.
 
         Raises:
             VotesDamaged: the vote log cannot be used, so this agent may not vote.
             ValueError: ``agent`` is no member, or the settings do not fit the committee.
         """
-        clients = ClientTable()
+        chosen = settings or settings_for(genesis.n, genesis.f)
+        committee = Committee(genesis, verifier)
+        clients, epochs = ClientTable(), Epochs(committee, chosen)
         following = 1
         while entries := store.read(following, 256):
             for entry in entries:
                 clients.fresh(entry)
+                epochs.take(entry)
             following += len(entries)
-        kept = VoteLog(votes, may_begin=store.head[0] == 0)
-        committee = Committee(genesis, verifier)
+        kept = VoteLog(votes, may_begin=store.head[0] == 0 if may_begin is None else may_begin)
         fold = fold or Fold()
-        resume = Resume(store.head, clients, kept.records, fold.convicted)
-        chosen = settings or settings_for(genesis.n, genesis.f)
+        resume = Resume(store.head, clients, kept.records, fold.convicted, epochs)
         replica = Replica(committee, agent, signer, chosen, resume, fold.apply)
         runtime = cls(agent, replica, bus, store, kept, clock)
         runtime._peers = tuple(peer for peer in committee.ids if peer != agent)
@@ -180,6 +189,11 @@ class ReplicaRuntime:
         return self._replica.ready
 
     @property
+    def epoch(self) -> int:
+        """The epoch that this replica votes in."""
+        return self._replica.epoch
+
+    @property
     def dropped(self) -> int:
         """Messages dropped because a source had too many waiting."""
         return self._inbox.dropped + self._replica.dropped
@@ -209,6 +223,7 @@ class ReplicaRuntime:
                 due_s = pause - (self._clock.monotonic_ns() - ticked_ns) / 1e9
                 if due_s <= 0:
                     await self._carry_out(self._tick())
+                    await self._tell_of_epoch()
                     ticked_ns = self._clock.monotonic_ns()
                 elif not self._inbox:
                     await self._sleep(due_s)
@@ -244,6 +259,14 @@ class ReplicaRuntime:
         self._server.tick()
         return self._replica.step(Tick(self._clock.monotonic_ns() // 1_000_000))
 
+    async def _tell_of_epoch(self) -> None:
+        """Tell authors, again and again, under which charter their word counts now."""
+        handover, now_ns = self._replica.handover, self._clock.monotonic_ns()
+        if handover is None or now_ns - self._told_ns < TELL_EPOCH_S * 1e9:
+            return
+        self._told_ns = now_ns
+        await self._bus.publish(f"ordered.{self._agent}", encode(handover))
+
     async def _round(self) -> None:
         effects: list[Effect] = []
         for source, payload, received_ns in self._inbox.take(ROUND):
@@ -278,6 +301,9 @@ class ReplicaRuntime:
                     self.on_evidence(effect.evidence)
                 case Halted():
                     log.critical("replica_halted", proven=effect.proven)
+                case Retired():
+                    log.warning("replica_retired", epoch=effect.epoch)
+                    self.on_retired(effect.epoch)
                 case Trace():
                     self._trace(effect, 0, self._clock.monotonic_ns())
                 case Serve() | Broadcast() | Send() | Acknowledge():

@@ -2,17 +2,13 @@
 
 import msgspec
 
-from engine.codec import MAX_FRAME_BYTES
-from engine.quorum import quorum_of
-
-_VOTE_BYTES = 220
-"""Upper bound of one encoded signed vote: 64 signature, 32 digest, 32 cluster, tags and numbers."""
+from engine.quorum import CHECKPOINT_PERIOD, checkpoint_period_of, most_checkpoint_period_of
 
 
 class Settings(msgspec.Struct, frozen=True):
     """How one replica paces itself. Agreement never depends on any of these but the period."""
 
-    checkpoint_period: int = 64
+    checkpoint_period: int = CHECKPOINT_PERIOD
     """Executed batches between two checkpoints; the same for all replicas of a cluster. A
     VIEW-CHANGE proves what was prepared in up to two periods, so this bounds its size."""
     batch_submissions: int = 64
@@ -72,10 +68,8 @@ class Settings(msgspec.Struct, frozen=True):
         Raises:
             ValueError: it would not fit; says which period would.
         """
-        quorum = quorum_of(n, f)
-        one_slot = quorum * quorum * _VOTE_BYTES
-        if self.window * one_slot > MAX_FRAME_BYTES:
-            fitting = MAX_FRAME_BYTES // (2 * one_slot)
+        fitting = most_checkpoint_period_of(n, f)
+        if self.checkpoint_period > fitting:
             raise ValueError(
                 f"checkpoint_period {self.checkpoint_period} makes a NEW-VIEW of {n} replicas "
                 f"longer than a frame; use {fitting} or less"
@@ -85,8 +79,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 def settings_for(n: int, f: int) -> Settings:
     """What every process of a cluster uses; large ones checkpoint more often, to fit a frame."""
-    fitting = MAX_FRAME_BYTES // (2 * quorum_of(n, f) ** 2 * _VOTE_BYTES)
-    return Settings(checkpoint_period=min(Settings().checkpoint_period, fitting))
+    return Settings(checkpoint_period=checkpoint_period_of(n, f))
 
 
 DEFAULTS = Settings()

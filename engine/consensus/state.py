@@ -9,6 +9,7 @@ from engine.consensus.clients import ClientTable, Pending
 from engine.consensus.committee import Committee
 from engine.consensus.effects import (
     AnyRecord,
+    Began,
     Broadcast,
     Effect,
     Persist,
@@ -16,6 +17,7 @@ from engine.consensus.effects import (
     Send,
     Voted,
 )
+from engine.consensus.epochs import Epochs
 from engine.consensus.evidence import Evidence, conflict
 from engine.consensus.log import Log, Slot
 from engine.consensus.messages import (
@@ -40,15 +42,19 @@ SlotVoteKind = type[PrePrepare] | type[Prepare] | type[Commit]
 class State:
     """The state of one replica; its parts change it, the facade hands its effects out."""
 
-    def __init__(self, committee: Committee, me: int, signer: Signer, settings: Settings) -> None:
-        """Begin at the genesis, in view 0."""
+    def __init__(
+        self, committee: Committee, me: int, signer: Signer, settings: Settings, epochs: Epochs
+    ) -> None:
+        """Begin the epoch of ``committee``, in view 0; ``epochs`` knows the log so far."""
         self.committee = committee
         self.me = me
         self.signer = signer
         self.settings = settings
+        self.epochs = epochs
         self.clients = ClientTable()
         self.pending = Pending(settings.pending_submissions, settings.pending_per_author)
-        self.log = Log(settings.window, self.digest_of(()))
+        self.log = Log(settings.window, self.digest_of(()), committee.base[0])
+        self.log.last = epochs.last_of(committee.epoch)
         self.checkpoints = Checkpoints(committee)
         self.view = 0
         self.entered = True
@@ -56,12 +62,14 @@ class State:
         """The NEW-VIEW that began the current view; empty in view 0."""
         self.view_change_frame = b""
         """This replica's own VIEW-CHANGE while it has not entered ``view``."""
-        self.plan_stable = 0
+        self.plan_stable = committee.base[0]
         """The stable checkpoint that the current view began with."""
-        self.next_number = 1
+        self.next_number = max(committee.base[0], epochs.head[0]) + 1
         """Where the primary puts its next batch."""
-        self.executed = 0
-        self.chain: bytes = committee.cluster
+        self.began: Began | None = None
+        """What this epoch began with; None in the first epoch of this replica's key."""
+        self.superseded = False
+        """Whether a quorum of the next epoch was seen at work."""
         self.now_ms = 0
         self.view_ms = 0
         """When the current view was entered."""
@@ -72,6 +80,36 @@ class State:
         self.out: list[Effect] = []
         self.quarantine = Quarantine(committee)
         self.pace = Pace(settings)
+
+    @property
+    def executed(self) -> int:
+        """Sequence number up to which this replica has executed."""
+        return self.epochs.head[0]
+
+    @property
+    def chain(self) -> bytes:
+        """The chain digest at ``executed``."""
+        return self.epochs.head[1]
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether everything of this epoch is executed."""
+        return self.log.last is not None and self.executed >= self.log.last
+
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether what is executed now is to be signed as a checkpoint of this epoch."""
+        if self.executed % self.settings.checkpoint_period or self.executed <= self.log.low:
+            return False
+        return self.log.last is None or self.executed <= self.log.last
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the next epoch may begin: a quorum of this one, or of that one, has said so."""
+        last = self.log.last
+        if last is None or self.executed < last:
+            return False
+        return self.superseded or self.checkpoints.stable.sequence_number >= last
 
     @property
     def is_primary(self) -> bool:
@@ -138,7 +176,12 @@ class State:
 
     def oldest_work_ms(self) -> int | None:
         """When the oldest thing that should be executed by now came in; None when idle."""
+        if self.is_at_end:
+            return None  # Only CHECKPOINTs are missing, and they need no primary.
         started = [slot.opened_ms for slot in self.log.undecided(self.executed)]
+        if self.log.last is not None:
+            # The primary is to fill up to the boundary: it is late when nothing moves.
+            started.append(max(self.progress_ms, self.view_ms))
         waiting = next(iter(self.pending.waiting.values()), None)
         if waiting is not None:
             started.append(waiting.since_ms)

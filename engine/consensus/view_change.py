@@ -36,9 +36,10 @@ def check_stable(stable: StableCheckpoint, committee: Committee) -> None:
     Raises:
         Refused: they do not prove it.
     """
-    if stable.sequence_number == 0:
-        if stable.chain != committee.cluster or stable.proof:
-            raise Refused("checkpoint 0 is not the genesis")
+    first, chain = committee.base
+    if stable.sequence_number <= first:
+        if (stable.sequence_number, stable.chain) != (first, chain) or stable.proof:
+            raise Refused("checkpoint is not where the epoch begins")
         return
     voters: set[int] = set()
     for frame in stable.proof[: committee.n]:

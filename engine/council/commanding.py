@@ -8,7 +8,6 @@ from engine.vocabulary import (
     Configured,
     Frozen,
     Noted,
-    Replaced,
     TakenOver,
     Thawed,
 )
@@ -56,14 +55,8 @@ def noted(docket: Docket, operation: Noted) -> None:
         raise Ignored("no such incident")
 
 
-def change_ordered(docket: Docket, operation: Replaced | Configured) -> None:
-    """Keep a change for the next epoch."""
+def configured(docket: Docket, operation: Configured) -> None:
+    """Keep new digests as ordered; no process reads other files while it runs."""
     if len(docket.pending_epoch) >= MAX_PENDING:
         raise Ignored(f"{MAX_PENDING} changes wait for the next epoch")
-    if isinstance(operation, Replaced):
-        keys = docket.genesis.author_keys()
-        if operation.agent not in docket.genesis.agent_keys():
-            raise Ignored("no such agent")
-        if len(operation.public_key) != 32 or operation.public_key in keys.values():
-            raise Ignored("not a new Ed25519 key")
     docket.pending_epoch.append(operation)

@@ -33,6 +33,10 @@ class Memory:
         """Begin with nothing heard."""
         self._heard: dict[AgentId, dict[bytes, Submission]] = {}
 
+    def forget(self, agent: AgentId) -> None:
+        """Hold nothing against an agent that has another key from now on."""
+        self._heard.pop(agent, None)
+
     def hear(self, submission: Submission, signed: bytes) -> Convicted | None:
         """The proof that ``submission`` makes with an earlier one of its author, or in itself."""
         if not _assessments(submission):

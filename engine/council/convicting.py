@@ -16,7 +16,7 @@ def convicted(docket: Docket, operation: Convicted) -> None:
         raise Ignored("no such agent")
     if operation.culprit in docket.proven:
         raise Ignored("convicted before")
-    if not docket.convict(operation):
+    if not docket.convict(operation, docket.constitutions):
         raise Ignored("the two messages prove nothing")
     _silence(docket, operation.culprit)
 

@@ -153,6 +153,8 @@ def certified(docket: Docket, operation: Certified) -> None:
         raise Ignored("another body than the fold's")
     if agent in attempt.signatures:
         raise Ignored("this agent has certified this decision")
+    if body.epoch != docket.genesis.epoch:
+        raise Ignored("it was decided in an older epoch")
     key = docket.genesis.agent_keys()[agent]
     if not docket.verifier.verify(key, Domain.CERTIFICATE, encode(body), operation.signature):
         raise Ignored("the signature does not verify")

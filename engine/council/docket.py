@@ -6,12 +6,14 @@ function first checks everything, raising ``Ignored``, and only then changes any
 operation nothing stays in the state, but for the id of an operator's command.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from engine.charter import Changes
 from engine.codec import digest_of, encode
 from engine.council.state import Attempt, Happening, Incident, ProbeState, in_order
 from engine.genesis import Genesis
 from engine.policy import Rules
+from engine.quorum import checkpoint_period_of
 from engine.signing import Verifier
 from engine.topology import Manifest
 from engine.vocabulary import (
@@ -23,12 +25,12 @@ from engine.vocabulary import (
     Digest,
     IncidentKey,
     Operation,
-    Replaced,
     Warned,
 )
 
-Convict = Callable[[Convicted], bool]
-"""Whether the two messages really convict the culprit: consensus's own evidence check."""
+Convict = Callable[[Convicted, Sequence[Genesis]], bool]
+"""Whether the two messages really convict the culprit, by the constitutions of all epochs so far:
+consensus's own evidence check."""
 
 
 class Ignored(Exception):
@@ -49,9 +51,17 @@ class Docket:
         manifest: Manifest,
         verifier: Verifier,
         convict: Convict,
+        period: int | None = None,
     ) -> None:
-        """Begin at genesis, with the rules and the manifest that it pins."""
-        self.genesis = genesis
+        """Begin at genesis, with the rules and the manifest that it pins.
+
+        ``period`` is consensus's between checkpoints, where it is not the usual one.
+        """
+        self.constitutions: list[Genesis] = [genesis]
+        """The genesis and the charter of every epoch since."""
+        self.changes = Changes(
+            genesis, verifier, period or checkpoint_period_of(genesis.n, genesis.f)
+        )
         self.rules = rules
         self.manifest = manifest
         self.verifier = verifier
@@ -71,8 +81,8 @@ class Docket:
         self.excess: set[AgentId] = set()
         """Proven liars beyond f, whose voices are not taken: the model is violated, and the
         replicas halt."""
-        self.pending_epoch: list[Replaced | Configured] = []
-        """Ordered changes that take effect with the next epoch."""
+        self.pending_epoch: list[Configured] = []
+        """Ordered changes of policy, catalogue or manifest, which nothing carries out yet."""
         self.commands: dict[AuthorId, dict[CommandId, None]] = {}
         """Each operator's newest command ids, oldest first."""
         self.author = AuthorId("")
@@ -82,6 +92,11 @@ class Docket:
         self._happenings: list[Happening] = []
 
     # --- questions ------------------------------------------------------------------------------
+
+    @property
+    def genesis(self) -> Genesis:
+        """The constitution of the present epoch: the genesis, or the newest charter."""
+        return self.constitutions[-1]
 
     @property
     def open_incidents(self) -> list[Incident]:
@@ -102,6 +117,7 @@ class Docket:
         return digest_of(
             "council",
             encode((self.sequence_number, self.frozen, self.opened, self.closed)),
+            encode((self.genesis.epoch, self.changes.first)),
             *(
                 encode(in_order(part))
                 for part in (
@@ -111,6 +127,7 @@ class Docket:
                     self.convicted,
                     self.excess,
                     self.pending_epoch,
+                    self.changes.pending,
                     self.commands,
                 )
             ),

@@ -5,6 +5,9 @@ counts or is ignored; what follows from it (an incident is opened, a plan is dec
 is complete, an attempt is over) is told as further happenings.
 """
 
+from collections.abc import Sequence
+
+from engine.charter import Charter
 from engine.council import (
     acting,
     authority,
@@ -14,6 +17,7 @@ from engine.council import (
     convicting,
     deciding,
     elapsing,
+    epochs,
     planning,
     seeing,
 )
@@ -53,7 +57,7 @@ from engine.vocabulary import (
 )
 
 
-def _convict_nobody(_: Convicted) -> bool:
+def _convict_nobody(_: Convicted, _constitutions: Sequence[Genesis]) -> bool:
     return False
 
 
@@ -67,9 +71,13 @@ class Council(Docket):
         manifest: Manifest,
         verifier: Verifier,
         convict: Convict = _convict_nobody,
+        period: int | None = None,
     ) -> None:
-        """Begin at genesis, with the rules and the manifest that it pins."""
-        super().__init__(genesis, rules, manifest, verifier, convict)
+        """Begin at genesis, with the rules and the manifest that it pins.
+
+        ``period`` is consensus's between checkpoints, where it is not the usual one.
+        """
+        super().__init__(genesis, rules, manifest, verifier, convict, period)
 
     def apply(self, sequence_number: int, submission: Submission, signed: bytes) -> list[Happening]:
         """Apply one ordered submission, whose signature consensus has checked.
@@ -84,11 +92,16 @@ class Council(Docket):
             happenings += self._apply_one(operation, submission)
         return happenings
 
+    def begin(self, charter: Charter) -> list[Happening]:
+        """Let the epoch of ``charter`` begin: the entry before its first was applied."""
+        epochs.begin(self, charter)
+        return self.told()
+
     def _apply_one(self, operation: Operation, submission: Submission) -> list[Happening]:
         key = getattr(operation, "incident", None)
         try:
             self._require_standing(operation, submission)
-            self._count(operation)
+            self._count(operation, submission)
         except Ignored as ignored:
             self.tell("ignored", key, operation, str(ignored))
             if isinstance(ignored, Contradicted):
@@ -111,7 +124,7 @@ class Council(Docket):
         if objection:
             raise Ignored(objection)
 
-    def _count(self, operation: Operation) -> None:  # noqa: C901 -- the authority table, row by row
+    def _count(self, operation: Operation, submission: Submission) -> None:  # noqa: C901 -- the authority table, row by row
         match operation:
             case Opened():
                 seeing.opened(self, operation)
@@ -141,6 +154,8 @@ class Council(Docket):
                 elapsing.elapsed(self, operation)
             case Convicted():
                 convicting.convicted(self, operation)
+            case Replaced():
+                epochs.replaced(self, operation, submission.epoch)
             case _:
                 commanding.once(self, operation.command)
                 self._obey(operation)
@@ -154,7 +169,6 @@ class Council(Docket):
         | TakenOver
         | Noted
         | UndoRequested
-        | Replaced
         | Configured,
     ) -> None:
         match command:
@@ -172,5 +186,5 @@ class Council(Docket):
                 commanding.taken_over(self, command)
             case Noted():
                 commanding.noted(self, command)
-            case Replaced() | Configured():
-                commanding.change_ordered(self, command)
+            case Configured():
+                commanding.configured(self, command)

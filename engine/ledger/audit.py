@@ -5,11 +5,12 @@ follows from it: the fold is run again, each certificate is checked again, and w
 actuator reports must name one that was complete by then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from engine.certificate import certificate_digest, objection_to
+from engine.charter import Charter
 from engine.council import Council, Happening
 from engine.genesis import ACTUATOR, Genesis
 from engine.policy import Rules
@@ -49,18 +50,24 @@ class Auditor:
     ) -> None:
         """Begin at genesis, with the rules and the manifest that it pins."""
         assert (rules.digest, manifest.digest) == (genesis.policy, genesis.manifest)
-        self._genesis = genesis
+        self._constitutions: Sequence[Genesis] = (genesis,)
         self._verifier = verifier
-        self._council = Council(genesis, rules, manifest, verifier, convicts(genesis, verifier))
+        self._council = Council(genesis, rules, manifest, verifier, convicts(verifier))
         self._certificates: dict[Digest, Certificate] = {}
         self._decided: set[tuple[IncidentKey, int]] = set()
         self._undone: set[Digest] = set()
         self._actions = 0
         self._objections: list[str] = []
 
-    def audit(self, submissions: Iterable[tuple[int, Submission]]) -> Audit:
-        """Judge a whole log."""
+    def audit(
+        self,
+        submissions: Iterable[tuple[int, Submission]],
+        constitutions: Sequence[Genesis] = (),
+    ) -> Audit:
+        """Judge a whole log; ``constitutions`` are those of its epochs, where it has several."""
+        self._constitutions = constitutions or self._constitutions
         for number, submission in submissions:
+            self._begin_epochs_before(number)
             for happening in self._council.apply(number, submission, b""):
                 self._note(happening)
             if submission.author == ACTUATOR:
@@ -74,6 +81,13 @@ class Auditor:
             self._council.digest(),
         )
 
+    def _begin_epochs_before(self, number: int) -> None:
+        while (epoch := self._council.genesis.epoch + 1) < len(self._constitutions):
+            charter = self._constitutions[epoch]
+            if not isinstance(charter, Charter) or charter.after >= number:
+                return
+            self._council.begin(charter)
+
     def _note(self, happening: Happening) -> None:
         incident = self._council.incidents.get(happening.incident or IncidentKey(""))
         if incident is None or happening.kind not in {"certificate", "undoing"}:
@@ -84,7 +98,8 @@ class Auditor:
             self._undone.add(certificate_digest(certificate.body))
             return
         place = f"entry {happening.sequence_number}: the certificate of {_plan(certificate.body)}"
-        objection = objection_to(certificate, self._genesis, self._verifier)
+        constitution = self._constitutions[certificate.body.epoch]
+        objection = objection_to(certificate, constitution, self._verifier)
         if objection:
             self._objections.append(f"{place} {objection}")
         attempt = (certificate.body.incident, certificate.body.attempt)

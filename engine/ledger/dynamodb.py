@@ -26,7 +26,6 @@ from engine.ledger.mirroring import (
     first_transaction,
     head_in,
     partition,
-    token,
 )
 from engine.ledger.sqlite import SqliteLedger
 
@@ -130,7 +129,6 @@ class Mirror:
     def _append(self, head: Head, rows: list[Row]) -> None:
         self._client.transact_write_items(
             TransactItems=append_transaction(self._table, self._cluster, head, rows),
-            ClientRequestToken=token(self._cluster, head, rows),
         )
 
     def _put_seal(self, seal: Seal) -> None:

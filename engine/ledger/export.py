@@ -14,8 +14,11 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from engine.codec import Malformed, decode, encode
-from engine.consensus.certificate import Seal, chain_after
+from engine.consensus.certificate import Seal
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.genesis import Genesis, objection_to
+from engine.signing import Ed25519Verifier
 from engine.vocabulary import Entry
 
 T = TypeVar("T")
@@ -34,15 +37,15 @@ class Export(NamedTuple):
 
 def lines_of(genesis: Genesis, entries: Iterable[Entry], seal: Seal | None) -> Iterator[str]:
     """The lines of the export."""
-    chain: bytes = genesis.cluster
-    yield _line({"genesis": _text(encode(genesis)), "cluster": chain.hex()})
+    yield _line({"genesis": _text(encode(genesis)), "cluster": genesis.cluster.hex()})
+    epochs = Epochs(Committee(genesis, Ed25519Verifier()))
     for entry in entries:
-        chain = chain_after(chain, entry, genesis.cluster, genesis.epoch)
+        epochs.take(entry)
         yield _line(
             {
                 "sequence_number": entry.sequence_number,
                 "entry": _text(encode(entry)),
-                "chain": chain.hex(),
+                "chain": epochs.head[1].hex(),
             }
         )
     if seal is not None:

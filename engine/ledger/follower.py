@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from engine.clock import Clock
 from engine.codec import Malformed, decode, encode
 from engine.consensus.announce import Announced, LedgerFetch
-from engine.consensus.certificate import Seal, Unproven, chain_after, check_entry, seal_from
-from engine.consensus.committee import Committee, Refused
+from engine.consensus.certificate import Seal, Unproven, check_entry, seal_from
+from engine.consensus.committee import Committee, OtherEpoch, Refused
+from engine.consensus.epochs import Epochs
 from engine.consensus.messages import Status, Vote, decode_packet
 from engine.genesis import Genesis
 from engine.ledger.sqlite import SqliteLedger
 from engine.ports import Bus
 from engine.signing import Verifier
-from engine.vocabulary import AgentId, Entry
+from engine.vocabulary import AgentId, AuthorId, Entry
 
 MOST_AHEAD = 64
 """Entries kept that came before the one that is next."""
@@ -26,40 +27,60 @@ _STAMP = 8
 class Follower:
     """Which entries come next, and what seals the head (pure)."""
 
-    def __init__(self, committee: Committee, head: tuple[int, bytes]) -> None:
-        """Start after ``head``."""
-        self._committee = committee
-        self.head = head
+    def __init__(self, epochs: Epochs) -> None:
+        """Start after the head that ``epochs`` has come to; it is this follower's own."""
+        self._epochs = epochs
         self._ahead: dict[int, Entry] = {}
         self._statuses: dict[int, tuple[Status, bytes]] = {}
         self.refused = 0
         """Entries and statuses that proved nothing."""
+        self._further: set[AgentId] = set()
+        """Agents that spoke of an epoch whose keys are not known here yet."""
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """The last entry taken, and the chain digest after it."""
+        return self._epochs.head
+
+    @property
+    def constitution(self) -> Genesis:
+        """By which the next entry counts."""
+        return self._epochs.constitution
 
     def offer(self, entry: Entry) -> Sequence[Entry]:
         """The verified entries that can be appended now that ``entry`` is here."""
         number = entry.sequence_number
         if number <= self.head[0] or number in self._ahead:
             return ()
-        if number > self.head[0] + MOST_AHEAD:
+        last = self._epochs.boundary
+        if number > self.head[0] + MOST_AHEAD or (last is not None and number > last):
             return ()
         try:
-            check_entry(entry, self._committee)
+            check_entry(entry, self._epochs.committee)
         except Unproven:
             self.refused += 1
             return ()
         self._ahead[number] = entry
         taken = []
         while (following := self._ahead.pop(self.head[0] + 1, None)) is not None:
-            committee = self._committee
-            chain = chain_after(self.head[1], following, committee.cluster, committee.epoch)
-            self.head = (following.sequence_number, chain)
+            if self._epochs.take(following):
+                # What came from ahead, or from where, was said by the keys of the old epoch.
+                self._ahead.clear()
+                self._statuses.clear()
+                self._further.clear()
             taken.append(following)
         return taken
 
-    def hear(self, frame: bytes) -> None:
-        """Note where a replica says that its ledger ends."""
+    def hear(self, agent: AgentId, frame: bytes) -> None:
+        """Note where a replica says that its ledger ends; ``agent`` sent the frame."""
+        committee = self._epochs.committee
         try:
-            status = self._committee.open(frame)
+            status = committee.open(frame)
+        except OtherEpoch as error:
+            # Nobody is believed: whoever has more is asked for entries, and these prove themselves.
+            if error.epoch > committee.epoch and committee.place_of(agent) is not None:
+                self._further.add(agent)
+            return
         except Refused:
             self.refused += 1
             return
@@ -69,7 +90,7 @@ class Follower:
     def seal(self) -> Seal | None:
         """The seal of the present head, if a quorum was heard to be there."""
         frames = (frame for status, frame in self._statuses.values() if self._is_at_head(status))
-        return seal_from(frames, *self.head, self._committee)
+        return seal_from(frames, *self.head, self._epochs.committee)
 
     def _is_at_head(self, status: Status) -> bool:
         return (status.executed, status.chain) == self.head
@@ -79,7 +100,8 @@ class Follower:
         places = sorted(
             place for place, (it, _) in self._statuses.items() if it.executed > self.head[0]
         )
-        return [self._committee.ids[place] for place in places]
+        ids = self._epochs.committee.ids
+        return [*(ids[place] for place in places), *sorted(self._further)]
 
 
 class LedgerFollower:
@@ -104,7 +126,7 @@ class LedgerFollower:
         self._on_entry = on_entry
         self._name = name
         self._agents = committee.ids
-        self._core = Follower(committee, store.head)
+        self._core = Follower(Epochs(committee, head=store.head, kept=store.epochs.kept()))
         self._sealed = store.seal.sequence_number if store.seal is not None else -1
         self._asked = 0
 
@@ -146,14 +168,19 @@ class LedgerFollower:
             self._on_entry(entry, received_ns)
         self._keep_seal()
 
-    async def _said(self, _subject: str, payload: bytes) -> None:
+    @property
+    def constitution(self) -> Genesis:
+        """The genesis or the charter by which the next entry counts."""
+        return self._core.constitution
+
+    async def _said(self, subject: str, payload: bytes) -> None:
         try:
             packet = decode_packet(payload[_STAMP:])
         except Malformed:
             self._core.refused += 1
             return
         if isinstance(packet, Vote):
-            self._core.hear(packet.frame)
+            self._core.hear(AgentId(AuthorId(subject.split(".")[1])), packet.frame)
             self._keep_seal()
 
     def _keep_seal(self) -> None:

@@ -134,11 +134,6 @@ def append_transaction(
     return [{"Update": move}, *puts]
 
 
-def token(cluster: bytes, head: Head, rows: Sequence[Row]) -> str:
-    """The idempotency token of an append: the same try again is the same transaction."""
-    return f"{cluster.hex()[:12]}-{head.number}-{rows[-1].chain.hex()[:12]}"[:36]
-
-
 def head_in(item: Item | None) -> Head | None:
     """The head in an item; None where there is no mirror yet.
 

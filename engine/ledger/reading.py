@@ -9,10 +9,13 @@ from urllib.parse import quote
 import msgspec
 
 from engine.codec import Malformed, decode
-from engine.consensus.certificate import Seal, chain_after
+from engine.consensus.certificate import Seal
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.consensus.evidence import Evidence
 from engine.genesis import Genesis, objection_to
 from engine.ledger.export import Export, read_export
+from engine.signing import Ed25519Verifier
 from engine.vocabulary import Certificate, Entry
 
 T = TypeVar("T")
@@ -56,14 +59,14 @@ def read_database(path: Path) -> Export:
         finally:
             database.close()
         genesis = decode(_blob(meta.get("genesis")), Genesis)
-        chain: bytes = genesis.cluster
+        epochs = Epochs(Committee(genesis, Ed25519Verifier()))
         entries: list[Entry] = []
         for number, (blob, kept) in enumerate(rows, 1):
             entry = decode(_blob(blob), Entry)
             if entry.sequence_number != number:
                 raise Malformed(f"entry {entry.sequence_number} stands where {number} is due")
-            chain = chain_after(chain, entry, genesis.cluster, genesis.epoch)
-            if chain != kept:
+            epochs.take(entry)
+            if epochs.head[1] != kept:
                 raise Malformed(f"entry {number}: its chain digest is not the one that it makes")
             entries.append(entry)
         seal = meta.get("seal")

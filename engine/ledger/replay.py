@@ -1,6 +1,9 @@
 """The council's fold over ledger entries: the one way from a batch to what followed from it (pure)."""
 
+from engine.charter import Charter
 from engine.consensus.clients import ClientTable
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.council import Council, Happening
 from engine.council.contradiction import Memory
 from engine.vocabulary import AgentId, AuthorId, Convicted, Entry
@@ -12,6 +15,8 @@ class Replay:
     def __init__(self, council: Council) -> None:
         """Begin before the first entry, with a council at genesis."""
         self.council = council
+        self.epochs = Epochs(Committee(council.genesis, council.verifier))
+        """Whose keys count, by epoch."""
         self.proofs: dict[AgentId, Convicted] = {}
         """For each agent of whom the log proves that it lied, the first proof."""
         self._clients = ClientTable()
@@ -29,6 +34,19 @@ class Replay:
             for happening in followed:
                 if happening.kind == "convicted" and isinstance(happening.operation, Convicted):
                     self._note(happening.operation)
+        if self.epochs.take(entry):
+            happenings += self._begin()
+        return happenings
+
+    def _begin(self) -> list[Happening]:
+        """Have the council begin the epoch that the log has come to."""
+        before, charter = self.council.genesis.agent_keys(), self.epochs.constitution
+        assert isinstance(charter, Charter), "every epoch but the first has a charter"
+        happenings = self.council.begin(charter)
+        for agent, key in charter.agent_keys().items():
+            if before[agent] != key:
+                self._memory.forget(agent)
+                self.proofs.pop(agent, None)
         return happenings
 
     def _note(self, proof: Convicted | None) -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode, encode
-from engine.consensus.certificate import Seal, chain_after
+from engine.consensus.certificate import Seal
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs, Kept
 from engine.genesis import Genesis
+from engine.signing import Ed25519Verifier, Verifier
 from engine.vocabulary import Entry
 
 _SCHEMA = """
@@ -26,6 +29,12 @@ CREATE TABLE IF NOT EXISTS entries (
 """
 
 
+_INSERT = (
+    "INSERT INTO entries (sequence_number, chain, entry, received_ns, received_ms) "
+    "VALUES (?, ?, ?, ?, ?)"
+)
+
+
 class LedgerDamaged(ValueError):
     """A ledger file that cannot be used; the message names the file and the remedy."""
 
@@ -34,9 +43,15 @@ class SqliteLedger:
     """The ledger of one replica or follower."""
 
     def __init__(
-        self, path: Path, genesis: Genesis, *, durable: bool = True, clock: Clock | None = None
+        self,
+        path: Path,
+        genesis: Genesis,
+        *,
+        durable: bool = True,
+        clock: Clock | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
-        """Open the ledger of ``genesis`` in the file ``path``, or begin it there.
+        """Open the ledger of the founding ``genesis`` in the file ``path``, or begin it there.
 
         With ``durable``, an entry is on the disk when ``append`` returns; a follower, which can
         fetch everything again, may do without.
@@ -46,7 +61,7 @@ class SqliteLedger:
         """
         self._path = path
         self._genesis = genesis
-        self._cluster = genesis.cluster
+        self._committee = Committee(genesis, verifier or Ed25519Verifier())
         self._clock = clock or SystemClock()
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
@@ -54,7 +69,7 @@ class SqliteLedger:
             self._database.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._database.executescript(_SCHEMA)
             self._check_genesis()
-            self._head = self._check_head()
+            self._epochs = self._check_head()
         except sqlite3.DatabaseError as error:
             raise self._damaged(f"SQLite says: {error}") from None
 
@@ -71,25 +86,31 @@ class SqliteLedger:
         if kept != encoded:
             raise self._damaged("it is of another cluster")
 
-    def _check_head(self) -> tuple[int, bytes]:
+    def _check_head(self) -> Epochs:
         count, last = self._database.execute(
             "SELECT count(*), coalesce(max(sequence_number), 0) FROM entries"
         ).fetchone()
         if count != last:
             raise self._damaged(f"it has {count} entries, but the last one is number {last}")
         if last == 0:
-            return 0, self._cluster
+            return Epochs(self._committee)
         rows = self._database.execute(
             "SELECT entry, chain FROM entries WHERE sequence_number >= ? ORDER BY sequence_number",
             (last - 1,),
         ).fetchall()
-        previous = self._cluster if last == 1 else rows[0][1]
-        entry = self._decode(rows[-1][0])
-        genesis = self._genesis
-        chain = chain_after(previous, entry, self._cluster, genesis.epoch)
-        if entry.sequence_number != last or chain != rows[-1][1]:
+        previous = self._genesis.cluster if last == 1 else rows[0][1]
+        entry, chain = self._decode(rows[-1][0]), rows[-1][1]
+        epochs = Epochs(self._committee, head=(last, chain), kept=self._kept())
+        if entry.sequence_number != last or not epochs.follows(previous, entry, chain):
             raise self._damaged(f"entry {last} does not fit the chain")
-        return last, chain
+        return epochs
+
+    def _kept(self) -> Kept:
+        row = self._database.execute("SELECT value FROM meta WHERE name='epochs'").fetchone()
+        try:
+            return Kept() if row is None else decode(row[0], Kept)
+        except Malformed as error:
+            raise self._damaged(f"its epochs: {error}") from None
 
     def _decode(self, blob: bytes) -> Entry:
         try:
@@ -105,15 +126,21 @@ class SqliteLedger:
         Raises:
             ValueError: ``entry`` is not the next one in sequence.
         """
-        number, chain = self._head
+        number, revision = self._epochs.head[0], self._epochs.revision
         if entry.sequence_number != number + 1:
             raise ValueError(f"{self._path}: entry {entry.sequence_number} cannot follow {number}")
-        chain = chain_after(chain, entry, self._cluster, self._genesis.epoch)
+        self._epochs.take(entry)
+        row = (*self._epochs.head, encode(entry), received_ns, self._clock.unix_ms())
+        if self._epochs.revision == revision:
+            self._database.execute(_INSERT, row)
+            return
+        # What changes the epochs is remembered with its entry, or not at all.
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.execute(_INSERT, row)
         self._database.execute(
-            "INSERT INTO entries VALUES (?, ?, ?, ?, ?)",
-            (entry.sequence_number, encode(entry), chain, received_ns, self._clock.unix_ms()),
+            "INSERT OR REPLACE INTO meta VALUES ('epochs', ?)", (encode(self._epochs.kept()),)
         )
-        self._head = (entry.sequence_number, chain)
+        self._database.execute("COMMIT")
 
     def read(self, first: int, limit: int) -> Sequence[Entry]:
         """Up to ``limit`` entries from sequence number ``first`` on."""
@@ -138,7 +165,7 @@ class SqliteLedger:
     def chain_at(self, number: int) -> bytes | None:
         """The chain digest after entry ``number``; None where there is no such entry."""
         if number == 0:
-            return self._cluster
+            return self._genesis.cluster
         row = self._database.execute(
             "SELECT chain FROM entries WHERE sequence_number = ?", (number,)
         ).fetchone()
@@ -147,7 +174,12 @@ class SqliteLedger:
     @property
     def head(self) -> tuple[int, bytes]:
         """Sequence number and chain digest of the last entry; ``(0, cluster)`` when empty."""
-        return self._head
+        return self._epochs.head
+
+    @property
+    def epochs(self) -> Epochs:
+        """Whose signatures count, by epoch, as far as this ledger goes."""
+        return self._epochs
 
     # --- reading it whole ----------------------------------------------------------------------
 

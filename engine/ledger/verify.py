@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from engine.consensus.certificate import Seal, Unproven, chain_after, check_entry, verify_seal
+from engine.consensus.certificate import Seal, Unproven, check_entry, verify_seal
 from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee, Refused
+from engine.consensus.epochs import Epochs
 from engine.genesis import Genesis
 from engine.signing import Verifier
 from engine.vocabulary import AuthorId, Entry, Submission
@@ -23,6 +24,8 @@ class Report(msgspec.Struct, frozen=True):
     out: what the council folds over."""
     sealed: bool
     """Whether a quorum said that the ledger ends there."""
+    constitutions: tuple[Genesis, ...]
+    """The genesis, and the charter of every epoch that the ledger itself ordered."""
 
 
 def verify_genesis(genesis: Genesis, trusted_keys: Mapping[AuthorId, bytes]) -> None:
@@ -60,25 +63,39 @@ def verify_ledger(
         Unproven: something does not hold; says what, and at which entry.
     """
     verify_genesis(genesis, trusted_keys)
-    committee = Committee(genesis, verifier)
+    epochs = Epochs(Committee(genesis, verifier))
     clients = ClientTable()
-    chain: bytes = committee.cluster
-    number = 0
     found: list[tuple[int, Submission]] = []
     for entry in entries:
-        if entry.sequence_number != number + 1:
-            raise Unproven(f"entry {entry.sequence_number} stands where {number + 1} is due")
+        number, committee = epochs.head[0] + 1, epochs.committee
+        if entry.sequence_number != number:
+            raise Unproven(f"entry {entry.sequence_number} stands where {number} is due")
         check_entry(entry, committee)
-        number += 1
         try:
             for frame in entry.batch:
                 committee.open_submission(frame)
         except Refused as error:
             raise Unproven(f"entry {number}: {error}") from None
-        chain = chain_after(chain, entry, committee.cluster, committee.epoch)
+        epochs.take(entry)
         found.extend((number, submission) for submission in clients.fresh(entry))
+    number, chain = epochs.head
     if seal is None and require_seal:
         raise Unproven(f"no seal at {number}: entries may be missing at the end")
     if seal is not None:
-        verify_seal(seal, number, chain, genesis, verifier)
-    return Report(committee.cluster, number, chain, tuple(found), seal is not None)
+        _verify_seal(seal, epochs, verifier)
+    constitutions = tuple(epochs.constitutions)
+    return Report(genesis.cluster, number, chain, tuple(found), seal is not None, constitutions)
+
+
+def _verify_seal(seal: Seal, epochs: Epochs, verifier: Verifier) -> None:
+    """Check the seal; one at a boundary may be of either epoch, as a quorum of either was there."""
+    number, chain = epochs.head
+    *older, newest = epochs.constitutions
+    if older and newest.base[0] == number:
+        try:
+            verify_seal(seal, number, chain, older[-1], verifier)
+        except Unproven:
+            pass
+        else:
+            return
+    verify_seal(seal, number, chain, newest, verifier)

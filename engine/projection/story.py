@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from engine.certificate import certificate_digest
-from engine.consensus.certificate import chain_after
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.council import Council, Happening, voting
 from engine.council.state import Incident
 from engine.stream.state import LedgerRow, TimelineEntry
@@ -38,7 +39,7 @@ class Story:
 
     def __init__(self, council: Council) -> None:
         self._council = council
-        self._chain: bytes = council.genesis.cluster
+        self._epochs = Epochs(Committee(council.genesis, council.verifier))
         self._by_certificate: dict[Digest, IncidentKey] = {}
         self._timelines: dict[IncidentKey, deque[TimelineEntry]] = {}
         self._batches: deque[LedgerRow] = deque(maxlen=MAX_BATCHES)
@@ -51,14 +52,13 @@ class Story:
 
     def ordered(self, entry: Entry, happenings: Sequence[Happening], received_ms: int) -> None:
         """Take in the next entry and what the council made of it."""
-        genesis = self._council.genesis
-        self._chain = chain_after(self._chain, entry, genesis.cluster, genesis.epoch)
+        self._epochs.take(entry)
         batch = LedgerRow(
             entry.sequence_number,
             entry.view,
             received_ms,
             _operations(happenings),
-            self._chain.hex()[:12],
+            self._epochs.head[1].hex()[:12],
         )
         self._batches.append(batch)
         self.news.append(Event(Lane.LEDGER, ledger=batch))

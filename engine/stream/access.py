@@ -18,6 +18,8 @@ import msgspec
 from engine.codec import Malformed
 
 MAX_TOKEN = 512
+MAX_NAME = 64
+"""Characters of the name of whose a token is."""
 BEARER = "bearer."
 """Begins the subprotocol by which a browser shows its token: it cannot set headers."""
 
@@ -33,7 +35,7 @@ class Scope(IntEnum):
     """To sign tokens."""
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a token gives its bearer."""
 
     scope: Scope
@@ -41,6 +43,8 @@ class Grant(msgspec.Struct, frozen=True):
     """Whose it is, for the record."""
     expires_ms: int = 0
     """Unix milliseconds; 0 for never."""
+    id: str = ""
+    """Names this one token, so that it can be revoked."""
 
 
 class Listen(msgspec.Struct, frozen=True):

@@ -4,17 +4,14 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from websockets.asyncio.server import ServerConnection
-from websockets.protocol import State
-
-from engine.stream.access import Grant
 from engine.stream.pace import Pace, TokenBucket
 from engine.stream.publication import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.stream.wire import Ack, Lane, Status
+    from engine.stream.peer import Peer
+    from engine.stream.wire import Ack, Command, Lane, Status
 
 SEND_BUFFER_BYTES = 32768
 """Left alone, the kernel takes megabytes for a stalled client, and hides for a minute that it is late."""
@@ -22,38 +19,40 @@ MESSAGES_A_SECOND = 20.0
 MESSAGES_AT_ONCE = 100.0
 COMMANDS_A_SECOND = 5.0
 COMMANDS_AT_ONCE = 20.0
-_OPEN = State.OPEN
 
 
 class Client:
-    """A screen that has said ``Start``."""
+    """A screen that was admitted; served once it has said ``Start``."""
 
     __slots__ = (
         "ack",
         "commands",
-        "connection",
         "cursor",
         "descriptor",
         "form",
-        "grant",
         "lanes",
         "messages",
+        "orders",
         "pace",
+        "peer",
         "pending",
         "quiet",
         "skipped",
+        "started",
         "status",
     )
 
-    def __init__(self, connection: ServerConnection, grant: Grant, now_s: float) -> None:
-        self.connection = connection
-        self.grant = grant
-        self.form = str(connection.subprotocol)
+    def __init__(self, peer: "Peer", now_s: float) -> None:
+        self.peer = peer
+        self.form = peer.form
+        self.started = False
         self.lanes: Sequence[Lane] = ()
         self.cursor = Cursor()
         self.pace = Pace(1, now_s)
         self.messages = TokenBucket(MESSAGES_A_SECOND, MESSAGES_AT_ONCE, now_s)
         self.commands: TokenBucket | None = None
+        self.orders: tuple[Command, ...] = ()
+        """Commands that have not been answered yet."""
         self.status: Status | None = None
         """What it must be told with its next frame."""
         self.ack: Ack | None = None
@@ -62,16 +61,15 @@ class Client:
         self.quiet = False
         """Whether nothing was written to it, and nothing befell it, since it was found ``drained``.
 
-        Its connection says when that ends; while it holds, a frame may go straight to the socket.
+        Its peer says when that ends; while it holds, a frame may go straight to the socket.
         """
-        transport = connection.transport
+        transport = peer.transport
         self.pending = transport.get_write_buffer_size
         """Bytes that wait in this process."""
         raw: socket.socket = transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        plain = transport.get_extra_info("ssl_object") is None
-        # Past TLS or an extension, raw bytes would be plaintext inside ciphertext: the end of it.
-        self.descriptor = raw.fileno() if plain and not connection.protocol.extensions else -1
+        # Past TLS, raw bytes would be plaintext inside ciphertext: the end of it.
+        self.descriptor = raw.fileno() if peer.tls is None else -1
 
     def may_command(self, now_s: float) -> bool:
         """Whether one more command may pass; most clients never send any."""
@@ -82,19 +80,12 @@ class Client:
     @property
     def drained(self) -> bool:
         """Whether a whole frame may be written now, behind nothing that waits."""
-        connection = self.connection
-        return (
-            not self.pending()
-            and connection.protocol.state is _OPEN
-            and connection.send_in_progress is None
-            and not connection.transport.is_closing()
-        )
+        return not self.pending() and self.peer.writable
 
     @property
     def gone(self) -> bool:
         """Whether it is leaving: nothing is sent to it any more."""
-        connection = self.connection
-        return connection.protocol.state is not _OPEN or connection.transport.is_closing()
+        return not self.peer.writable
 
     def write(self, frame: bytes) -> None:
         """Send ``frame``, made for all, to a client that is ``drained``.
@@ -104,16 +95,16 @@ class Client:
         """
         self.quiet = False
         if self.descriptor < 0:
-            self.connection.transport.write(frame)
+            self.peer.write(frame)
             return
         try:
             taken = os.write(self.descriptor, frame)
         except BlockingIOError:
             taken = 0
         except OSError:
-            self.connection.transport.abort()
+            self.peer.transport.abort()
             return
         if taken == len(frame):
             self.quiet = True
         else:
-            self.connection.transport.write(frame[taken:])
+            self.peer.write(frame[taken:])

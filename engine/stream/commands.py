@@ -1,5 +1,6 @@
 """An operator's commands, signed with his own key where he sits: the engine only relays them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -7,11 +8,13 @@ import msgspec
 from engine.codec import digest_of, encode
 from engine.genesis import Genesis
 from engine.genesis import read as read_genesis
-from engine.signing import Domain, Ed25519Signer, KeyFileError, Signer
+from engine.ledger.charters import CHARTERS, read_charters
+from engine.signing import Domain, Ed25519Signer, Ed25519Verifier, KeyFileError, Signer
 from engine.stream.state import IncidentRow
 from engine.stream.wire import Command
 from engine.vocabulary import (
     MAX_TEXT,
+    AgentId,
     Approved,
     AuthorId,
     CommandId,
@@ -21,6 +24,7 @@ from engine.vocabulary import (
     Noted,
     Operation,
     Refused,
+    Replaced,
     Signed,
     Submission,
     TakenOver,
@@ -52,7 +56,10 @@ class Shown(msgspec.Struct, frozen=True):
 class Operator:
     """Signs in the name of one operator; his commands carry rising numbers that name them for ever."""
 
-    def __init__(self, name: AuthorId, signer: Signer, cluster: Digest, epoch: int) -> None:
+    def __init__(
+        self, name: AuthorId, signer: Signer, cluster: Digest, epoch: int | Callable[[], int]
+    ) -> None:
+        """``epoch`` is the one that is signed for, or says which that is now."""
         self.name = name
         self._signer = signer
         self._cluster = cluster
@@ -69,9 +76,32 @@ class Operator:
         """
         signer = Ed25519Signer.load(key)
         constitution = read_genesis(genesis)
-        return cls(
-            _name_of(signer, constitution, key), signer, constitution.cluster, constitution.epoch
-        )
+        name = _name_of(signer, constitution, key)
+        charters = genesis.with_name(CHARTERS)
+
+        def newest() -> int:
+            return read_charters(charters, constitution, Ed25519Verifier())[-1].epoch
+
+        return cls(name, signer, constitution.cluster, newest)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is signed for now.
+
+        Raises:
+            Malformed: the file that says so is damaged.
+        """
+        return self._epoch if isinstance(self._epoch, int) else self._epoch()
+
+    @property
+    def signer(self) -> Signer:
+        """The operator's own key."""
+        return self._signer
+
+    @property
+    def cluster(self) -> Digest:
+        """The cluster whose operator this is."""
+        return self._cluster
 
     def approve(self, shown: Shown, now_ms: int) -> Command:
         """Yes to exactly the plan that was shown, for as long as that plan may be carried out."""
@@ -127,6 +157,11 @@ class Operator:
         command = self._next(now_ms)
         return self._signed(command, Thawed(command))
 
+    def replace(self, agent: AgentId, public_key: bytes, claim: bytes, now_ms: int) -> Command:
+        """Order the new key ``public_key`` in for ``agent``; ``claim`` proves who holds it."""
+        command = self._next(now_ms)
+        return self._signed(command, Replaced(command, agent, public_key, claim))
+
     def _next(self, now_ms: int) -> CommandId:
         # The wall clock keeps numbers rising across restarts of the screen, without a file.
         self._counter = max(self._counter + 1, now_ms)
@@ -134,7 +169,7 @@ class Operator:
 
     def _signed(self, command: CommandId, operation: Operation, seen: str = "") -> Command:
         submission = encode(
-            Submission(self._cluster, self._epoch, self.name, self._counter, (operation,))
+            Submission(self._cluster, self.epoch, self.name, self._counter, (operation,))
         )
         signature = self._signer.sign(Domain.SUBMISSION, submission)
         return Command(command, encode(Signed(submission, signature)), key=command, seen=seen)

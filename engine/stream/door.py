@@ -4,53 +4,26 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
-from websockets.asyncio.server import Server, ServerConnection
 from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
 
-from engine.stream.access import Grant, Listen, Scope, check, shown_token
+from engine.stream.access import Grant, Listen, check, shown_token
 from engine.stream.fanout import Counters
+from engine.stream.issued import Revocations
 from engine.stream.metrics import CONTENT_TYPE, Metric, exposition
-
-if TYPE_CHECKING:
-    from engine.stream.client import Client
+from engine.stream.peer import Peer
 
 SPARE_DESCRIPTORS = 64
 """Left to the rest of the process when every other one is a screen."""
 STALE_S = 5.0
 """An engine that has published nothing for so long is not well."""
 
-
-class Connection(ServerConnection):
-    """A connection that counts from its first byte: nobody may fill the process's table."""
-
-    # Three more keys in its dictionary would cost 1.5 kB a client.
-    __slots__ = ("client", "door", "grant")
-
-    door: "Door"
-    grant: Grant
-    """What its token gives; set when it is admitted."""
-    client: "Client | None"
-    """Who is served through it, once somebody is."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count it; one too many goes at once."""
-        super().connection_made(transport)
-        self.door.opened(self)
-
-    def send_data(self) -> None:
-        """Write what the protocol has to say (a reply, a pong, a close): it may have to wait."""
-        if self.client is not None:
-            self.client.quiet = False
-        super().send_data()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Count it no more; from now on its descriptor may be another's."""
-        if self.client is not None:
-            self.client.quiet = False
-        self.door.closed(self)
-        super().connection_lost(exc)
+REVOKED_S = 0.5
+"""How soon a token that was taken back is noticed."""
+UNAUTHORISED = 4401
+"""Closes a connection whose token has lost its force (an application's code, RFC 6455, 7.4.2)."""
 
 
 class Door:
@@ -62,13 +35,16 @@ class Door:
         listen: Listen,
         counters: Counters,
         metrics: Callable[[], Iterable[Metric]],
+        revoked: Path | None = None,
     ) -> None:
         self._token = token
         self._listen = listen
         self._counters = counters
         self._metrics = metrics
+        self._revocations = Revocations(revoked)
         self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_DESCRIPTORS
-        self._open: set[Connection] = set()
+        self._open: set[Peer] = set()
+        self._left = asyncio.Event()
         self.published_s = time.monotonic()
         """When the engine last published something."""
 
@@ -77,67 +53,83 @@ class Door:
         """Connections that are open, admitted or not."""
         return len(self._open)
 
-    def connection(self, protocol: Any, server: Server, **more: Any) -> ServerConnection:  # noqa: ANN401 -- as the library calls it
-        """A connection that this door counts."""
-        made = Connection(protocol, server, **more)
-        made.door = self
-        made.grant = Grant(Scope.VIEWER)
-        made.client = None
-        return made
-
-    def opened(self, connection: Connection) -> None:
+    def opened(self, peer: Peer) -> None:
         """A connection has come up."""
-        self._open.add(connection)
+        self._open.add(peer)
         if len(self._open) > self._limit:
             self._counters.refused += 1
-            connection.transport.abort()
+            peer.transport.abort()
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, peer: Peer) -> None:
         """A connection has gone."""
-        self._open.discard(connection)
+        self._open.discard(peer)
+        self._left.set()
 
-    def admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def dismiss_revoked(self) -> None:
+        """Close the connections of tokens that are revoked, soon after that; until cancelled."""
+        while True:
+            await asyncio.sleep(REVOKED_S)
+            if self._revocations.refresh():
+                for peer in self._open:
+                    if peer.grant in self._revocations:
+                        peer.close(UNAUTHORISED, "the token was revoked")
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Say goodbye to everybody; who has not even been admitted is cut off."""
+        for peer in self._open:
+            peer.close(code, reason)
+
+    async def empty(self) -> None:
+        """Wait until everybody has gone."""
+        while self._open:
+            self._left.clear()
+            await self._left.wait()
+
+    def admit(self, protocol: ServerProtocol, request: Request) -> Grant | Response:
         """Only who names us rightly, comes from where he may, and knows a token gets any further."""
         headers = request.headers
-        if not self._listen.answers_to(headers.get("Host", "")):
-            return self._refuse(connection, "this engine does not answer to that host name\n")
+        hosts = headers.get_all("Host")
+        if len(hosts) != 1 or not self._listen.answers_to(hosts[0]):
+            return self._refuse(protocol, "this engine does not answer to that host name\n")
         origins = headers.get_all("Origin")
         if any(origin not in self._listen.origins for origin in origins):
-            return self._refuse(connection, "web pages of that origin may not connect\n")
+            return self._refuse(protocol, "web pages of that origin may not connect\n")
         path = request.path.partition("?")[0]
         if path == "/healthz":
-            return self._health(connection)
+            return self._health(protocol)
         grant = self._grant(request)
         if grant is None:
             self._counters.unauthorised += 1
-            return connection.respond(401, "wrong, expired or missing bearer token\n")
+            return protocol.reject(401, "wrong, expired or missing bearer token\n")
         if path == "/metrics":
-            return self._exposed(connection)
+            return self._exposed(protocol)
         if path != "/":
-            return connection.respond(404, "there are /, /healthz and /metrics\n")
-        assert isinstance(connection, Connection)
-        connection.grant = grant
-        return None
+            return protocol.reject(404, "there are /, /healthz and /metrics\n")
+        return grant
 
-    def _refuse(self, connection: ServerConnection, why: str) -> Response:
+    def _refuse(self, protocol: ServerProtocol, why: str) -> Response:
         self._counters.refused += 1
-        return connection.respond(403, why)
+        return protocol.reject(403, why)
 
     def _grant(self, request: Request) -> Grant | None:
         offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
         shown = shown_token(
             request.headers.get_all("Authorization"), [name.strip() for name in offered.split(",")]
         )
-        return None if shown is None else check(self._token, shown, int(time.time() * 1000))
+        if shown is None:
+            return None
+        grant = check(self._token, shown, int(time.time() * 1000))
+        self._revocations.refresh()
+        return None if grant is None or grant in self._revocations else grant
 
-    def _health(self, connection: ServerConnection) -> Response:
+    def _health(self, protocol: ServerProtocol) -> Response:
         age_s = time.monotonic() - self.published_s
         well = age_s < STALE_S
         said = f"{'ok' if well else 'stale'}: published {age_s:.1f} s ago\n"
-        return connection.respond(200 if well else 503, said)
+        return protocol.reject(200 if well else 503, said)
 
-    def _exposed(self, connection: ServerConnection) -> Response:
-        response = connection.respond(200, exposition(self._metrics()))
+    def _exposed(self, protocol: ServerProtocol) -> Response:
+        response = protocol.reject(200, exposition(self._metrics()))
         del response.headers["Content-Type"]
         response.headers["Content-Type"] = CONTENT_TYPE
         return response

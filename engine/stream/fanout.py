@@ -13,11 +13,11 @@ from engine.stream.pace import Verdict
 from engine.stream.publication import HEARTBEAT_S, NOWHERE, Publication
 from engine.stream.wire import CLASSES, Status
 
-SLICE = 256
-"""After so many clients the loop gets its turn: the engine that shares it waits some 3 ms, no more."""
+SLICE = 64
+"""After so many clients the loop gets its turn: the engine that shares it waits some 1 ms, no more."""
 LOOK_S = 0.5
 """How often a client's pace is looked at while all goes well."""
-_CLOSING_MANY = 1013
+_TRY_AGAIN_LATER = 1013
 """Try again later (RFC 6455 registry)."""
 
 
@@ -51,7 +51,6 @@ class FanOut:
         self._due_s: dict[int, float] = dict.fromkeys(CLASSES, 0.0)
         self._looked_s: dict[int, float] = dict.fromkeys(CLASSES, 0.0)
         self._wake = asyncio.Event()
-        self._closing: set[asyncio.Task[None]] = set()
         self._lags: deque[float] = deque(maxlen=512)
         self.pass_us = 0.0
         """Microseconds a client that the last pass took."""
@@ -87,7 +86,7 @@ class FanOut:
         for members in self._classes.values():
             for client in members:
                 if client.pending():
-                    client.connection.transport.abort()
+                    client.peer.transport.abort()
 
     # --- the pump ---------------------------------------------------------------------------------
 
@@ -133,8 +132,10 @@ class FanOut:
             if start:
                 await asyncio.sleep(0)
             part = members[start : start + SLICE]
-            for client in part if look else self._write_shared(part):
+            for client in self._write_shared(part):
                 late |= self._serve(client, now)
+            if look:
+                self._judge(part, now)
         # Processor time: that others keep the machine busy is no reason to serve ours less often.
         busy_s = time.thread_time() - began_s
         self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
@@ -169,11 +170,19 @@ class FanOut:
                 client.cursor = after
                 if taken != size:
                     client.quiet = False
-                    client.connection.transport.write(frame[taken:])
+                    client.peer.write(frame[taken:])
             else:
                 left.append(client)
         self._counters.sent += len(members) - len(left)
         return left
+
+    def _judge(self, members: list[Client], now: float) -> None:
+        """Look at the pace of those that have taken everything so far."""
+        for client in members:
+            if client.quiet:
+                verdict = client.pace.drained(now)
+                if verdict is not Verdict.KEEP:
+                    self._reclass(client, verdict)
 
     def _serve(self, client: Client, now: float) -> bool:
         """Bring one client up to date if it is ready for that; whether it stays behind."""
@@ -223,9 +232,7 @@ class FanOut:
     def _evict(self, client: Client) -> None:
         self._counters.evicted += 1
         self.leave(client)
-        task = asyncio.create_task(client.connection.close(_CLOSING_MANY, "too slow"))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        client.peer.close(_TRY_AGAIN_LATER, "too slow")
 
 
 def _now_s() -> float:

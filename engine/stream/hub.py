@@ -6,36 +6,36 @@ costs the others nothing.
 """
 
 import asyncio
-import asyncio.sslproto
 import os
 import resource
+import socket
 import ssl
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import cast
+from pathlib import Path
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed, NegotiationError
-from websockets.typing import Subprotocol
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
 
 from engine.codec import Malformed
 from engine.paths import RunPaths
 from engine.stream.access import Grant, Listen, Scope
 from engine.stream.binary import COLUMNS
 from engine.stream.client import Client
-from engine.stream.door import Connection, Door
+from engine.stream.door import UNAUTHORISED, Door
 from engine.stream.fanout import Counters, FanOut
 from engine.stream.frames import reply_message
 from engine.stream.metrics import Metric
 from engine.stream.pace import Pace
+from engine.stream.peer import Peer
 from engine.stream.publication import EVENTS_RING, NOWHERE, RING, Cursor, Publication
 from engine.stream.replies import Replies
 from engine.stream.state import ScreenState
+from engine.stream.tls import server_context
 from engine.stream.token import load_or_create_token
 from engine.stream.wire import (
     BINARY,
-    JSON,
     LANES,
     MAX_COMMAND_BYTES,
     MAX_UPSTREAM_BYTES,
@@ -52,8 +52,14 @@ from engine.stream.wire import (
 
 START_S = 5.0
 """A client that has not said ``Start`` by then is turned away."""
-TLS_READ_BYTES = 16640
-"""One TLS record. Python reserves 256 KiB for each connection: 288 kB a client instead of 49."""
+BACKLOG = 4096
+"""Connections that the kernel keeps for us: all screens of a restarted engine come at once."""
+ACCEPTED_AT_ONCE = 8
+"""Of them, so many are taken before anybody else gets his turn."""
+MAX_ORDERS = 20
+"""Commands of one client that wait for their turn."""
+_GOING_AWAY = 1012
+_POLICY = 1008
 _LIMITS = {
     "message": MAX_UPSTREAM_BYTES,
     "command": MAX_COMMAND_BYTES,
@@ -76,6 +82,7 @@ class Hub:
         on_command: CommandHandler,
         listen: Listen | None = None,
         metrics: Callable[[], Iterable[Metric]] = tuple,
+        revoked: Path | None = None,
     ) -> None:
         self._replies = Replies(on_command)
         self._listen = listen or Listen()
@@ -83,8 +90,9 @@ class Hub:
         self.counters = Counters()
         self._fan_out = FanOut(self._publication, self.counters)
         self._door = Door(
-            token, self._listen, self.counters, lambda: [*self._own_metrics(), *metrics()]
+            token, self._listen, self.counters, lambda: [*self._own_metrics(), *metrics()], revoked
         )
+        self._obeying: set[asyncio.Task[None]] = set()
         self.address = ""
         """Where screens of this machine connect."""
         self.tls_address = ""
@@ -94,6 +102,11 @@ class Hub:
     def clients(self) -> int:
         """How many screens get updates now."""
         return len(self._fan_out)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, whatever has become of them."""
+        return self._door.open
 
     @property
     def shown(self) -> ScreenState:
@@ -123,50 +136,45 @@ class Hub:
         # Many systems let a process open 1024 files unless it asks for what it may have.
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        loopback = await self._serve("127.0.0.1", 0 if listen.tls else (port or listen.port), None)
-        servers = [loopback]
-        self.address = "ws://127.0.0.1:{1}".format(*loopback.sockets[0].getsockname())
+        port = 0 if listen.tls else (port or listen.port)
+        server, at = await self._serve("127.0.0.1", port, None)
+        servers = [server]
+        self.address = f"ws://127.0.0.1:{at}"
         if listen.tls:
-            outer = await self._serve(listen.host, listen.port, _tls(listen))
-            servers.append(outer)
-            self.tls_address = f"wss://{listen.host}:{outer.sockets[0].getsockname()[1]}"
-        pump = asyncio.create_task(self._fan_out.run(), name="stream fan-out")
+            server, at = await self._serve(listen.host, listen.port, server_context(listen))
+            servers.append(server)
+            self.tls_address = f"wss://{listen.host}:{at}"
+        tasks = (
+            asyncio.create_task(self._fan_out.run(), name="stream fan-out"),
+            asyncio.create_task(self._door.dismiss_revoked(), name="stream revocations"),
+        )
         try:
             yield self
         finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for server in servers:
+                server.close()
             self._fan_out.abort_stalled()
-            for server in servers:
-                server.close(code=1012, reason="the engine is going away")
-            for server in servers:
-                await server.wait_closed()
+            self._door.close_all(_GOING_AWAY, "the engine is going away")
+            await self._door.empty()
 
-    async def _serve(self, host: str, port: int, tls: ssl.SSLContext | None) -> Server:
-        return await serve(
-            self._attend,
-            host,
-            port,
-            ssl=tls,
-            create_connection=cast("type[Connection]", self._door.connection),
-            compression=None,
-            process_request=self._door.admit,
-            subprotocols=[Subprotocol(BINARY), Subprotocol(JSON)],
-            select_subprotocol=_select_subprotocol,
-            open_timeout=START_S,
-            close_timeout=1,
-            # Clients acknowledge once a second: a ping more would cost a task each.
-            ping_interval=None,
-            max_size=MAX_UPSTREAM_BYTES,
-            max_queue=4,
-            write_limit=32768,
-            backlog=4096,
-            server_header=None,
+    async def _serve(
+        self, host: str, port: int, context: ssl.SSLContext | None
+    ) -> tuple[asyncio.Server, int]:
+        """Listen there; the server, and the port that it got."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        raw = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Peer(self, context), sock=raw, backlog=ACCEPTED_AT_ONCE
         )
+        raw.listen(BACKLOG)  # The event loop has made it as short as its own turn.
+        return server, int(raw.getsockname()[1])
 
     def _own_metrics(self) -> Iterable[Metric]:
         yield Metric("stream_clients", self.clients, "Screens that get updates.")
-        yield Metric("stream_connections", self._door.open, "Open connections of any kind.")
+        yield Metric("stream_connections", self.connections, "Open connections of any kind.")
         yield Metric("stream_seq", self._publication.current.seq, "Number of the newest state.")
         yield Metric("stream_eseq", self._publication.events.last, "Number of the newest event.")
         yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
@@ -177,83 +185,111 @@ class Hub:
 
     # --- one client -------------------------------------------------------------------------------
 
-    async def _attend(self, connection: ServerConnection) -> None:
-        """Greet one client, then take what it says until it is gone or its token is over."""
-        assert isinstance(connection, Connection)
-        grant = connection.grant
-        client = Client(connection, grant, asyncio.get_running_loop().time())
-        connection.client = client
-        try:
-            await self._greet(client)
-            if grant.expires_ms:
-                async with asyncio.timeout(_seconds_left(grant)):
-                    await self._listen_to(client)
-            else:
-                await self._listen_to(client)
-        except TimeoutError:
-            await connection.close(4401, "the token has expired")
-        except Malformed as error:
-            self.counters.malformed += 1
-            await connection.close(1008, str(error)[:100])
-        except ConnectionClosed:
-            pass
-        finally:
-            self._fan_out.leave(client)
+    def opened(self, peer: Peer) -> None:
+        """A connection has come up."""
+        self._door.opened(peer)
 
-    async def _greet(self, client: Client) -> None:
+    def admit(self, protocol: ServerProtocol, request: Request) -> Grant | Response:
+        """What its token gives, or why it does not get in."""
+        return self._door.admit(protocol, request)
+
+    def greet(self, peer: Peer) -> None:
+        """Say who we are, and wait for ``Start``."""
+        peer.client = Client(peer, _now_s())
         hello = Hello(
-            client.form,
+            peer.form,
             self._publication.current.epoch,
             lanes=LANES,
-            scope=client.grant.scope.name.lower(),
+            scope=peer.grant.scope.name.lower(),
             limits=_LIMITS,
-            columns=COLUMNS if client.form == BINARY else {},
+            columns=COLUMNS if peer.form == BINARY else {},
         )
-        await client.connection.send(encode_message(hello), text=True)
+        peer.say(encode_message(hello), text=True)
+        peer.end_after(START_S, _POLICY, f"no start within {START_S:.0f} s")
+
+    def may_say(self, peer: Peer) -> bool:
+        """Whether it stays within its number of messages a second; it is closed if not."""
+        if _client_of(peer).messages.take(_now_s()):
+            return True
+        self.counters.flooded += 1
+        self._turn_away(peer, "too many messages")
+        return False
+
+    def heard(self, peer: Peer, data: bytes) -> None:
+        """Do what it asks for."""
+        client = _client_of(peer)
         try:
-            async with asyncio.timeout(START_S):
-                start = decode_from_client(await client.connection.recv())
-        except TimeoutError:
-            raise Malformed(f"no start within {START_S:.0f} s") from None
-        if not isinstance(start, Start):
-            raise Malformed("the first message must be start")
-        client.pace = Pace(start.hz, asyncio.get_running_loop().time())
+            message = decode_from_client(data)
+            if isinstance(message, Start) is client.started:
+                raise Malformed(
+                    "start may be said once"
+                    if client.started
+                    else "the first message must be start"
+                )
+        except Malformed as error:
+            self._turn_away(peer, str(error))
+            return
+        match message:
+            case Start():
+                self._begin(client, message)
+            case Ack():
+                client.ack, client.pace.acked = message, _now_s()
+            case Resync():
+                client.cursor, client.quiet = Cursor(NOWHERE, client.cursor.eseq), False
+                self._fan_out.wake()
+            case Command():
+                self._command(client, message)
+
+    def closed(self, peer: Peer) -> None:
+        """It has gone: from now on its descriptor may be another's."""
+        self._door.closed(peer)
+        if peer.client is not None:
+            peer.client.quiet = False
+            self._fan_out.leave(_client_of(peer))
+
+    def _begin(self, client: Client, start: Start) -> None:
+        peer = client.peer
+        if peer.grant.expires_ms:
+            peer.end_after(_seconds_left(peer.grant), UNAUTHORISED, "the token has expired")
+        else:
+            peer.stay()
+        client.started = True
+        client.pace = Pace(start.hz, _now_s())
         client.lanes = tuple(sorted(set(start.lanes)))
         client.cursor = self._publication.cursor(start.resume)
         self._fan_out.join(client)
 
-    async def _listen_to(self, client: Client) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            data = await client.connection.recv()
-            now = loop.time()
-            if not client.messages.take(now):
-                self.counters.flooded += 1
-                raise Malformed("too many messages")
-            match decode_from_client(data):
-                case Ack() as ack:
-                    client.ack, client.pace.acked = ack, now
-                case Resync():
-                    client.cursor, client.quiet = Cursor(NOWHERE, client.cursor.eseq), False
-                    self._fan_out.wake()
-                case Command() as command:
-                    await self._obey(client, command, now)
-                case Start():
-                    raise Malformed("start may be said once")
+    def _turn_away(self, peer: Peer, why: str) -> None:
+        self.counters.malformed += 1
+        peer.close(_POLICY, why)
 
-    async def _obey(self, client: Client, command: Command, now: float) -> None:
+    # --- the one way back -------------------------------------------------------------------------
+
+    def _command(self, client: Client, command: Command) -> None:
         self.counters.commands += 1
-        if client.grant.scope < Scope.OPERATOR:
-            reply = Reply(command.id, False, "this token is for looking only")
-        elif not client.may_command(now):
+        if client.peer.grant.scope < Scope.OPERATOR:
+            self._reply(client, Reply(command.id, False, "this token is for looking only"))
+        elif len(client.orders) >= MAX_ORDERS or not client.may_command(_now_s()):
             self.counters.flooded += 1
-            reply = Reply(command.id, False, "too many commands; wait a second")
+            self._reply(client, Reply(command.id, False, "too many commands; wait a second"))
         else:
-            reply = await self._replies.to(command)
+            client.orders = (*client.orders, command)
+            if len(client.orders) == 1:
+                task = asyncio.create_task(self._obey(client))
+                self._obeying.add(task)
+                task.add_done_callback(self._obeying.discard)
+
+    async def _obey(self, client: Client) -> None:
+        """Do what one client has ordered, one after the other."""
+        while client.orders:
+            self._reply(client, await self._replies.to(client.orders[0]))
+            client.orders = client.orders[1:]
+
+    def _reply(self, client: Client, reply: Reply) -> None:
         message = reply_message(
             client.form, self._publication.current.epoch, reply, time.monotonic_ns()
         )
-        await client.connection.send(message, text=client.form != BINARY)
+        client.peer.say(message, text=client.form != BINARY)
 
 
 @asynccontextmanager
@@ -267,7 +303,14 @@ async def open_hub(
 ) -> AsyncGenerator[Hub]:
     """A hub for the run at ``paths``: its token and its address lie where screens look for them."""
     token = load_or_create_token(paths.stream_token)
-    hub = Hub(token=token, epoch=epoch, on_command=on_command, listen=listen, metrics=metrics)
+    hub = Hub(
+        token=token,
+        epoch=epoch,
+        on_command=on_command,
+        listen=listen,
+        metrics=metrics,
+        revoked=paths.revoked_tokens,
+    )
     async with hub.serving():
         scratch = paths.stream_address.with_suffix(".tmp")
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -280,27 +323,14 @@ async def open_hub(
             paths.stream_address.unlink(missing_ok=True)
 
 
-def _select_subprotocol(
-    _connection: ServerConnection, offered: Sequence[Subprotocol]
-) -> Subprotocol | None:
-    """The first form that the client offers; its token, offered by a browser, is no protocol."""
-    for name in offered:
-        if name in {BINARY, JSON}:
-            return name
-    raise NegotiationError(f"this engine speaks {BINARY} and {JSON}")
+def _client_of(peer: Peer) -> Client:
+    assert isinstance(peer.client, Client)
+    return peer.client
 
 
 def _seconds_left(grant: Grant) -> float:
     return max(0.0, grant.expires_ms / 1000 - time.time())
 
 
-def _tls(listen: Listen) -> ssl.SSLContext:
-    assert listen.certificate is not None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    try:
-        context.load_cert_chain(listen.certificate, listen.key)
-    except (OSError, ssl.SSLError) as error:
-        raise Malformed(f"{listen.certificate}: cannot serve TLS with it: {error}") from None
-    asyncio.sslproto.SSLProtocol.max_size = TLS_READ_BYTES
-    return context
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ next is a small frozen value that can be read at a glance.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import aws_cdk as cdk
 from constructs import IConstruct
@@ -23,6 +24,12 @@ class Part:
     environment: Environment
     build: str
     """What is deployed, for instance a commit's hash: health reports it back."""
+    functions: Path
+    """The Lambdas' code, staged."""
+    image: Path
+    """The image's build context, staged."""
+    unhealthy: bool = False
+    """A rehearsal: this build's health page says that it is not well."""
 
     @property
     def names(self) -> Names:

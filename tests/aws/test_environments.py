@@ -100,7 +100,7 @@ def test_an_unknown_name_is_refused() -> None:
         ("[prod]\nregion = 'Mars'", r"\[prod\] region: 'Mars' is not a region"),
         ("[prod]\nrepository = 'x'", r"\[prod\] repository: 'x' is not owner/name"),
         ("[prod]\nalarm_address = 'x'", r"\[prod\] alarm_address: 'x' is not an e-mail"),
-        ("[prod]\nacount = ''", "acount"),
+        ("[prod]\nnumber = ''", "number"),
         ("[local]\naccount = '111122223333'", r"\[local\]: no account belongs"),
         ("[prod", "accounts"),
         ("prod = 5", "accounts"),

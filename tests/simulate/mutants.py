@@ -301,7 +301,7 @@ MUTANTS = (
     Mutant(
         "entries are believed",
         CatchUp.on_entries,
-        "check_entry(entry, s.committee)",
+        "check_entry(entry, s.epochs.committee)",
         "pass",
         faults.test_a_replica_that_was_away_takes_no_state_from_a_liar,
     ),

@@ -11,6 +11,9 @@ TURN = 2 * np.pi
 TOP = np.pi / 2
 GAP = 0.07
 """Between two segments of a gauge, as a share of one."""
+_COLUMNS = 12
+Table = Floats
+"""Arcs that were kept, one a row."""
 _Row = tuple[float, float, float, float, float, float, float, int, int, int, float, bool]
 
 
@@ -19,6 +22,7 @@ class Bands:
 
     def __init__(self) -> None:
         self._rows: list[_Row] = []
+        self._kept: list[Table] = []
 
     def arc(
         self,
@@ -33,7 +37,7 @@ class Bands:
         """One arc between two radii and two angles."""
         if opacity <= 0.003:
             return
-        x, y, z = (float(it) for it in centre)
+        x, y, z = centre.tolist()
         self._rows.append((x, y, z, *radius, *span, *colour, min(1.0, opacity), facing))
 
     def ring(
@@ -117,16 +121,27 @@ class Bands:
         for begin, end in pairwise(ends.tolist()):
             self.arc(centre, radius, (begin, end), colour, opacity, facing=True)
 
+    def keep(self) -> Table:
+        """What was gathered, to be added to other frames; and forget it here."""
+        table = np.array(self._rows, np.float32).reshape(-1, _COLUMNS)
+        self._rows.clear()
+        return table
+
+    def add(self, table: Table) -> None:
+        """Add what another frame kept."""
+        self._kept.append(table)
+
     def draw(self, ribbons: Ribbons, right: Floats, up: Floats) -> None:
         """Write all that was gathered, and forget it."""
-        if self._rows:
-            table = np.array(self._rows, np.float32)
-            colours = np.empty((len(table), 4), np.uint8)
-            colours[:, :3] = table[:, 7:10]
-            colours[:, 3] = table[:, 10] * 255
-            arcs = Arcs(
-                table[:, :3], table[:, 3], table[:, 4], table[:, 5], table[:, 6], colours,
-                table[:, 11] > 0,
-            )  # fmt: skip
-            ribbons.put(arcs, right, up)
-        self._rows.clear()
+        table = np.concatenate([*self._kept, self.keep()])
+        self._kept.clear()
+        if not len(table):
+            return
+        colours = np.empty((len(table), 4), np.uint8)
+        colours[:, :3] = table[:, 7:10]
+        colours[:, 3] = table[:, 10] * 255
+        arcs = Arcs(
+            table[:, :3], table[:, 3], table[:, 4], table[:, 5], table[:, 6], colours,
+            table[:, 11] > 0,
+        )  # fmt: skip
+        ribbons.put(arcs, right, up)

@@ -26,6 +26,8 @@ class Points:
         self.count = 0
         self.dropped = 0
         """Points of this frame for which there was no room."""
+        self.version = 0
+        """Rises with every change, so that nobody reads again what has not changed."""
         self.places: Floats = np.zeros((capacity, 3), np.float32)
         self.colours: Bytes = np.zeros((capacity, 4), np.uint8)
         """Red, green, blue, opacity."""
@@ -35,8 +37,9 @@ class Points:
         self._last = 0
 
     def begin(self) -> None:
-        """Begin a frame."""
+        """Begin a frame, or, of what seldom changes, begin anew."""
         self._last, self.count, self.dropped = self.count, 0, 0
+        self.version += 1
 
     def put(
         self,
@@ -93,6 +96,7 @@ class Ribbons:
         self.capacity = capacity
         self.count = 0
         self.dropped = 0
+        self.version = 0
         corners = capacity * (self.PARTS + 1) * 2
         self.places: Floats = np.zeros((corners, 3), np.float32)
         self.colours: Bytes = np.zeros((corners, 4), np.uint8)
@@ -107,8 +111,9 @@ class Ribbons:
         return np.stack([low, low + 1, low + 3, low + 2], axis=-1).reshape(-1, 4)
 
     def begin(self) -> None:
-        """Begin a frame."""
+        """Begin a frame, or, of what seldom changes, begin anew."""
         self._last, self.count, self.dropped = self.count, 0, 0
+        self.version += 1
 
     def put(self, arcs: Arcs, right: Floats, up: Floats) -> None:
         """Add arcs; ``right`` and ``up`` span the plane of those that face the eye."""
@@ -155,6 +160,7 @@ class Lines:
         self.capacity = capacity
         self.count = 0
         self.dropped = 0
+        self.version = 0
         self.places: Floats = np.zeros((capacity * self.POINTS, 3), np.float32)
         self.colours: Bytes = np.zeros((capacity * self.POINTS, 4), np.uint8)
         self._last = 0
@@ -164,8 +170,9 @@ class Lines:
         return np.arange(self.capacity * self.POINTS, dtype=np.int64).reshape(-1, self.POINTS)
 
     def begin(self) -> None:
-        """Begin a frame."""
+        """Begin a frame, or, of what seldom changes, begin anew."""
         self._last, self.count, self.dropped = self.count, 0, 0
+        self.version += 1
 
     def put(self, curves: Floats, colours: Bytes) -> None:
         """Add curves ``(m, POINTS, 3)`` with colours ``(m, POINTS, 4)`` or ``(m, 1, 4)``."""

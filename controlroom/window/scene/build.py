@@ -5,6 +5,7 @@ arrays, in tiers, so that a quiet scene does not pay for the room that a busy on
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,13 @@ class Tiers:
         self._sizes = sizes
         self._sets = [make(size) for size in sizes]
         self._shown = -1
+        self._version = -1
 
-    def refresh(self, count: int) -> None:
-        """The memory has changed, ``count`` of its rows are in use."""
+    def refresh(self, count: int, version: int) -> None:
+        """The memory is at ``version``, ``count`` of its rows are in use."""
+        if version == self._version:
+            return
+        self._version = version
         chosen = next((i for i, size in enumerate(self._sizes) if count <= size), -1)
         data = self._sets[chosen]
         if chosen != self._shown:
@@ -74,13 +79,15 @@ class Stage:
         self._actors: list[vtkActor] = []
         self._tiers: list[tuple[Tiers, Points | Lines | Ribbons]] = []
         self._backdrop()
-        for lines in ground_plane.meshes():
-            self._add(_flat(lines), translucent=True)
+        for mesh in ground_plane.meshes():
+            self._add(_flat(mesh), translucent=True)
         self._glyphs(buffers.services, shapes.services(), directed=False)
         self._glyphs(buffers.agents, shapes.agents(), directed=False)
         self._glyphs(buffers.heads, shapes.heads(), directed=True)
-        self._strips(buffers.lines, lambda count: _polylines(buffers.lines, count))
-        self._strips(buffers.ribbons, lambda count: _quads(buffers.ribbons, count))
+        for lines in (buffers.links, buffers.lines):
+            self._strips(lines, partial(_polylines, lines))
+        for ribbons in (buffers.floor, buffers.ribbons):
+            self._strips(ribbons, partial(_quads, ribbons))
         self._splats(buffers.splats)
 
     @property
@@ -91,7 +98,7 @@ class Stage:
     def refresh(self) -> None:
         """The buffers hold a new frame."""
         for tiers, buffer in self._tiers:
-            tiers.refresh(buffer.count)
+            tiers.refresh(buffer.count, buffer.version)
 
     def close(self) -> None:
         """Take everything off the renderer again."""
@@ -157,7 +164,7 @@ class Stage:
         surface.SetDiffuse(0.86)
         surface.SetSpecular(0.4)
         surface.SetSpecularPower(34)
-        self._follow(mapper, points, points.capacity, lambda count: _points(points, count))
+        self._follow(mapper, points, points.capacity, partial(_points, points))
 
     def _splats(self, points: Points) -> None:
         mapper = vtkPointGaussianMapper()
@@ -167,7 +174,7 @@ class Stage:
         _coloured(mapper)
         # Emissive splats add up in any order: they are drawn with the opaque things, after them.
         self._add(mapper, translucent=False)
-        self._follow(mapper, points, points.capacity, lambda count: _points(points, count))
+        self._follow(mapper, points, points.capacity, partial(_points, points))
 
     def _strips(self, buffer: Lines | Ribbons, make: Callable[[int], vtkPolyData]) -> None:
         mapper = vtkPolyDataMapper()
@@ -187,7 +194,7 @@ class Stage:
         while sizes[-1] < capacity:
             sizes.append(min(capacity, sizes[-1] * _TIERS))
         tiers = Tiers(mapper, sizes, make)
-        tiers.refresh(0)
+        tiers.refresh(0, 0)
         self._tiers.append((tiers, buffer))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from controlroom.window.scene.buffers import Bytes, Floats, Numbers
 from controlroom.window.scene.palette import ROLES, STRANGER
 
-HEIGHT = 3.3
+HEIGHT = 3.5
 """Of the council above the middle of the scene."""
 RADIUS = 5.2
 OUTSIDE = 1.34
@@ -147,12 +147,13 @@ class Turns:
         past = [since for since, _ in self._views if since <= t_s]
         return len(past) > 1 and t_s - past[-1] < self.TURN_S
 
-    def outside(self, agent: str, t_s: float, *, still: bool) -> float:
-        """How far a convicted agent has left its seat, 0 to 1."""
-        since = self._convicted.get(agent)
-        if since is None or t_s < since:
-            return 0.0
-        return 1.0 if still else smooth((t_s - since) / self.LEAVE_S)
+    def outside(self, plan: Seats, t_s: float, *, still: bool) -> Floats:
+        """How far each agent has left its seat: 0, or up to 1 for one that is convicted."""
+        out = np.zeros(len(plan.ids))
+        for agent, since in self._convicted.items():
+            if agent in plan.row_of and t_s >= since:
+                out[plan.row_of[agent]] = 1.0 if still else smooth((t_s - since) / self.LEAVE_S)
+        return out
 
 
 def _head(plan: Seats, primary: str) -> float:

@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 from engine.stream.state import ScreenState
 
-FLY_S = 0.9
+FLY_S = 0.7
 """A signature's way to the middle of the council."""
-CARRY_S = 1.0
+CARRY_S = 0.7
 """A certificate's way to the actuator."""
-FALL_S = 0.8
+FALL_S = 0.6
 """An action's way to its service."""
 STRIKE_S = 1.6
 """How long its impact is seen."""
+JUDGED_S = 0.6
+"""How long a plan is seen before the first signature leaves for it, at least."""
 FADE_S = 3.0
 """How long the beam takes to fade once the incident is closed."""
 _TELLING = frozenset(
@@ -79,7 +81,7 @@ def convicted(state: ScreenState) -> tuple[str, ...]:
 
 def episode(t_s: float, state: ScreenState) -> Episode | None:
     """The incident of ``state``, which became known at ``t_s``; none where there is none."""
-    row = state.incident
+    row, swarm = state.incident, state.swarm
     if row is None:
         return None
     shift = t_s - state.at_ms / 1000
@@ -93,12 +95,13 @@ def episode(t_s: float, state: ScreenState) -> Episode | None:
     certificate_s = times.get("certificate", NEVER) if row.certificate else NEVER
     if certificate_s < decided_s:
         certificate_s = NEVER
-    signatures = _signatures(state, shift, decided_s) if decided_s > -NEVER else ()
-    last_s = max((word.at_s for word in signatures if word.at_s <= certificate_s), default=-NEVER)
+    earliest_s = times.get("proposed", -NEVER) + JUDGED_S
+    signatures = _signatures(state, shift, decided_s, earliest_s) if decided_s > -NEVER else ()
+    counted = signatures[: swarm.quorum] if swarm is not None else signatures
+    last_s = max((word.at_s for word in counted), default=-NEVER)
     sealed_s = max(certificate_s, last_s + FLY_S)
     carried_s = sealed_s + CARRY_S
     acted_s = times.get("acted", NEVER)
-    swarm = state.swarm
     return Episode(
         key=row.key,
         title=row.title,
@@ -121,7 +124,9 @@ def episode(t_s: float, state: ScreenState) -> Episode | None:
     )
 
 
-def _signatures(state: ScreenState, shift: float, decided_s: float) -> tuple[Word, ...]:
+def _signatures(
+    state: ScreenState, shift: float, decided_s: float, earliest_s: float
+) -> tuple[Word, ...]:
     """Who signed the certificate, from the operations of the ledger's newest batches."""
     found: dict[str, Word] = {}
     for batch in state.ledger:
@@ -131,7 +136,7 @@ def _signatures(state: ScreenState, shift: float, decided_s: float) -> tuple[Wor
         for operation in batch.operations:
             who, _, kind = operation.partition(": ")
             if kind == "certified":
-                found.setdefault(who, Word(at_s, who, kind))
+                found.setdefault(who, Word(max(at_s, earliest_s), who, kind))
     return tuple(found.values())
 
 

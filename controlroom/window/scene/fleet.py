@@ -7,9 +7,9 @@ import numpy as np
 
 from controlroom.window.scene.buffers import Floats, Numbers
 
-FLOOR = -2.6
-WIDTH = 13.0
-DEPTH = 8.4
+FLOOR = -2.7
+WIDTH = 15.0
+DEPTH = 7.0
 MAX_SERVICES = 64
 """Services that stand on the floor; more are counted."""
 MAX_LINKS = 160

@@ -1,5 +1,6 @@
 """The incident: a beam from the failing service, and the way of the council's answer to it (pure)."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +22,15 @@ from controlroom.window.scene.palette import BAD, DIM, GOLD, INK, KINDS, OK, Col
 CENTRE = np.array((0.0, 0.0, HEIGHT))
 ACTUATOR = np.array((0.0, 0.0, 0.45))
 PULSE_S = 1.0
-PLATE, CROSS, CUBE = 7, 6, 3
-"""Shapes of heads, see ``shapes.HEADS``."""
+PLATE, CUBE = 7, 3
+"""Shapes of heads, see ``shapes.heads``."""
 SEAL = 0.72
 _BEAM = 56
 _WORD_KINDS = {"assessed": KINDS["commit"].colour}
+
+
+Find = Callable[[str], Floats | None]
+"""Where the thing of this name is, if it is anywhere."""
 
 
 class Brush(NamedTuple):
@@ -38,9 +43,7 @@ class Brush(NamedTuple):
     """Reduced motion."""
 
 
-def draw(
-    it: Episode, t_s: float, services: dict[str, Floats], agents: dict[str, Floats], brush: Brush
-) -> None:
+def draw(it: Episode, t_s: float, services: Find, agents: Find, brush: Brush) -> None:
     """Draw everything about the incident at ``t_s``.
 
     Args:
@@ -50,19 +53,19 @@ def draw(
         agents: where each agent is.
         brush: what to draw with.
     """
-    place = services.get(it.service)
+    place = services(it.service)
     strength = _strength(it, t_s)
     if place is not None and strength > 0.0:
         _beam(place, it, t_s, strength, brush)
         _shocks(place, it, t_s, strength, brush)
     for word in it.words:
-        at = agents.get(word.who)
+        at = agents(word.who)
         if at is not None and 0.0 <= t_s - word.at_s < PULSE_S:
             _pulse(at, (t_s - word.at_s) / PULSE_S, _WORD_KINDS.get(word.kind, INK), brush)
     if it.threshold and it.closed_s == NEVER and it.acted_s == NEVER:
         _judgement(it, brush)
     _certificate(it, t_s, agents, brush)
-    target = services.get(it.target)
+    target = services(it.target)
     if target is not None and it.acted_s <= t_s:
         _action(target, it, t_s, brush)
 
@@ -117,12 +120,12 @@ def _judgement(it: Episode, brush: Brush) -> None:
     brush.bands.gauge(CENTRE, (0.62, 0.8), it.members, parts, mark=it.threshold, ink=INK)
 
 
-def _certificate(it: Episode, t_s: float, agents: dict[str, Floats], brush: Brush) -> None:
+def _certificate(it: Episode, t_s: float, agents: Find, brush: Brush) -> None:
     """Signatures fly in, the seal closes at the quorum and travels to the actuator."""
     landed = 0
     for word in it.signatures:
         u = (t_s - word.at_s) / FLY_S
-        at = agents.get(word.who)
+        at = agents(word.who)
         if u >= 1.0:
             landed += 1
         elif u >= 0.0 and at is not None:

@@ -5,6 +5,7 @@ and asks ``placed`` where they go.
 """
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +41,15 @@ LATE_MS = 250.0
 _MOST_NOTES = 4
 
 
+class Side(Enum):
+    """Where a label stands, seen from its anchor."""
+
+    ABOVE = "above"
+    BELOW = "below"
+    LEFT = "left"
+    RIGHT = "right"
+
+
 class Label(NamedTuple):
     """Words at a place of the scene."""
 
@@ -51,8 +61,8 @@ class Label(NamedTuple):
     colour: Colour
     priority: int
     """The lowest gives way last."""
-    above: bool
-    """Whether it stands above its anchor, or hangs below."""
+    side: Side
+    """Where it stands, seen from its anchor."""
     sub_colour: Colour = DIM
 
 
@@ -93,15 +103,28 @@ def placed(wanted: Iterable[Label], eye: Eye, measure: Measure) -> list[Placed]:
         if far <= 0.2 or not (-80 <= x <= eye.width + 80 and -40 <= y <= eye.height + 40):
             continue
         width, height = measure(label)
-        top = y - height - 4 if label.above else y + 4
-        box = (x - width / 2, top, x + width / 2, top + height)
+        middle, top = _beside(label.side, x, y, width, height)
+        box = (middle - width / 2, top, middle + width / 2, top + height)
         if any(_overlap(box, other) for other in taken):
             continue
         taken.append(box)
-        chosen.append(Placed(label, x, top, float(np.clip(1.6 - far / 48, 0.55, 1.0))))
+        chosen.append(Placed(label, middle, top, float(np.clip(1.6 - far / 48, 0.55, 1.0))))
         if len(chosen) == MOST:
             break
     return chosen
+
+
+def _beside(side: Side, x: float, y: float, width: float, height: float) -> tuple[float, float]:
+    """The middle of the upper edge of a label at its side of the anchor."""
+    match side:
+        case Side.ABOVE:
+            return x, y - height - 4
+        case Side.BELOW:
+            return x, y + 4
+        case Side.LEFT:
+            return x - width / 2 - 4, y - height / 2
+        case Side.RIGHT:
+            return x + width / 2 + 4, y - height / 2
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
@@ -122,14 +145,30 @@ def _council(frame: Frame, eye: Eye) -> list[Label]:
         look = ROLES.get(plan.roles[i], STRANGER)
         sub, colour = _agent_words(frame, i, row)
         urgent = frame.outside[i] > 0 or (row is not None and row.health is Health.BROKEN)
-        anchor = _tuple(frame.agents[i] + eye.up * reach)
+        side, way = _outwards(frame.agents[i], eye)
+        anchor = _tuple(frame.agents[i] + way * reach)
         title = f"{look.glyph} {agent}"
         found.append(
             Label(
-                f"agent:{agent}", anchor, title, sub, look.colour, 1 if urgent else 4, True, colour
+                f"agent:{agent}",
+                anchor,
+                title,
+                sub,
+                look.colour,
+                1 if urgent else 4,
+                side,
+                colour,
             )
         )
     return found
+
+
+def _outwards(place: Floats, eye: Eye) -> tuple[Side, Floats]:
+    """Away from the middle of the ring as it is seen: labels do not cover other agents' gauges."""
+    across = float(np.dot(place, eye.right))
+    if abs(across) < 1.6:
+        return Side.ABOVE, eye.up
+    return (Side.RIGHT, eye.right) if across > 0 else (Side.LEFT, -eye.right)
 
 
 def _agent_words(frame: Frame, i: int, row: AgentRow | None) -> tuple[str, Colour]:
@@ -171,13 +210,15 @@ def _roles(frame: Frame) -> list[Label]:
         anchor = (middle[0] * 1.05, middle[1] * 1.05, frame.agents[members, 2].max() + 0.6)
         title = f"{look.glyph} {role} × {len(members)}"
         found.append(
-            Label(f"role:{role}", _tuple(anchor), title, " · ".join(words), look.colour, 2, True)
+            Label(
+                f"role:{role}", _tuple(anchor), title, " · ".join(words), look.colour, 2, Side.ABOVE
+            )
         )
     if swarm is not None:
         committed = int((tally.commits >= swarm.quorum).sum()) if tally is not None else 0
         sub = f"{committed} of {swarm.n} committed · quorum {swarm.quorum}"
         title = f"round {tally.sequence_number}" if tally is not None else "no round yet"
-        found.append(Label("council", (0.0, 0.0, HEIGHT), title, sub, INK, 1, False))
+        found.append(Label("council", (0.0, 0.0, HEIGHT), title, sub, INK, 1, Side.BELOW))
     return found
 
 
@@ -200,10 +241,10 @@ def _contradictions(frame: Frame) -> list[Label]:
             continue
         first, second = (f"{digest & (1 << 64) - 1:016x}"[:8] for digest in pair)
         at = frame.agents[sender]
-        anchor = (float(at[0]) * 0.62, float(at[1]) * 0.62, float(at[2]) + 0.5)
+        anchor = (float(at[0]) * 0.55, float(at[1]) * 0.55, float(at[2]) - 0.2)
         found[sender] = Label(
             f"agent:{frame.seats.ids[sender]}", anchor, "≠ two different messages",
-            f"{KIND_NAMES[key[1]]} {key[3]}: {first} ≠ {second}", WARN, 0, True, INK,
+            f"{KIND_NAMES[key[1]]} {key[3]}: {first} ≠ {second}", WARN, 0, Side.BELOW, INK,
         )  # fmt: skip
     return list(found.values())
 
@@ -218,7 +259,7 @@ def _services(frame: Frame, eye: Eye) -> list[Label]:
         row = frame.state.services.get(name)
         anchor = _tuple(floor.places[i] - eye.up * (0.82 * floor.size))
         if row is None:
-            found.append(Label(f"service:{name}", anchor, name, "callers", DIM, 7, False))
+            found.append(Label(f"service:{name}", anchor, name, "callers", DIM, 7, Side.BELOW))
             continue
         status = HEALTH[row.health]
         well = row.health is Health.OK
@@ -227,7 +268,9 @@ def _services(frame: Frame, eye: Eye) -> list[Label]:
             title = f"⚡ {title}"
         colour = INK if well else status.colour
         sub = _service_words(row)
-        found.append(Label(f"service:{name}", anchor, title, sub, colour, 6 if well else 3, False))
+        found.append(
+            Label(f"service:{name}", anchor, title, sub, colour, 6 if well else 3, Side.BELOW)
+        )
     return found
 
 
@@ -265,7 +308,7 @@ def _incident(frame: Frame) -> list[Label]:
                     sub,
                     GOLD,
                     1,
-                    True,
+                    Side.ABOVE,
                 )
             )
         elif it.threshold and it.acted_s == NEVER and it.closed_s == NEVER:
@@ -273,7 +316,7 @@ def _incident(frame: Frame) -> list[Label]:
             if it.signatures:
                 sub = f"{len(it.signatures)} of {it.quorum} signatures for its certificate"
             title = _short(row.plan)
-            found.append(Label("plan", centre, title, sub, INK, 1, True))
+            found.append(Label("plan", centre, title, sub, INK, 1, Side.ABOVE))
         if it.recovered and t_s >= it.closed_s and it.service in frame.ground.row_of:
             at = lifted(frame.ground.places[frame.ground.row_of[it.service]], 1.2)[0]
             found.append(
@@ -284,10 +327,10 @@ def _incident(frame: Frame) -> list[Label]:
                     "verified by those who saw it fail",
                     OK,
                     1,
-                    True,
+                    Side.ABOVE,
                 )
             )
-    found.append(Label("actuator", place, "actuator", words, DIM, 5, False, colour))
+    found.append(Label("actuator", place, "actuator", words, DIM, 5, Side.BELOW, colour))
     return found
 
 
@@ -324,7 +367,7 @@ def _notes(frame: Frame) -> list[Label]:
 
 def _note(frame: Frame, place: int, title: str, sub: str, colour: Colour) -> Label:
     number = int(frame.messages.number[place])
-    return Label(f"message:{number}", _tuple(frame.heads[place]), title, sub, colour, 2, True)
+    return Label(f"message:{number}", _tuple(frame.heads[place]), title, sub, colour, 2, Side.ABOVE)
 
 
 def _tuple(place: Floats | tuple[float, ...]) -> tuple[float, float, float]:

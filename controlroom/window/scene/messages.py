@@ -68,7 +68,10 @@ class Rows(NamedTuple):
         return Rows._make(column[chosen] for column in self)
 
 
-_REAL = frozenset({"leave_s", "arrive_s", "flight_ms"})
+_TYPES = {
+    "sender": np.int16, "receiver": np.int16, "kind": np.uint8, "fate": np.uint8, "twin": np.uint8,
+    "leave_s": np.float64, "arrive_s": np.float64, "flight_ms": np.float32, "records": np.int32,
+}  # fmt: skip
 _KIND = {name: i for i, name in enumerate(KIND_NAMES)}
 _OTHER = len(KIND_NAMES) - 1
 _Phase = tuple[str, int, int]
@@ -103,8 +106,7 @@ class Messages:
         self._groups = groups
         self._late_s = late_s
         self._columns: dict[str, Column] = {
-            name: np.zeros(CAPACITY, np.float64 if name in _REAL else np.int64)
-            for name in Rows._fields
+            name: np.zeros(CAPACITY, _TYPES.get(name, np.int64)) for name in Rows._fields
         }
         self._length = 0
         self._first = np.full(CAPACITY // CHUNK, np.inf)
@@ -172,11 +174,13 @@ class Messages:
 
     def _put(self, sent: Sent, leave: float, arrive: float) -> None:
         event = sent.event
-        kind = _KIND.get(event.kind, _OTHER)
+        kind = _KIND.get(event.kind.partition(" ")[0], _OTHER)
         sender, receiver = self._index[event.sender], self._index[event.receiver]
         fate = Fate.REFUSED if event.refused else Fate.TAKEN
         digest = int.from_bytes(event.digest[:8].ljust(8, b"\0"), "big", signed=True)
-        said = self._heard(event.kind, sender, kind, event.view, event.sequence_number, digest)
+        # What was refused proves nothing against its sender: another's vote, passed on, among it.
+        place = (sender, kind, event.view, event.sequence_number)
+        said = None if event.refused else self._heard(event.kind, place, digest)
         twin = 0 if said is None or not said.twins else 1 + (digest != said.digest)
         if not twin and fate is Fate.TAKEN and self._fold(sent, kind, sender, receiver, arrive):
             return
@@ -198,13 +202,10 @@ class Messages:
         self._first[chunk] = min(self._first[chunk], leave)
         self._last[chunk] = max(self._last[chunk], gone)
 
-    def _heard(
-        self, name: str, sender: int, kind: int, view: int, sequence_number: int, digest: int
-    ) -> _Said | None:
-        """What ``sender`` said in this phase before; two digests make twins of all of it."""
+    def _heard(self, name: str, key: tuple[int, int, int, int], digest: int) -> _Said | None:
+        """What the sender said in this phase before; two digests make twins of all of it."""
         if name not in _SLOTTED:
             return None
-        key = (sender, kind, view, sequence_number)
         said = self._said.get(key)
         if said is None:
             said = self._said[key] = _Said(digest)
@@ -291,7 +292,7 @@ class Messages:
 def _round_of(sent: Sent) -> object:
     """What names the round whose clock a message is drawn by; its own where it has none."""
     event = sent.event
-    if event.kind in _SLOTTED:
+    if event.kind.removeprefix("passed-on ") in _SLOTTED:
         return (event.view, event.sequence_number)
     if event.kind in _BY_VIEW:
         return ("view", event.view)

@@ -4,6 +4,7 @@
 pausing, scrubbing and playing slowly show exactly what was shown live.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,20 +12,20 @@ import numpy as np
 
 from controlroom.window.scene import comets, incident, standing, traffic
 from controlroom.window.scene.bands import Bands
-from controlroom.window.scene.buffers import Floats, Lines, Points, Ribbons
+from controlroom.window.scene.buffers import Floats, Lines, Points, Ribbons, lifted
 from controlroom.window.scene.council import Seats, Turns, places, seats
 from controlroom.window.scene.episode import Episode, convicted, episode
 from controlroom.window.scene.eye import Eye
-from controlroom.window.scene.fleet import Ground, ground
+from controlroom.window.scene.fleet import MAX_LINKS, Ground
+from controlroom.window.scene.layers import Changed, CouncilLayer, FleetLayer, dim_of
 from controlroom.window.scene.messages import Messages, Rows
-from controlroom.window.scene.votes import Tally, tally
+from controlroom.window.scene.votes import Tally, same, tally
 from controlroom.window.timeline import Moment, Sent
 from engine.stream.state import ScreenState
 
-HELD_BACK = 0.14
-"""How much is left to be seen of what is not in focus."""
 MAX_AGENTS = 1_024
-MAX_BANDS = 2_600
+MAX_WAITING = 250_000
+COUNTS_PER_S = 30
 
 
 class Buffers(NamedTuple):
@@ -34,7 +35,9 @@ class Buffers(NamedTuple):
     services: Points
     heads: Points
     splats: Points
+    links: Lines
     lines: Lines
+    floor: Ribbons
     ribbons: Ribbons
 
 
@@ -81,19 +84,28 @@ class Scene:
         self.focus: frozenset[str] = frozenset()
         """Ids that are shown whole while the rest is held back; empty shows all."""
         self.buffers = Buffers(
-            Points(MAX_AGENTS), Points(128), Points(comets.MAX_HEADS + 2_048),
-            Points(comets.MAX_SPLATS + traffic.TOTAL_BEADS + 2_048), Lines(256), Ribbons(MAX_BANDS),
-        )  # fmt: skip
+            agents=Points(MAX_AGENTS),
+            services=Points(128),
+            heads=Points(comets.MAX_HEADS + 1_024),
+            splats=Points(comets.MAX_SPLATS + traffic.TOTAL_BEADS + 2_048),
+            links=Lines(MAX_LINKS),
+            lines=Lines(64),
+            floor=Ribbons(1_024),
+            ribbons=Ribbons(2_048),
+        )
         self._late_s = late_s
         self._turns = Turns()
         self._seats = seats(())
-        self._ground = ground((), (), Lines.POINTS)
-        self._ground_of: tuple[object, ...] = ()
         self._cast: tuple[object, ...] = ()
         self._messages = Messages({}, ())
         self._waiting: list[Sent] = []
         self._bands = Bands()
+        self._fleet = FleetLayer(self.buffers.services, self.buffers.links, self.buffers.floor)
+        self._council = CouncilLayer(self.buffers.agents)
+        self._moved = Changed()
+        self._at: Floats = np.zeros((0, 3), np.float32)
         self._episode: tuple[object, Episode | None] = (None, None)
+        self._tally: tuple[object, Tally | None] = (None, None)
 
     @property
     def messages(self) -> Messages:
@@ -122,7 +134,7 @@ class Scene:
         if self._cast:
             self._messages.take(records)
         else:
-            self._waiting = [*self._waiting, *records][-250_000:]
+            self._waiting = [*self._waiting, *records][-MAX_WAITING:]
 
     # --- what is seen ---------------------------------------------------------------------------
 
@@ -135,36 +147,60 @@ class Scene:
             eye: whence it is seen.
         """
         state = moment.state if moment is not None else ScreenState()
-        self._stand(state)
         it = self._incident(moment)
-        plan, floor = self._seats, self._ground
-        outside = np.array([self._turns.outside(a, t_s, still=self.still) for a in plan.ids])
-        turn = self._turns.turn(plan, t_s, still=self.still)
-        at = places(plan, turn, outside)
-        counted = tally(self._messages, len(plan.ids), t_s) if plan.ids else None
-        for buffer in self.buffers:
+        plan, buffers = self._seats, self.buffers
+        at, outside, turn = self._sit(t_s)
+        counted = self._count(t_s)
+        quorum = state.swarm.quorum if state.swarm is not None else 0
+        self._fleet.follow(state, self.focus)
+        self._council.follow(plan, at, outside, state, self.focus)
+        self._council.count(plan, at, outside, counted, quorum, self.focus)
+        moving = (buffers.heads, buffers.splats, buffers.lines, buffers.ribbons)
+        for buffer in moving:
             buffer.begin()
-        drilled = self._draw_standing(t_s, state, it, (at, outside, turn), counted)
-        beads_left = self._draw_fleet(t_s, state)
+        standing.table(plan, turn, outside, at, buffers.lines, self._bands)
+        self._council.draw(buffers.splats, buffers.heads, self._bands)
+        self._fleet.draw(t_s, buffers.splats, buffers.heads, still=self.still)
+        frozen = state.swarm is not None and state.swarm.frozen
+        standing.actuator(it, t_s, buffers.heads, self._bands, buffers.splats, frozen=frozen)
         rows = self._messages.under_way(t_s)
         heads = self._draw_messages(rows, at, t_s)
         if it is not None:
-            self._draw_incident(it, t_s, at)
-        self._bands.draw(self.buffers.ribbons, eye.right, eye.up)
-        for buffer in self.buffers:
+            brush = incident.Brush(self._bands, buffers.splats, buffers.heads, self.still)
+            incident.draw(it, t_s, self._top_of, self._place_of, brush)
+        self._bands.draw(buffers.ribbons, eye.right, eye.up)
+        for buffer in moving:
             buffer.end()
         return Frame(
-            t_s, state, plan, at, outside, floor, it, counted, rows, heads, drilled,
-            self._turns.turning(t_s), self._messages.reasons,
-            self._messages.contradictions, self._folded(rows, beads_left),
+            t_s, state, plan, at, outside, self._fleet.plan, it, counted, rows, heads,
+            self._fleet.drilled, self._turns.turning(t_s), self._messages.reasons,
+            self._messages.contradictions, self._folded(rows),
         )  # fmt: skip
 
-    def _stand(self, state: ScreenState) -> None:
-        calls = tuple((row.caller, row.callee) for row in state.links.values())
-        wanted = (tuple(state.services), calls)
-        if wanted != self._ground_of:
-            self._ground_of = wanted
-            self._ground = ground(state.services, calls, Lines.POINTS)
+    def _sit(self, t_s: float) -> tuple[Floats, Floats, float]:
+        """Where the agents are, how far outside each is, and the ring's turn."""
+        plan = self._seats
+        outside = self._turns.outside(plan, t_s, still=self.still)
+        turn = self._turns.turn(plan, t_s, still=self.still)
+        if self._moved.by(plan, turn, float(outside.sum())):
+            self._at = places(plan, turn, outside)
+        return self._at, outside, turn
+
+    def _count(self, t_s: float) -> Tally | None:
+        """The votes, counted anew thirty times a second of render time."""
+        if not self._seats.ids:
+            return None
+        key = (math.floor(t_s * COUNTS_PER_S), self._messages.taken, self._seats)
+        if self._tally[0] != key:
+            self._tally = (key, self._same_or_new(tally(self._messages, len(self._seats.ids), t_s)))
+        return self._tally[1]
+
+    def _same_or_new(self, now: Tally | None) -> Tally | None:
+        """The tally there was, where it says the same: its gauges stay."""
+        old = self._tally[1]
+        if old is not None and now is not None and same(old, now):
+            return old
+        return now
 
     def _incident(self, moment: Moment | None) -> Episode | None:
         if moment is None:
@@ -173,70 +209,45 @@ class Scene:
             self._episode = (moment.state, episode(moment.t_s, moment.state))
         return self._episode[1]
 
-    def _dim(self, name: str) -> float:
-        return 1.0 if not self.focus or name in self.focus else HELD_BACK
-
-    def _draw_standing(
-        self, t_s: float, state: ScreenState, it: Episode | None,
-        council: tuple[Floats, Floats, float], counted: Tally | None,
-    ) -> str:  # fmt: skip
-        buffers, bands, plan = self.buffers, self._bands, self._seats
-        at, outside, turn = council
-        swarm = state.swarm
-        standing.table(plan, turn, outside, at, buffers.lines, bands)
-        standing.agents(
-            plan, at, state.agents, outside, buffers.agents, buffers.splats, buffers.heads, bands,
-            self._dim,
-        )  # fmt: skip
-        quorum = swarm.quorum if swarm is not None else 0
-        standing.gauges(plan, at, counted, quorum, outside, bands, self._dim)
-        standing.actuator(
-            it, t_s, swarm is not None and swarm.frozen, buffers.services, bands, buffers.splats
-        )
-        return standing.drill(self._ground, state, t_s, bands, still=self.still)
-
-    def _draw_fleet(self, t_s: float, state: ScreenState) -> int:
-        buffers, floor = self.buffers, self._ground
-        callers = {caller for caller, _ in floor.links}
-        standing.services(
-            floor, state.services, callers, buffers.services, buffers.heads, self._bands, self._dim
-        )
-        dim = np.array([self._dim(f"link:{a}>{b}") for a, b in floor.links])
-        return traffic.draw(
-            floor, state.links, t_s, buffers.lines, buffers.splats, buffers.heads,
-            still=self.still, dim=dim,
-        )  # fmt: skip
-
     def _draw_messages(self, rows: Rows, at: Floats, t_s: float) -> Floats:
         dim = None
         if self.focus:
-            shown = np.array([self._dim(f"agent:{agent}") for agent in self._seats.ids])
+            shown = np.array([dim_of(self.focus, f"agent:{agent}") for agent in self._seats.ids])
             dim = np.maximum(shown[rows.sender], shown[rows.receiver])
-        scale = float(np.clip(self._seats.size / 0.5, 0.45, 1.0))
+        scale = min(1.0, max(0.45, self._seats.size / 0.5))
         return comets.draw(
             rows, at, t_s, self.buffers.splats, self.buffers.heads, still=self.still,
             scale=scale, dim=dim,
         )  # fmt: skip
 
-    def _draw_incident(self, it: Episode, t_s: float, at: Floats) -> None:
-        floor = self._ground
-        tall = np.array((0.0, 0.0, standing.SERVICE_TALL * floor.size), np.float32)
-        tops = {name: floor.places[i] + tall for i, name in enumerate(floor.names)}
-        agents = {agent: at[i] for i, agent in enumerate(self._seats.ids)}
-        brush = incident.Brush(self._bands, self.buffers.splats, self.buffers.heads, self.still)
-        incident.draw(it, t_s, tops, agents, brush)
+    def _top_of(self, service: str) -> Floats | None:
+        floor = self._fleet.plan
+        row = floor.row_of.get(service)
+        if row is None:
+            return None
+        top: Floats = lifted(floor.places[row], standing.SERVICE_TALL * floor.size)[0]
+        return top
 
-    def _folded(self, rows: Rows, beads_left: int) -> dict[str, int]:
-        buffers = self.buffers
+    def _place_of(self, agent: str) -> Floats | None:
+        row = self._seats.row_of.get(agent)
+        if row is None:
+            return None
+        place: Floats = self._at[row]
+        return place
+
+    def _folded(self, rows: Rows) -> dict[str, int]:
+        buffers, floor = self.buffers, self._fleet.plan
         counts = {
-            "messages drawn together": int(rows.records.sum() - len(rows.records)),
-            "messages as points": max(0, len(rows.records) - comets.MAX_HEADS),
-            "beads": beads_left,
-            "services": self._ground.folded_services,
-            "links": self._ground.folded_links,
+            "messages drawn together": int(rows.records.sum()) - len(rows.records),
+            "messages without a body": len(rows.records)
+            if len(rows.records) > comets.MAX_HEADS
+            else 0,
+            "beads": self._fleet.beads.left,
+            "services": floor.folded_services,
+            "links": floor.folded_links,
             "splats": buffers.splats.dropped,
             "heads": buffers.heads.dropped,
-            "bands": buffers.ribbons.dropped,
+            "bands": buffers.ribbons.dropped + buffers.floor.dropped,
             "records of strangers": self._messages.strangers,
             "records that left": self._messages.forgotten,
         }

@@ -60,8 +60,9 @@ KINDS = {
     "view-change": Look(of("#f0e442"), 4, "○"),
     "new-view": Look(of("#ffffff"), 4, "○"),
     "status": Look(of("#5d7299"), 5, "·"),
+    "passed-on": Look(of("#b9c7e6"), 3, "▫"),
 }
-"""Messages; what is not named here travels as ``OTHER``."""
+"""Messages; what is not named here travels as ``OTHER``. ``passed-on`` is what another one signed."""
 OTHER = Look(of("#7f93b8"), 5, "·")
 KIND_NAMES = (*KINDS, "other")
 """A kind's number in columns is its place here."""

@@ -184,19 +184,21 @@ def agents() -> list[vtkPolyData]:
 
 
 def services() -> list[vtkPolyData]:
-    """A service, somebody who only calls, and, last, the actuator."""
-    hexagon, drum = prism(6, 0.42), prism(28, 0.24)
-    double = vtkAppendPolyData()
+    """A service, and somebody who only calls."""
+    return [prism(6, 0.42), prism(28, 0.24)]
+
+
+def actuator() -> vtkPolyData:
+    """Two pyramids, foot to foot."""
+    both = vtkAppendPolyData()
     for turn in (-90.0, 90.0):
         half = _moved(spike(1.5, 0.8, 6), by=(0.75, 0.0, 0.0))
-        double.AddInputData(_moved(half, turn=(turn, 0.0, 1.0, 0.0)))
-    double.Update()
-    actuator = _with_normals(double.GetOutput())
-    return [hexagon, drum, hexagon, hexagon, hexagon, actuator]
+        both.AddInputData(_moved(half, turn=(turn, 0.0, 1.0, 0.0)))
+    return _with_normals(_joined(both))
 
 
 def heads() -> list[vtkPolyData]:
-    """Messages by kind, then what else flies: cross, plate, spike."""
+    """Messages by kind, then what else flies or hovers: cross, plate, spike, actuator."""
     return [
         sphere(14),
         pair(),
@@ -207,4 +209,5 @@ def heads() -> list[vtkPolyData]:
         cross(),
         _moved(prism(6, 0.36), by=(0.0, 0.0, -0.18)),
         spike(1.6, 0.42, 5),
+        actuator(),
     ]

@@ -1,15 +1,17 @@
 """What stands: agents with their crowns and gauges, services with their state, the actuator (pure)."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from controlroom.window.scene.bands import Bands
-from controlroom.window.scene.buffers import Floats, Lines, Points, lifted, rgba, shaded
+from controlroom.window.scene.bands import Bands, Table
+from controlroom.window.scene.buffers import Bytes, Floats, Lines, Points, lifted, rgba, shaded
+from controlroom.window.scene.comets import CROSS
 from controlroom.window.scene.council import HEIGHT, Seats
-from controlroom.window.scene.episode import NEVER, Episode
+from controlroom.window.scene.episode import Episode
 from controlroom.window.scene.fleet import Ground
-from controlroom.window.scene.incident import ACTUATOR, CROSS
+from controlroom.window.scene.incident import ACTUATOR
 from controlroom.window.scene.palette import (
     BAD,
     DIM,
@@ -30,57 +32,61 @@ GAUGES = ((0.84, 0.94), (1.0, 1.18))
 GAUGE_BODY = 0.5
 SERVICE_TALL = 0.42
 """Height of a service's body, in its radii; see ``shapes``."""
-ACTUATOR_SHAPE = 5
-TORE = 8
-"""A spike of the crown, among the heads."""
+SPIKE, BIPYRAMID = 8, 9
+"""Shapes of heads, see ``shapes.heads``."""
 Dim = Callable[[str], float]
 """How much of a thing is shown, by its id: 1, or less while others are in focus."""
 
 
+class Kept(NamedTuple):
+    """What of the agents stays the same from frame to frame, to be put down again."""
+
+    halos: tuple[Floats, Bytes, Floats]
+    """Places, colours and sizes of splats."""
+    heads: tuple[Floats, Bytes, Floats, Bytes]
+    """Places, colours, sizes and shapes of what they wear."""
+    bands: Table
+
+
 def agents(
-    plan: Seats, at: Floats, rows: Mapping[str, AgentRow], outside: Floats, bodies: Points,
-    splats: Points, heads: Points, bands: Bands, dim: Dim,
-) -> None:  # fmt: skip
+    plan: Seats, at: Floats, rows: Mapping[str, AgentRow], outside: Floats, bodies: Points, dim: Dim
+) -> Kept:
     """Every agent: its body by role, a halo, a crown for the primary, a cross where it is down."""
     n = len(plan.ids)
+    bands, worn = Bands(), Points(512)
     shown = np.array([dim(f"agent:{agent}") for agent in plan.ids])
     colours = plan.colours.astype(float)
     for i, agent in enumerate(plan.ids):
         row = rows.get(agent)
         if outside[i] > 0:
-            colours[i] = colours[i] * (1 - outside[i]) + np.array(BAD) * outside[i]
+            colours[i] += (np.array(BAD) - colours[i]) * outside[i]
+            _cast_out(at[i], plan.size, bands, worn)
         elif row is not None and row.health is Health.BROKEN:
             colours[i] *= 0.3
+            worn.put(lifted(at[i], 1.7 * plan.size), rgba(BAD, 1.0)[None], 0.2, CROSS)
+        if row is not None and row.primary:
+            _crown(at[i], plan.size, bands, worn)
     tint = (colours * (0.25 + 0.75 * shown[:, None])).astype(np.uint8)
     bodies.put(at, shaded(tint, np.ones(n)), plan.size, plan.shapes)
-    splats.put(at, shaded(tint, 0.16 * shown), plan.size * 1.55)
-    for i, agent in enumerate(plan.ids):
-        row = rows.get(agent)
-        if row is None:
-            continue
-        if row.primary:
-            crown(at[i], plan.size, bands, heads)
-        if outside[i] > 0:
-            _cast_out(at[i], plan.size, bands, heads)
-        elif row.health is Health.BROKEN:
-            heads.put(lifted(at[i], 1.7 * plan.size), rgba(BAD, 1.0)[None], 0.2, CROSS)
+    halos = (at, shaded(tint, 0.16 * shown), np.full(n, 1.55 * plan.size))
+    some = slice(worn.count)
+    wear = (worn.places[some], worn.colours[some], worn.sizes[some], worn.shapes[some])
+    return Kept(halos, wear, bands.keep())
 
 
-def crown(at: Floats, size: float, bands: Bands, heads: Points) -> None:
+def _crown(at: Floats, size: float, bands: Bands, heads: Points) -> None:
     """A gold ring with spikes above the head."""
-    middle = at + np.array((0.0, 0.0, 1.45 * size), np.float32)
+    size = max(size, 0.3)
+    middle = lifted(at, 1.45 * size)[0]
     bands.ring(middle, (0.62 * size, 0.86 * size), GOLD, 0.95)
     angles = np.arange(5) * 2 * np.pi / 5 + np.pi / 2
-    tips = middle + np.stack(
-        [0.74 * size * np.cos(angles), 0.74 * size * np.sin(angles), np.full(5, 0.22 * size)],
-        axis=1,
-    )
+    around = [0.74 * size * np.cos(angles), 0.74 * size * np.sin(angles), np.full(5, 0.22 * size)]
     gold = np.tile(rgba(GOLD, 1.0), (5, 1))
-    heads.put(tips, gold, 0.27 * size, TORE, (0.0, 0.0, 1.0))
+    heads.put(middle + np.stack(around, axis=1), gold, 0.27 * size, SPIKE)
 
 
 def _cast_out(at: Floats, size: float, bands: Bands, heads: Points) -> None:
-    """A broken red ring around a convicted agent, and crosses on it."""
+    """A broken red ring around a convicted agent, and a cross above it."""
     bands.ring(at, (1.75 * size, 1.95 * size), BAD, 0.95, facing=True, dashes=10)
     heads.put(lifted(at, 1.9 * size), rgba(BAD, 1.0)[None], 0.2, CROSS)
 
@@ -99,7 +105,7 @@ def gauges(
     if not n or not quorum:
         return
     if not plan.one_by_one:
-        _shared(plan, at, tally, quorum, bands)
+        _shared(plan, tally, quorum, bands)
         return
     scale = plan.size / GAUGE_BODY
     for i, agent in enumerate(plan.ids):
@@ -121,7 +127,7 @@ def gauges(
             )  # fmt: skip
 
 
-def _shared(plan: Seats, at: Floats, tally: Tally | None, quorum: int, bands: Bands) -> None:
+def _shared(plan: Seats, tally: Tally | None, quorum: int, bands: Bands) -> None:
     """With many agents: one gauge in the middle, of those that have a quorum of commits."""
     n = len(plan.ids)
     prepared = int((tally.prepares >= quorum).sum()) if tally else 0
@@ -134,11 +140,6 @@ def _shared(plan: Seats, at: Floats, tally: Tally | None, quorum: int, bands: Ba
         colour = OK if count >= quorum else KINDS[kind].colour
         parts = [(count, colour, 0.95), (n - count, LINE, 0.28)]
         bands.gauge(centre, radius, n, parts, mark=quorum, ink=INK)
-    if tally is not None and len(plan.ids) <= 600:
-        for i in np.flatnonzero(tally.commits >= quorum):
-            bands.arc(
-                at[i], (1.25 * plan.size, 1.5 * plan.size), (-np.pi, np.pi), OK, 0.8, facing=True
-            )
 
 
 def services(
@@ -179,10 +180,10 @@ def services(
     )
 
 
-_SKIN = (70, 128, 208)
+_SKIN = (62, 108, 184)
 
 
-def drill(plan: Ground, state: ScreenState, t_s: float, bands: Bands, *, still: bool) -> str:
+def drill(plan: Ground, state: ScreenState, bands: Bands) -> str:
     """Hazard dashes around the service that a drill harms, as far as it is told; returns its name."""
     row = state.drill
     if row is None or not row.running:
@@ -191,24 +192,23 @@ def drill(plan: Ground, state: ScreenState, t_s: float, bands: Bands, *, still: 
     if name:
         radius = plan.size * 1.55
         foot = plan.places[plan.row_of[name]] + np.array((0.0, 0.0, 0.02), np.float32)
-        bands.ring(
-            foot, (radius, radius + 0.16), WARN, 0.9, dashes=14, turn=0.0 if still else 0.25 * t_s
-        )
+        bands.ring(foot, (radius, radius + 0.16), WARN, 0.9, dashes=14)
     return name
 
 
 def actuator(
-    it: Episode | None, t_s: float, frozen: bool, bodies: Points, bands: Bands, splats: Points
+    it: Episode | None, t_s: float, heads: Points, bands: Bands, splats: Points, *, frozen: bool
 ) -> None:
-    """The one that acts: gold while it holds a certificate, barred while automation is frozen."""
+    """The one that acts: gold while it holds a certificate, ringed twice while it is frozen."""
     holds = it is not None and it.carried_s <= t_s < min(it.struck_s, it.closed_s)
     hue = GOLD if holds else _STEEL
-    bodies.put(ACTUATOR[None], rgba(hue, 1.0)[None], 0.36, ACTUATOR_SHAPE)
+    heads.put(ACTUATOR[None], rgba(hue, 1.0)[None], 0.36, BIPYRAMID, (1.0, 0.0, 0.0))
+    bands.ring(ACTUATOR, (0.52, 0.56), hue, 0.8 if holds else 0.35)
     if frozen:
-        bands.ring(ACTUATOR, (0.6, 0.72), KINDS["pre-prepare"].colour, 0.95, facing=True)
-    else:
-        bands.ring(ACTUATOR, (0.52, 0.56), hue, 0.8 if holds else 0.35)
-    if it is not None and it.closed_s == NEVER and holds:
+        ice = KINDS["pre-prepare"].colour
+        for radius in (0.62, 0.78):
+            bands.ring(ACTUATOR, (radius, radius + 0.07), ice, 0.95, facing=True)
+    if holds:
         splats.put(ACTUATOR[None], rgba(GOLD, 0.35)[None], 0.62)
 
 

@@ -13,8 +13,8 @@ from controlroom.window.scene.messages import Fate, Messages, Rows
 from controlroom.window.scene.palette import KIND_NAMES
 
 PRE_PREPARE, PREPARE, COMMIT = (KIND_NAMES.index(n) for n in ("pre-prepare", "prepare", "commit"))
-HOLD_S = 2.2
-"""A round stays on the gauges for so long after its first message, as drawn, or a slow one longer."""
+HOLD_S = 1.8
+"""A round stays on the gauges for so long at most, while others are waiting."""
 LOOK_BACK_S = 9.0
 _ENOUGH = 40_000
 """Rows that are looked at; a swarm that sends more in these seconds is counted by its newest."""
@@ -52,7 +52,8 @@ def tally(messages: Messages, members: int, t_s: float) -> Tally | None:
     np.minimum.at(began, inverse, rows.leave_s)
     ended = np.full(len(rounds), -np.inf)
     np.maximum.at(ended, inverse, rows.arrive_s)
-    shown = np.flatnonzero((began <= t_s) & (np.maximum(ended, began + 0.6) + 0.5 >= t_s))
+    last = np.minimum(np.maximum(ended, began + 0.6) + 0.5, began + HOLD_S)
+    shown = np.flatnonzero((began <= t_s) & (last >= t_s))
     recent = shown if len(shown) else np.flatnonzero(began <= t_s)
     if not len(recent):
         return None
@@ -83,7 +84,7 @@ def _distinct(rows: Rows, chosen: Mask, heard: Mask, members: int, t_s: float) -
     """For each agent, how many members' votes it has; a folded row stands for its records."""
     got = chosen & heard
     single = got & (rows.records == 1)
-    pairs = np.unique(rows.receiver[single] * members + rows.sender[single])
+    pairs = np.unique(rows.receiver[single].astype(np.int64) * members + rows.sender[single])
     found = np.bincount(pairs // members, minlength=members)
     spoken = np.unique(rows.sender[chosen & (rows.leave_s <= t_s)])
     found[spoken] += 1
@@ -93,5 +94,16 @@ def _distinct(rows: Rows, chosen: Mask, heard: Mask, members: int, t_s: float) -
 
 
 def _against(rows: Rows, chosen: Mask, members: int) -> Numbers:
-    pairs = np.unique(rows.receiver[chosen] * members + rows.sender[chosen])
+    pairs = np.unique(rows.receiver[chosen].astype(np.int64) * members + rows.sender[chosen])
     return np.bincount(pairs // members, minlength=members).astype(np.int64)
+
+
+def same(one: Tally, other: Tally) -> bool:
+    """Whether two tallies say the same."""
+    return (
+        (one.view, one.sequence_number, one.began_s, one.more)
+        == (other.view, other.sequence_number, other.began_s, other.more)
+        and np.array_equal(one.prepares, other.prepares)
+        and np.array_equal(one.commits, other.commits)
+        and np.array_equal(one.against, other.against)
+    )

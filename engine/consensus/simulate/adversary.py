@@ -32,6 +32,7 @@ from engine.consensus.messages import (
     decode_packet,
 )
 from engine.consensus.simulate.members import Members
+from engine.genesis import Genesis
 from engine.vocabulary import AgentId
 
 Outgoing = list[tuple[int, bytes]]
@@ -52,6 +53,7 @@ class Liar:
         self.members = members
         self.agent = agent
         self.chance = chance
+        self.signer = members.signers[agent]
         self.committee = Committee(members.genesis, members.verifier)
         self.place = members.ids.index(agent)
         self.ways: set[str] = set()
@@ -73,6 +75,12 @@ class Liar:
             ]
         return outgoing
 
+    def keep_up(self, constitution: Genesis) -> None:
+        """Lie in the epoch of ``constitution`` from now on."""
+        if constitution.epoch != self.committee.epoch:
+            self.committee = self.committee.amended(constitution)
+            self._notes.clear()
+
     def noise(self, peer: AgentId, view: int, number: int) -> Iterable[bytes]:
         """What it says to ``peer`` unasked, at a tick."""
         if "flood" in self.ways and self.chance.random() < 0.3:
@@ -82,14 +90,17 @@ class Liar:
 
     def sign(self, message: Message) -> bytes:
         """Its own signature, and never another's."""
-        return self.committee.sign(self.members.signers[self.agent], message)
+        return self.committee.sign(self.signer, message)
 
     def note(self, view: int, number: int) -> bytes:
         """A submission of its own that no honest replica has seen, one a place."""
         kept = self._notes.get((view, number))
         if kept is None:
-            counter = 10_000_000 + len(self._notes)
-            kept = self._notes[view, number] = self.members.submission(counter, self.agent)
+            counter = 10_000_000 + 100_000 * self.committee.epoch + len(self._notes)
+            note = self.members.note(counter, self.agent)
+            kept = self._notes[view, number] = self.members.signed(
+                self.agent, counter, note, epoch=self.committee.epoch, signer=self.signer
+            )
             self.made_up.append(kept)
         return kept
 

@@ -1,14 +1,14 @@
 """What must hold at every execution and at every message sent, whatever the faults."""
 
+from contextlib import suppress
+
 from engine.codec import Malformed, decode
-from engine.consensus.certificate import chain_after
-from engine.consensus.committee import Committee, Refused
+from engine.consensus.committee import OtherEpoch, Refused
 from engine.consensus.evidence import Evidence, content_of, subject_of, verify_evidence
 from engine.consensus.log import MOST_ACCEPTED
 from engine.consensus.messages import AnyMessage, Proposal, Status, Vote, decode_packet
 from engine.consensus.replica import Replica
 from engine.consensus.settings import Settings
-from engine.consensus.simulate.independent import Notary
 from engine.consensus.simulate.law import Law
 from engine.consensus.simulate.members import Members
 from engine.consensus.simulate.violation import Violation
@@ -17,6 +17,8 @@ from engine.vocabulary import AgentId, Digest, Entry, Signed, Submission
 
 __all__ = ["Checker", "Violation"]
 
+_ON_SLOTS = frozenset({"pre-prepare", "prepare", "commit"})
+
 
 class Checker:
     """Compares every replica with one canonical history."""
@@ -24,12 +26,9 @@ class Checker:
     def __init__(self, members: Members, settings: Settings, quorum: int | None = None) -> None:
         self._members = members
         self._settings = settings
-        self._committee = Committee(members.genesis, members.verifier)
-        if quorum is not None:
-            self._committee.quorum = quorum
         self.byzantine: set[AgentId] = set()
-        self._notary = Notary(members.genesis, members.verifier, quorum)
-        self.law = Law(members, settings, self._notary, self.byzantine)
+        """The persons who may lie: a traitor's successor is another person."""
+        self.law = Law(members, settings, quorum, self.byzantine)
         self.canonical: dict[int, tuple[bytes, ...]] = {}
         self.submitted: set[bytes] = set()
         self.convicted: set[AgentId] = set()
@@ -45,7 +44,7 @@ class Checker:
         Raises:
             Violation: one of them does not hold.
         """
-        number, previous = head
+        number, _ = head
         if entry.sequence_number != number + 1:
             raise Violation(f"{agent} executed {entry.sequence_number} after {number}")
         known = self.canonical.get(entry.sequence_number)
@@ -56,11 +55,11 @@ class Checker:
             self.law.extend(entry)
         elif known != entry.batch:
             raise Violation(f"agreement: {agent} has another batch at {entry.sequence_number}")
-        objection = self._notary.objection_to_entry(entry)
+        committee = self.law.epochs.committee_at(entry.sequence_number)
+        objection = self.law.notaries[committee.epoch].objection_to_entry(entry)
         if objection:
             raise Violation(f"{agent} executed {entry.sequence_number} unproved: {objection}")
-        genesis = self._members.genesis
-        if chain != chain_after(previous, entry, genesis.cluster, genesis.epoch):
+        if chain != self.law.chains[entry.sequence_number]:
             raise Violation(f"{agent} computed another chain digest")
 
     def folded(
@@ -91,8 +90,10 @@ class Checker:
             if kept > most.get(name, kept):
                 raise Violation(f"{agent} keeps {kept} {name}, {most[name]} are allowed")
 
-    def sent(self, agent: AgentId, frame: bytes) -> None:
+    def sent(self, agent: AgentId, frame: bytes, person: AgentId | None = None) -> None:
         """An honest replica never signs two different votes on one subject, restarts included.
+
+        ``person`` is who speaks as ``agent``, where it is not the first one.
 
         Raises:
             Violation: it did.
@@ -100,30 +101,41 @@ class Checker:
         if frame in self._read:
             return
         self._read.add(frame)
-        message = self._opened(agent, frame)
+        person = person or agent
+        message = self._opened(agent, person, frame)
         subject = subject_of(message) if message is not None else None
         if message is None or subject is None:
             return
         content = content_of(message)
-        if self._votes.setdefault((agent, *subject), content) != content:
-            if agent not in self.byzantine:
-                raise Violation(f"{agent} signed two different {subject}")
+        if self._votes.setdefault((person, message.epoch, *subject), content) != content:
+            if person not in self.byzantine:
+                raise Violation(f"{person} signed two different {subject}")
             self.equivocated.add(agent)
-        ahead = isinstance(message, Status) and message.executed > len(self.canonical)
-        if ahead and agent not in self.byzantine:
+        if person in self.byzantine:
+            return
+        last = self.law.epochs.last_of(message.epoch)
+        if last is not None and subject[0] in _ON_SLOTS and subject[2] > last:
+            raise Violation(f"{person} votes on {subject} in an epoch that ends at {last}")
+        if isinstance(message, Status) and message.executed > len(self.canonical):
             raise Violation(f"{agent} claims what was never executed")
 
-    def _opened(self, agent: AgentId, frame: bytes) -> AnyMessage | None:
+    def _opened(self, agent: AgentId, person: AgentId, frame: bytes) -> AnyMessage | None:
         """What ``agent`` itself signed in ``frame``, if it did; what is spoiled on the way says nothing."""
         try:
             packet = decode_packet(frame)
             if not isinstance(packet, (Vote, Proposal)):
                 return None
-            message = self._committee.read(packet.frame)
-            own = message.replica == self._committee.place_of(agent)
-            return message if own and self._committee.signed(packet.frame, message) else None
+            for committee in reversed(self.law.epochs.committees):
+                with suppress(OtherEpoch):
+                    message = committee.read(packet.frame)
+                    key = committee.genesis.agent_keys()[agent]
+                    own = message.replica == committee.place_of(agent)
+                    if not own or self._members.persons[key] != person:
+                        return None
+                    return message if committee.signed(packet.frame, message) else None
         except (Malformed, Refused):
-            return None
+            pass
+        return None
 
     def accused(self, evidence: Evidence) -> None:
         """Evidence is never about an honest replica, and verifies for anyone.
@@ -131,12 +143,15 @@ class Checker:
         Raises:
             Violation: it is, or does not.
         """
-        if evidence.culprit not in self.byzantine:
-            raise Violation(f"honest {evidence.culprit} accused of {evidence.kind}")
-        members = self._members
-        window = self._settings.window
-        if not verify_evidence(evidence, members.genesis, members.verifier, window):
+        verifier, window = self._members.verifier, self._settings.window
+        for constitution in self.law.epochs.constitutions:
+            if verify_evidence(evidence, constitution, verifier, window):
+                break
+        else:
             raise Violation("evidence does not verify")
+        culprit = self._members.persons[constitution.agent_keys()[evidence.culprit]]
+        if culprit not in self.byzantine:
+            raise Violation(f"honest {culprit} accused of {evidence.kind}")
         self.convicted.add(evidence.culprit)
 
     def counted(self) -> list[tuple[str, int]]:

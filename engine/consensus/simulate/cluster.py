@@ -42,9 +42,13 @@ class Cluster:
         self._ties = 0
         self.on_tick: Callable[[Node], None] = lambda _: None
         """What the agent on a machine does each tick."""
+        self.ghosts: list[Node] = []
+        """Machines whose key was replaced; nobody has told them."""
         self.nodes: dict[AgentId, list[Node]] = {it: [Node(self, it)] for it in self.members.ids}
         for agent in self.random.sample(self.members.ids, liars):
             self.turn(agent, TWINS)
+        self._waiting: list[Node] = []
+        """Every successor there ever was."""
         self.sides = {agent: self.random.randrange(2) for agent in self.members.ids}
         for twins in self.nodes.values():
             self._begin(twins[0])
@@ -75,7 +79,27 @@ class Cluster:
 
     def honest(self) -> list[Node]:
         """The nodes that must agree."""
-        return [self.nodes[it][0] for it in self.members.ids if it not in self.checker.byzantine]
+        return [twins[0] for twins in self.nodes.values() if twins[0].honest]
+
+    def succeed(self, agent: AgentId) -> Node:
+        """Put a machine with a new key beside an agent's; it follows until that is ordered in."""
+        successor = Node(self, agent, generation=len(self._waiting) + 1)
+        self._waiting.append(successor)
+        self.at(TICK_MS, partial(self._wait, successor))
+        return successor
+
+    def _wait(self, successor: Node) -> None:
+        if successor.lost:
+            return
+        alive = [node for node in self.honest() if node.replica is not None]
+        if alive:
+            successor.follow(self.random.choice(alive))
+        if successor.replica is None:
+            self.at(TICK_MS, partial(self._wait, successor))
+            return
+        self.ghosts += self.nodes[successor.agent]
+        self.nodes[successor.agent] = [successor]
+        self._begin(successor)
 
     # --- time --------------------------------------------------------------------------------
 
@@ -86,7 +110,8 @@ class Cluster:
 
     def _tick(self, node: Node) -> None:
         node.step(Tick(self.now_ms))
-        if node.liar is not None:
+        if node.liar is not None and node.replica is not None:
+            node.liar.keep_up(node.replica.constitution)
             self._noise(node, node.liar)
         self.on_tick(node)
         self.at(TICK_MS, partial(self._tick, node))
@@ -119,15 +144,15 @@ class Cluster:
         """Put a message on the wire; a liar's is what the liar makes of it."""
         if sender.agent == receiver:
             return
-        liar = self.nodes[sender.agent][0].liar
+        liar = sender.liar or (self._mates(sender)[0].liar if sender.side else None)
         if liar is None:
-            self.checker.sent(sender.agent, frame)
+            self.checker.sent(sender.agent, frame, sender.person)
             self._carry(sender, receiver, frame, 0)
             return
         for delay_ms, altered in liar.alter(receiver, frame):
             self.checker.submitted.update(liar.made_up)
             liar.made_up.clear()
-            self.checker.sent(sender.agent, altered)
+            self.checker.sent(sender.agent, altered, sender.person)
             self._carry(sender, receiver, altered, delay_ms)
 
     def _carry(self, sender: Node, receiver: AgentId, frame: bytes, more_ms: int) -> None:
@@ -141,12 +166,17 @@ class Cluster:
 
     def _faces(self, sender: Node, receiver: Node) -> bool:
         # Twins show one face to some and the other to the rest.
-        twins = len(self.nodes[sender.agent]) > 1, len(self.nodes[receiver.agent]) > 1
+        twins = len(self._mates(sender)) > 1, len(self.nodes[receiver.agent]) > 1
         if twins == (True, False):
             return sender.side == self.sides[receiver.agent]
         if twins == (False, True):
             return receiver.side == self.sides[sender.agent] or self.random.random() < 0.5
         return True
+
+    def _mates(self, node: Node) -> list[Node]:
+        """A node and its twin, whether their key still counts or not."""
+        now = self.nodes[node.agent]
+        return now if node in now else [it for it in self.ghosts if it.person == node.person]
 
     def _deliver(self, sender: AgentId, node: Node, frame: bytes, sent_ms: int) -> None:
         if node.liar is not None:

@@ -1,7 +1,7 @@
 """What a run of many seeds has visited, each with the floor that it must not fall under."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 FLOOR = 0.10
 KINDS = (
@@ -13,8 +13,6 @@ KINDS = (
     "membership change",
 )
 """What must be visited by a tenth of the seeds, or a green run says little."""
-NOT_BUILT: frozenset[str] = frozenset({"membership change"})
-"""What the protocol cannot do yet, so that no seed can visit it."""
 
 
 class Coverage:
@@ -33,17 +31,14 @@ class Coverage:
         """Of all seeds, the part in which ``kind`` happened."""
         return self._counts[kind] / self.seeds if self.seeds else 0.0
 
-    def below(self, not_built: Collection[str] = NOT_BUILT) -> tuple[str, ...]:
+    def below(self) -> tuple[str, ...]:
         """The kinds under their floor."""
-        return tuple(kind for kind in KINDS if kind not in not_built and self.share(kind) < FLOOR)
+        return tuple(kind for kind in KINDS if self.share(kind) < FLOOR)
 
     def lines(self) -> list[str]:
         """The table, for people."""
         found = []
         for kind in KINDS:
-            if kind in NOT_BUILT:
-                found.append(f"  {kind:<18}  not yet built")
-                continue
             held = "" if self.share(kind) >= FLOOR else "  UNDER ITS FLOOR"
             found.append(f"  {kind:<18} {self.share(kind):6.1%}  (floor {FLOOR:.0%}){held}")
         others = sorted(self._counts.keys() - set(KINDS))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from engine.catalogue import plan
 from engine.certificate import certificate_digest, objection_to
-from engine.consensus.simulate.members import BACK, MANIFEST, Members
+from engine.consensus.simulate.law import Law
+from engine.consensus.simulate.members import BACK, MANIFEST
 from engine.vocabulary import (
     Acted,
     Anomaly,
@@ -54,10 +55,11 @@ class Fleet:
         action = RestartService(BACK, self.generation)
         return plan((action,), SUSPECT, MANIFEST, now_ms + PLAN_MS)
 
-    def carry_out(self, certificate: Certificate, members: Members, now_ms: int) -> Acted | None:
+    def carry_out(self, certificate: Certificate, law: Law, now_ms: int) -> Acted | None:
         """As the actuator: obey a certificate that holds, once; None when it must not be obeyed."""
         name = certificate_digest(certificate.body)
-        if name in self.acted or objection_to(certificate, members.genesis, members.verifier):
+        newest = law.council.genesis
+        if name in self.acted or objection_to(certificate, newest, law.council.verifier):
             return None
         if now_ms > certificate.body.not_after_ms:
             return None

@@ -26,6 +26,7 @@ class Notary:
     """Checks entries and certificates of one cluster."""
 
     def __init__(self, genesis: Genesis, verifier: Verifier, quorum: int | None = None) -> None:
+        """``genesis`` is the constitution of one epoch."""
         self._cluster = genesis.cluster
         self._epoch = genesis.epoch
         self._keys = tuple(member.public_key for member in genesis.agents)

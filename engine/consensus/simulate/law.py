@@ -1,5 +1,6 @@
 """The council's law over the canonical log: one reference fold, and counts kept beside it."""
 
+from engine.charter import Charter
 from engine.consensus.clients import ClientTable
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.independent import Notary
@@ -26,15 +27,21 @@ class Law:
     """Folds the canonical log once, and holds every other fold, and each certificate, to it."""
 
     def __init__(
-        self, members: Members, settings: Settings, notary: Notary, byzantine: set[AgentId]
+        self, members: Members, settings: Settings, quorum: int | None, byzantine: set[AgentId]
     ) -> None:
+        """``byzantine`` are persons, and grows."""
         self._members = members
-        self._notary = notary
+        self._quorum = quorum
+        self.epochs = members.epochs(settings, quorum)
+        self.notaries = [Notary(members.genesis, members.verifier, quorum)]
+        """The independent check of each epoch."""
         self._byzantine = byzantine
         self.council: Council = members.council(settings)
         self.clients = ClientTable()
         self.certificates: list[Certificate] = []
         """Complete ones, in the order of the log."""
+        self.chains: dict[int, bytes] = {}
+        """The chain digest after each entry."""
         self._told: dict[int, list[Happening]] = {}
         self._digests: dict[int, Digest] = {}
         self._answers: dict[Digest, dict[AuthorId, Assessed]] = {}
@@ -51,13 +58,20 @@ class Law:
         for submission, frame in self.clients.fresh_frames(entry):
             self._count(submission)
             told += self.council.apply(number, submission, frame)
+        if self.epochs.take(entry):
+            charter = self.epochs.constitution
+            assert isinstance(charter, Charter), "every epoch but the first has a charter"
+            told += self.council.begin(charter)
+            self.notaries.append(Notary(charter, self._members.verifier, self._quorum))
+        self.chains[number] = self.epochs.head[1]
         self._told[number] = told
         if number % DIGEST_EVERY == 0:
             self._digests[number] = self.council.digest()
         for happening in told:
             if happening.kind == "certificate":
                 self._judge(happening)
-        framed = self.council.convicted - self._byzantine
+        keys, persons = self.council.genesis.agent_keys(), self._members.persons
+        framed = {it for it in self.council.convicted if persons[keys[it]] not in self._byzantine}
         if framed:
             raise Violation(f"honest {sorted(framed)} convicted at {number}")
 
@@ -86,7 +100,8 @@ class Law:
         certificate = attempt.certificate
         assert certificate is not None, "told of, so it is complete"
         assert attempt.chosen is not None, "decided before it was certified"
-        objection = self._notary.objection_to_certificate(certificate)
+        notary = self.notaries[certificate.body.epoch]
+        objection = notary.objection_to_certificate(certificate)
         if objection:
             raise Violation(f"a certificate without a quorum: {objection}")
         place = (str(happening.incident), attempt.number)

@@ -4,6 +4,8 @@ import hashlib
 
 from engine.catalogue import catalogue_digest
 from engine.codec import encode
+from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.consensus.evidence import convicts
 from engine.consensus.settings import Settings
 from engine.council import Council
@@ -74,25 +76,53 @@ class Members:
             manifest=MANIFEST.digest,
         )  # fmt: skip
         self.verifier = HashVerifier()
+        self.name = name
+        self.persons = {signer.public_key: agent for agent, signer in self.signers.items()}
+        """Whose key each is: an agent's successor is another person with another key."""
+
+    def successor(self, agent: AgentId, generation: int) -> tuple[AgentId, HashSigner]:
+        """The person that takes an agent's place as its ``generation``-th successor, and its key."""
+        person = AgentId(AuthorId(f"{agent}+{generation}"))
+        signer = HashSigner(f"{self.name} {person}".encode())
+        self.persons[signer.public_key] = person
+        return person, signer
+
+    def epochs(self, settings: Settings, quorum: int | None = None) -> Epochs:
+        """The succession of charters, at genesis."""
+        committee = Committee(self.genesis, self.verifier)
+        if quorum is not None:
+            committee.quorum = quorum
+        return Epochs(committee, settings)
 
     def council(self, settings: Settings) -> Council:
         """The application at genesis: the same fold that every agent runs."""
-        proves = convicts(self.genesis, self.verifier, settings)
-        return Council(self.genesis, DRILL_RULES, MANIFEST, self.verifier, proves)
+        proves = convicts(self.verifier, settings)
+        return Council(
+            self.genesis, DRILL_RULES, MANIFEST, self.verifier, proves, settings.checkpoint_period
+        )
 
     def signer_of(self, author: AuthorId) -> HashSigner:
         """The key of anyone who may sign a submission."""
         outside = {OPERATOR: self.operator, ACTUATOR: self.actuator}
         return outside[author] if author in outside else self.signers[AgentId(author)]
 
-    def signed(self, author: AuthorId, counter: int, *operations: Operation) -> bytes:
-        """An encoded submission of ``operations``, signed by ``author``."""
-        genesis = self.genesis
-        payload = encode(Submission(genesis.cluster, genesis.epoch, author, counter, operations))
-        signature = self.signer_of(author).sign(Domain.SUBMISSION, payload)
-        return encode(Signed(payload, signature))
+    def signed(
+        self,
+        author: AuthorId,
+        counter: int,
+        *operations: Operation,
+        epoch: int = 0,
+        signer: HashSigner | None = None,
+    ) -> bytes:
+        """An encoded submission of ``operations``, signed by ``author`` with its first key."""
+        payload = encode(Submission(self.genesis.cluster, epoch, author, counter, operations))
+        key = signer or self.signer_of(author)
+        return encode(Signed(payload, key.sign(Domain.SUBMISSION, payload)))
 
-    def submission(self, counter: int, author: AuthorId = OPERATOR) -> bytes:
-        """An encoded, signed submission that moves nothing: a note on no incident."""
-        note = Noted(CommandId(f"{author} {counter}"), IncidentKey("sim/front#0"), "")
-        return self.signed(author, counter, note)
+    def note(self, counter: int, author: AuthorId = OPERATOR) -> Noted:
+        """An operation that moves nothing: a note on no incident."""
+        return Noted(CommandId(f"{author} {counter}"), IncidentKey("sim/front#0"), "")
+
+    def submission(self, counter: int, author: AuthorId = OPERATOR, epoch: int = 0) -> bytes:
+        """An encoded, signed submission of a note."""
+        return self.signed(author, counter, self.note(counter, author), epoch=epoch)

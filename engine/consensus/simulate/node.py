@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import Protocol
 
+from engine.charter import Charter
 from engine.codec import encode
-from engine.consensus.certificate import chain_after
+from engine.consensus.certificate import check_entry
 from engine.consensus.clients import ClientTable
-from engine.consensus.committee import Committee
 from engine.consensus.effects import (
     AnyRecord,
     Broadcast,
@@ -29,11 +29,14 @@ from engine.consensus.simulate.checker import Checker
 from engine.consensus.simulate.law import DIGEST_EVERY
 from engine.consensus.simulate.members import Members
 from engine.consensus.simulate.mind import Mind
-from engine.consensus.simulate.outbox import Outbox
+from engine.consensus.simulate.outbox import FIRST_COUNTER, Outbox
 from engine.consensus.simulate.storage import reread, torn
 from engine.consensus.simulate.trace import Tracer
 from engine.council import Happening
 from engine.vocabulary import AgentId, Convicted, Digest, Entry
+
+FOLLOWED = 64
+"""Entries that a waiting successor takes at a time."""
 
 
 class Surroundings(Protocol):
@@ -56,44 +59,74 @@ class Surroundings(Protocol):
 
 
 class Node:
-    """One machine: a disk that outlives the replica on it. Twins are two with one key."""
+    """One machine: a disk that outlives the replica on it. Twins are two with one key.
 
-    def __init__(self, cluster: Surroundings, agent: AgentId, side: int = 0) -> None:
+    A successor has a key of its own, and only follows the log until that is ordered in.
+    """
+
+    def __init__(
+        self, cluster: Surroundings, agent: AgentId, side: int = 0, generation: int = 0
+    ) -> None:
+        members = cluster.members
         self.cluster = cluster
         self.agent = agent
         self.side = side
+        self.person, self.signer = agent, members.signers[agent]
+        if generation:
+            self.person, self.signer = members.successor(agent, generation)
+        self.lost = False
+        """Whether its disk is gone, so that it may never speak again."""
         self.records: list[AnyRecord] = []
         self.torn_tail = b""
         self.entries: list[Entry] = []
         self.head: tuple[int, bytes] = (0, cluster.members.genesis.cluster)
         self.replica: Replica | None = None
         self.liar: Liar | None = None
-        self.mind = Mind(agent, cluster.members.signers[agent])
-        self.outbox = Outbox(cluster.members, agent)
+        self.mind = Mind(agent, self.signer)
+        first = FIRST_COUNTER * (generation + 1)
+        self.outbox = Outbox(members, agent, self.signer, first)
         self.start()
 
     @property
     def honest(self) -> bool:
         """Whether it must agree."""
-        return self.agent not in self.cluster.checker.byzantine
+        return self.person not in self.cluster.checker.byzantine
 
     def start(self) -> None:
         """Start a replica from what is on disk, and fold the ledger again."""
         cluster, members = self.cluster, self.cluster.members
-        clients = ClientTable()
+        clients, epochs = ClientTable(), members.epochs(cluster.settings, cluster.quorum)
         self.clients = ClientTable()
+        self.epochs = members.epochs(cluster.settings, cluster.quorum)
         self.council = members.council(cluster.settings)
-        self._came_to: dict[int, tuple[list[Happening], Digest | None]] = {}
+        self._came_to: dict[int, tuple[list[Happening], Digest | None, tuple[int, bytes]]] = {}
         for entry in self.entries:
             clients.fresh(entry)
+            epochs.take(entry)
             self._fold(entry)
-        committee = Committee(members.genesis, members.verifier)
-        if cluster.quorum is not None:
-            committee.quorum = cluster.quorum
+        if not self.in_office and not self.records:
+            return
         self.replica = Replica(
-            committee, self.agent, members.signers[self.agent], cluster.settings,
-            Resume(self.head, clients, self.records, self.council.proven), self._apply,
+            epochs.committees[0], self.agent, self.signer, cluster.settings,
+            Resume(self.head, clients, self.records, self.council.proven, epochs), self._apply,
         )  # fmt: skip
+
+    @property
+    def in_office(self) -> bool:
+        """Whether its key counts, as far as its own ledger has come."""
+        keys = self.epochs.constitution.agent_keys()
+        return keys[self.agent] == self.signer.public_key
+
+    def follow(self, source: "Node") -> None:
+        """As a successor that waits: take entries from another machine, and check each."""
+        for entry in source.entries[self.head[0] : self.head[0] + FOLLOWED]:
+            check_entry(entry, self.epochs.committee)
+            self._fold(entry)
+            self.entries.append(entry)
+            self.head = self.epochs.head
+        if self.in_office:
+            self.start()
+            self.cluster.tracer.fact(self.agent, b"successor", self.cluster.now_ms)
 
     def die(self) -> None:
         """Lose everything that is not on the disk."""
@@ -101,7 +134,7 @@ class Node:
 
     def restart(self) -> None:
         """Start again from the disk, which is read as the bytes that were written."""
-        if self.replica is not None:
+        if self.replica is not None or self.lost:
             return
         forgets = self.liar is not None and AMNESIAC in self.liar.ways
         self.records = [] if forgets else reread(self.records, self.torn_tail)
@@ -178,11 +211,8 @@ class Node:
         if self.honest:
             cluster.checker.executed(self.agent, entry, self.head, effect.chain)
         self.entries.append(entry)
-        genesis = cluster.members.genesis
-        chain = chain_after(self.head[1], entry, genesis.cluster, genesis.epoch)
-        self.head = (entry.sequence_number, chain)
-        cluster.tracer.fact(self.agent, chain, cluster.now_ms)
-        told, digest = self._came_to.pop(entry.sequence_number)
+        told, digest, self.head = self._came_to.pop(entry.sequence_number)
+        cluster.tracer.fact(self.agent, self.head[1], cluster.now_ms)
         if self.honest:
             cluster.checker.folded(self.agent, entry.sequence_number, told, digest)
             if self.replica is not None:
@@ -193,13 +223,17 @@ class Node:
         number = entry.sequence_number
         told = self._fold(entry)
         digest = self.council.digest() if number % DIGEST_EVERY == 0 else None
-        self._came_to[number] = (told, digest)
+        self._came_to[number] = (told, digest, self.epochs.head)
         return self.council.proven
 
     def _fold(self, entry: Entry) -> list[Happening]:
         told: list[Happening] = []
         for submission, frame in self.clients.fresh_frames(entry):
             told += self.council.apply(entry.sequence_number, submission, frame)
+        if self.epochs.take(entry):
+            charter = self.epochs.constitution
+            assert isinstance(charter, Charter), "every epoch but the first has a charter"
+            told += self.council.begin(charter)
         return told
 
     def _report(self, evidence: Evidence) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from engine.consensus.clients import ClientTable, Key
-from engine.consensus.simulate.members import Members
+from engine.consensus.simulate.members import HashSigner, Members
 from engine.vocabulary import AuthorId, Operation
 
 RESEND_MS = 500
@@ -14,27 +14,34 @@ FIRST_COUNTER = 1_000_000
 class Outbox:
     """One author's submissions under way; it outlives crashes, as people and minds insist."""
 
-    def __init__(self, members: Members, author: AuthorId) -> None:
+    def __init__(
+        self, members: Members, author: AuthorId, signer: HashSigner, first: int = FIRST_COUNTER
+    ) -> None:
         self._members = members
         self.author = author
-        self._counter = FIRST_COUNTER
-        self.waiting: dict[Key, tuple[bytes, int]] = {}
+        self._signer = signer
+        self._counter = first
+        self.waiting: dict[Key, tuple[tuple[Operation, ...], int]] = {}
 
-    def write(self, *operations: Operation) -> bytes:
-        """Sign ``operations`` as one submission; it is due at once."""
+    def write(self, *operations: Operation) -> None:
+        """Have ``operations`` submitted together; they are due at once."""
         self._counter += 1
-        frame = self._members.signed(self.author, self._counter, *operations)
-        self.waiting[self.author, self._counter] = (frame, -RESEND_MS)
-        return frame
+        self.put(self._counter, *operations)
 
-    def due(self, clients: ClientTable, now_ms: int) -> Iterator[bytes]:
-        """What is to be sent, or sent again; ``clients`` knows what was ordered."""
-        for key, (frame, sent_ms) in list(self.waiting.items()):
+    def put(self, counter: int, *operations: Operation) -> None:
+        """As ``write``, under a number of the caller's choice."""
+        self.waiting[self.author, counter] = (operations, -RESEND_MS)
+
+    def due(self, clients: ClientTable, now_ms: int, epoch: int) -> Iterator[bytes]:
+        """What is to be sent, or sent again, signed for ``epoch``; ``clients`` knows what was ordered."""
+        for key, (operations, sent_ms) in list(self.waiting.items()):
             if clients.knows(key):
                 del self.waiting[key]
             elif now_ms - sent_ms >= RESEND_MS:
-                self.waiting[key] = (frame, now_ms)
-                yield frame
+                self.waiting[key] = (operations, now_ms)
+                yield self._members.signed(
+                    key[0], key[1], *operations, epoch=epoch, signer=self._signer
+                )
 
 
 Offer = Callable[[bytes], None]

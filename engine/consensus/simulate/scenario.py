@@ -11,6 +11,8 @@ import msgspec
 from engine.consensus.simulate.adversary import AMNESIAC, WAYS
 
 STORM_MS = 4000
+REPLACED = 0.3
+"""Share of the seeds in which an agent gets a new key."""
 NOTES = 6
 """Submissions of outsiders, beside what the incidents bring."""
 DELAYS = (5, 50, 400)
@@ -23,7 +25,7 @@ class Item(msgspec.Struct, frozen=True):
     at_ms: int
     kind: str
     """``lie``, ``weather``, ``partition``, ``deaf``, ``mute``, ``crash``, ``faces``, ``trouble``,
-    ``note`` or ``freeze``."""
+    ``note``, ``freeze``, ``lose`` or ``replace``."""
     places: tuple[int, ...] = ()
     """Replica numbers that it happens to."""
     lasts_ms: int = 0
@@ -67,9 +69,25 @@ def draw(n: int, f: int, seed: int, chance: random.Random) -> Scenario:
     items += (_crash(n, chance) for _ in range(chance.randrange(0, 4)))
     items += (Item(chance.randrange(2000), "trouble") for _ in range(1))
     items += (_note(n, number, chance) for number in range(1, NOTES + 1))
+    items += _replacements(n, f, liars, chance)
     if chance.random() < 0.15:
         items.append(Item(chance.randrange(2000), "freeze", lasts_ms=chance.randrange(200, 1500)))
     return Scenario(n, f, seed, liars, tuple(items))
+
+
+def _replacements(n: int, f: int, liars: tuple[int, ...], chance: random.Random) -> list[Item]:
+    """An operator's order for a new key: for anybody, a liar, or who lost its disk."""
+    if chance.random() >= REPLACED:
+        return []
+    at_ms, place = chance.randrange(2500), chance.randrange(n)
+    if liars and chance.random() < 0.5:
+        place = chance.choice(liars)
+    # A disk lost is a fault of the f: whoever forgot its votes may not speak again.
+    loses = len(liars) < f and place not in liars and chance.random() < 0.7
+    found = [Item(at_ms, "replace", (place,), way="lost" if loses else "")]
+    if loses:
+        found.append(Item(chance.randrange(at_ms + 1), "lose", (place,)))
+    return found
 
 
 def _lies(place: int, chance: random.Random) -> list[Item]:

@@ -4,6 +4,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
+from engine.charter import claim
 from engine.codec import encode
 from engine.consensus.effects import Receive, Tick
 from engine.consensus.messages import Relay
@@ -25,6 +26,7 @@ from engine.vocabulary import (
     Convicted,
     Frozen,
     Operation,
+    Replaced,
     Thawed,
     Verdict,
 )
@@ -54,11 +56,12 @@ class Storm:
             n, f, seed, quorum=quorum, settings=SETTINGS, chance=self.random, tracer=tracer
         )
         self.fleet = Fleet()
-        self.actuator = Outbox(self.cluster.members, ACTUATOR)
-        self.operator = Outbox(self.cluster.members, OPERATOR)
+        members = self.cluster.members
+        self.actuator = Outbox(members, ACTUATOR, members.actuator)
+        self.operator = Outbox(members, OPERATOR, members.operator)
         self.calm_ticks = 0
         """How long the calm took until the healed quorum had decided everything."""
-        self._core: list[Node] = []
+        self._chosen: list[AgentId] = []
         self._cured = 0
         for place in self.scenario.liars:
             self.cluster.checker.byzantine.add(self._agent(place))
@@ -83,6 +86,16 @@ class Storm:
         self._count()
         return cluster
 
+    @property
+    def _core(self) -> list[Node]:
+        """The machines of those that must decide everything in the calm."""
+        return [self.cluster.nodes[agent][0] for agent in self._chosen]
+
+    @property
+    def _epoch(self) -> int:
+        """Which epoch an outsider speaks in: it knows the log as far as anybody does."""
+        return self.cluster.checker.law.council.genesis.epoch
+
     def _agent(self, place: int) -> AgentId:
         return self.cluster.members.ids[place]
 
@@ -91,26 +104,31 @@ class Storm:
     def _heal_a_quorum(self) -> None:
         """Mend the wire, and the machines of a random quorum; the rest stays as it is, or dead."""
         cluster = self.cluster
-        honest = cluster.honest()
+        honest = [node for node in cluster.honest() if not node.lost]
         quorum = cluster.members.genesis.quorum
         size = self.random.randrange(quorum, len(honest) + 1)
         chosen = sorted(self.random.sample(range(len(honest)), size))
-        self._core = [honest[place] for place in chosen]
+        self._chosen = [honest[place].agent for place in chosen]
         cluster.network = Network()
         for node in honest:
-            if node in self._core:
+            if node.agent in self._chosen:
                 cluster.restart(node)
             else:
                 cluster.crash(node)
-        final = cluster.members.submission(FINAL)
-        cluster.submit(final, self._core)
+        self.operator.put(FINAL, cluster.members.note(FINAL))
 
     def _all_decided(self) -> bool:
-        clients = self.cluster.checker.law.clients
-        if not clients.knows((OPERATOR, FINAL)):
+        law = self.cluster.checker.law
+        if not law.clients.knows((OPERATOR, FINAL)):
             return False
-        heads = {node.head for node in self._core}
-        return len(heads) == 1 and not any(node.outbox.waiting for node in self._core)
+        core = self._core
+        # Who was ordered in is there, and whoever it replaces is not missed.
+        if law.epochs.boundary is not None or any(
+            node.replica is None or node.replica.epoch != self._epoch for node in core
+        ):
+            return False
+        heads = {node.head for node in core}
+        return len(heads) == 1 and not any(node.outbox.waiting for node in core)
 
     # --- what agents, actuator and operator do -----------------------------------------------
 
@@ -123,7 +141,8 @@ class Storm:
                 self._lie(node, node.liar.ways, operation)
             else:
                 node.outbox.write(operation)
-        for frame in node.outbox.due(node.clients, cluster.now_ms):
+        epoch = node.council.genesis.epoch
+        for frame in node.outbox.due(node.clients, cluster.now_ms, epoch):
             cluster.publish(node, frame)
         self._outsiders()
 
@@ -144,11 +163,11 @@ class Storm:
         cluster, law = self.cluster, self.cluster.checker.law
         for certificate in law.certificates[self._cured :]:
             self._cured += 1
-            acted = self.fleet.carry_out(certificate, cluster.members, cluster.now_ms)
+            acted = self.fleet.carry_out(certificate, law, cluster.now_ms)
             if acted is not None:
                 self.actuator.write(acted)
         for outbox in (self.actuator, self.operator):
-            for frame in outbox.due(law.clients, cluster.now_ms):
+            for frame in outbox.due(law.clients, cluster.now_ms, self._epoch):
                 cluster.submit(frame, [it for it in cluster.honest() if it.replica is not None])
 
     # --- what happens ------------------------------------------------------------------------
@@ -158,6 +177,7 @@ class Storm:
             "lie": self._lie_begins, "weather": self._weather, "partition": self._cut,
             "deaf": self._cut, "mute": self._cut, "crash": self._crash, "faces": self._faces,
             "trouble": self._trouble, "note": self._note, "freeze": self._freeze,
+            "lose": self._lose, "replace": self._replace,
         }  # fmt: skip
         happenings[item.kind](item)
 
@@ -189,7 +209,7 @@ class Storm:
         if node.replica is None:
             return
         # A peer's word makes it say something, and so die with votes half said.
-        note = self.cluster.members.submission(1000 + item.at_ms)
+        note = self.cluster.members.submission(1000 + item.at_ms, epoch=self._epoch)
         self.cluster.checker.submitted.add(note)
         peer = self._agent((item.places[0] + 1) % self.scenario.n)
         event = Receive(peer, encode(Relay((note,)))) if item.number else Tick(self.cluster.now_ms)
@@ -212,7 +232,7 @@ class Storm:
     def _note(self, item: Item) -> None:
         """An outsider's submission that reaches some replicas; its author insists in the calm."""
         cluster = self.cluster
-        note = cluster.members.submission(item.number)
+        note = cluster.members.submission(item.number, epoch=self._epoch)
         alive = [cluster.nodes[self._agent(place)][0] for place in item.places]
         cluster.submit(note, [node for node in alive if node.replica is not None] or alive[:1])
 
@@ -222,6 +242,21 @@ class Storm:
 
     def _thaw(self, command: CommandId) -> None:
         self.operator.write(Thawed(command))
+
+    def _lose(self, item: Item) -> None:
+        """A machine's disk is gone, votes and all: as it is, it may never speak again."""
+        node = self.cluster.nodes[self._agent(item.places[0])][0]
+        node.lost = True
+        self.cluster.crash(node)
+
+    def _replace(self, item: Item) -> None:
+        """An operator has a new machine made for an agent, and its key ordered in."""
+        law = self.cluster.checker.law
+        agent = self._agent(item.places[0])
+        signer = self.cluster.succeed(agent).signer
+        claimed = claim(agent, law.council.genesis, signer)
+        command = CommandId(f"replace {item.at_ms}")
+        self.operator.write(Replaced(command, agent, signer.public_key, claimed))
 
     # --- what is worth counting --------------------------------------------------------------
 
@@ -233,5 +268,7 @@ class Storm:
             cluster.mark("equivocation")
         if cluster.checker.law.council.convicted:
             cluster.mark("conviction")
+        if self._epoch:
+            cluster.mark("membership change")
         if cluster.checker.law.certificates:
             cluster.mark("certificate")

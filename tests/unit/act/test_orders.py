@@ -59,7 +59,7 @@ def plan_with(**changes: object) -> Certificate:
 
 
 def proof(order: Order) -> str:
-    return proof_objection(order, COURT.genesis, MANIFEST, VERIFIER)
+    return proof_objection(order, [COURT.genesis], MANIFEST, VERIFIER)
 
 
 def test_nothing_is_said_against_a_proven_order() -> None:

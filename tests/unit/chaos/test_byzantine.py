@@ -92,7 +92,7 @@ def test_a_lying_assessor_signs_the_opposite_too() -> None:
     kind = contradiction(submission_in(honest), submission_in(lie))
     assert kind == DOUBLE_ASSESSMENT
     proof = Convicted(turned.me, kind, *sorted((honest.payload, lie.payload)))
-    assert convicts(turned.court.genesis, VERIFIER)(proof)
+    assert convicts(VERIFIER)(proof, [turned.court.genesis])
 
 
 def test_framing_accuses_everyone_else_and_proves_nothing() -> None:
@@ -107,7 +107,7 @@ def test_framing_accuses_everyone_else_and_proves_nothing() -> None:
         ]
 
     assert {charge.culprit for charge in charges} == set(AGENTS) - {turned.me}
-    assert not any(convicts(turned.court.genesis, VERIFIER)(charge) for charge in charges)
+    assert not any(convicts(VERIFIER)(charge, [turned.court.genesis]) for charge in charges)
 
 
 def test_forged_votes_carry_no_signature_that_holds() -> None:

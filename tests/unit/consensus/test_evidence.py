@@ -47,7 +47,7 @@ def test_two_conflicting_messages_convict_their_signer_for_anyone(kind: str) -> 
     assert evidence == conflict(second, first, speaker.committee)
     assert verify_evidence(evidence, speaker.genesis, speaker.members.verifier, WINDOW)
     operation = Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
-    assert convicts(speaker.genesis, speaker.members.verifier)(operation)
+    assert convicts(speaker.members.verifier)(operation, [speaker.genesis])
 
 
 def test_a_new_view_against_its_own_contents_convicts_the_primary() -> None:

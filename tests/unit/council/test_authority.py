@@ -168,9 +168,7 @@ TABLE: dict[type[Operation], Row] = {
     Convicted: Row(
         nothing, lambda c, a: Convicted(COMMUNICATION, "double commit", b"1", b"2"), AGENTS
     ),
-    Replaced: Row(
-        nothing, lambda c, a: Replaced(c.command(), COMMUNICATION, b"k" * 32), (OPERATOR,)
-    ),
+    Replaced: Row(nothing, lambda c, a: c.replaced(COMMUNICATION), (OPERATOR,)),
     Configured: Row(
         nothing,
         lambda c, a: Configured(c.command(), Digest(b"p"), Digest(b"c"), Digest(b"m")),
@@ -181,7 +179,7 @@ EVERYONE = (*AGENTS, OPERATOR, ACTUATOR, PROBE, STRANGER)
 
 
 def court_with_everything() -> Court:
-    return Court(probe=True, convict=lambda _: True)
+    return Court(probe=True, convict=lambda *_: True)
 
 
 @pytest.mark.parametrize("author", EVERYONE)

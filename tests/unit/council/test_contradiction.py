@@ -52,7 +52,7 @@ def test_both_answers_in_one_submission_are_a_contradiction() -> None:
 
     assert proof == Convicted(COMMUNICATION, DOUBLE_ASSESSMENT, signed, signed)
     assert proof is not None
-    assert convicts(court.genesis, VERIFIER)(proof)
+    assert convicts(VERIFIER)(proof, [court.genesis])
 
 
 def proof_in(court: Court) -> Convicted:
@@ -68,7 +68,7 @@ def proof_in(court: Court) -> Convicted:
 def test_the_proof_convicts_in_the_council_of_anyone() -> None:
     court = Court()
     proof = proof_in(court)
-    elsewhere = Court(convict=convicts(court.genesis, VERIFIER))
+    elsewhere = Court(convict=convicts(VERIFIER))
 
     elsewhere.say(DETECTION, proof)
 
@@ -112,7 +112,7 @@ def test_a_changed_proof_convicts_nobody(tmp_path: Path) -> None:
         write_proof(changed, path)
         with pytest.raises(Failed, match="convict nobody"):
             list(verify(path, keys))
-        assert not is_proof(changed, court.genesis, VERIFIER)
+        assert not is_proof(changed, [court.genesis], VERIFIER)
 
 
 def test_an_operator_is_no_replica_to_convict() -> None:
@@ -120,11 +120,11 @@ def test_an_operator_is_no_replica_to_convict() -> None:
     first, second = (court.sign(OPERATOR, answer)[1] for answer in (YES, NO))
     committee = Committee(court.genesis, VERIFIER)
 
-    assert contradicts(first, second, committee, contradiction) is None
+    assert contradicts(first, second, [committee], contradiction) is None
 
 
 def test_a_log_with_two_answers_holds_its_own_proof() -> None:
-    court = Court(convict=lambda _: True)
+    court = Court(convict=lambda *_: True)
     replay = Replay(court.council)
     batch = tuple(court.sign(COMMUNICATION, answer)[1] for answer in (YES, OTHERWISE, NO))
 
@@ -133,11 +133,11 @@ def test_a_log_with_two_answers_holds_its_own_proof() -> None:
     proof = replay.proofs[COMMUNICATION]
     assert proof.kind == DOUBLE_ASSESSMENT
     assert proof is not None
-    assert convicts(court.genesis, VERIFIER)(proof)
+    assert convicts(VERIFIER)(proof, [court.genesis])
 
 
 def test_a_conviction_in_the_log_is_kept_as_proof() -> None:
-    court = Court(convict=lambda _: True)
+    court = Court(convict=lambda *_: True)
     replay = Replay(court.council)
     charge = Convicted(COMMUNICATION, "double-commit", b"1", b"2")
 

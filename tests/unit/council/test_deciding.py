@@ -216,7 +216,7 @@ def test_silent_agents_have_abstained_once_assessing_elapsed() -> None:
 
 
 def test_conviction_may_put_a_threshold_out_of_reach() -> None:
-    court = Court(convict=lambda _: True)
+    court = Court(convict=lambda *_: True)
     court.open()
     court.propose(restart("postgres"))
     court.assess(AGENTS[0], Verdict.REJECT)
@@ -227,7 +227,7 @@ def test_conviction_may_put_a_threshold_out_of_reach() -> None:
 
 
 def test_conviction_changes_no_threshold() -> None:
-    court = Court(convict=lambda _: True)
+    court = Court(convict=lambda *_: True)
     court.open()
     court.say(DETECTION, Convicted(COMMUNICATION, "double commit", b"1", b"2"))
     court.propose(restart("postgres"))
@@ -240,7 +240,7 @@ def test_conviction_changes_no_threshold() -> None:
 
 
 def test_never_more_than_f_agents_are_convicted() -> None:
-    court = Court(convict=lambda _: True)
+    court = Court(convict=lambda *_: True)
     court.say(DETECTION, Convicted(COMMUNICATION, "double commit", b"1", b"2"))
 
     told = court.say(DETECTION, Convicted(RESOLUTION, "double commit", b"1", b"2"))

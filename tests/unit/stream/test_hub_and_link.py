@@ -400,7 +400,7 @@ async def test_the_plain_teller_follows_an_engine_through_a_restart(tmp_path: Pa
                     hub.publish(frame)
                     await until(lambda frame=frame: hub.shown == frame)  # type: ignore[misc]
                 await until(lambda: any(" closed " in line for line in said))
-                await until(lambda epoch=epoch: sum("engine  " in x for x in said) >= 2 * epoch)  # type: ignore[misc]
+                await until(lambda epoch=epoch: sum(" connected\n" in x for x in said) == epoch)  # type: ignore[misc]
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)

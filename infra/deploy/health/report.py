@@ -1,0 +1,102 @@
+"""The eight checks of an environment, and what is kept of them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from engine.codec import Malformed
+from infra.deploy.assembly import stacks_of, template_of
+from infra.deploy.cloud import Cloud
+from infra.deploy.health.agents import agent_smoke
+from infra.deploy.health.data import dynamodb_canary, kinesis_round_trip, opensearch
+from infra.deploy.health.faces import http_health, lambda_invocation, websocket_round_trip
+from infra.deploy.health.pace import pace
+from infra.deploy.health.suite import Check, Sight, run_checks
+from infra.deploy.journal import Shelf, write_whole
+from infra.deploy.run import Finding
+from infra.environments import Environment
+
+__all__ = ["HealthReport", "ask_health", "read_report"]
+
+
+class HealthReport(msgspec.Struct, frozen=True):
+    """What a health suite found."""
+
+    at_ms: int
+    environment: str
+    build: str
+    findings: tuple[Finding, ...]
+    measured_ms: dict[str, float]
+    """The best time of each thing that was timed."""
+    drifted: tuple[str, ...] | None = None
+    """Resources that are not as their stacks say; None: nobody has looked."""
+
+
+def ask_health(
+    environment: Environment,
+    shelf: Shelf,
+    cloud: Cloud,
+    assembly: Path,
+    build: str,
+    told: Callable[[Finding], None] = lambda _: None,
+) -> HealthReport:
+    """Ask all eight, and keep what they found as the newest report.
+
+    Raises:
+        Malformed: the assembly or the baseline cannot be read.
+        CloudFailed: the outputs of the stacks cannot be read.
+    """
+    stacks = stacks_of(assembly)
+    kinds = {
+        str(resource.get("Type"))
+        for stack in stacks
+        for resource in template_of(stack).get("Resources", {}).values()
+    }
+    outputs = cloud.outputs([stack.name for stack in stacks])
+    measured: dict[str, float] = {}
+    sight = Sight(environment, cloud, outputs, build, frozenset(kinds))
+    checks = (
+        Check("dynamodb", dynamodb_canary),
+        Check("kinesis", kinesis_round_trip, timeout_s=15),
+        Check("opensearch", opensearch),
+        # A first start of a function takes seconds, on AWS too.
+        Check("lambda", lambda_invocation, timeout_s=20),
+        Check("http", http_health, timeout_s=20),
+        Check("websocket", websocket_round_trip, timeout_s=20),
+        Check("agents", agent_smoke, timeout_s=60),
+        Check("performance", pace(_baseline(shelf), measured.update), timeout_s=30, tries=2),
+    )
+    findings = run_checks(sight, checks, told)
+    report = HealthReport(
+        time.time_ns() // 1_000_000, environment.name, build, findings, dict(measured)
+    )
+    write_whole(shelf.health, msgspec.json.encode(report))
+    return report
+
+
+def read_report(shelf: Shelf) -> HealthReport | None:
+    """The newest report; None when there is none.
+
+    Raises:
+        Malformed: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(shelf.health.read_bytes(), type=HealthReport)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise Malformed(
+            f"{shelf.health}: {error}; main.py deploy health writes a new one"
+        ) from None
+
+
+def _baseline(shelf: Shelf) -> dict[str, float]:
+    """What the last good run measured; empty before there was one."""
+    try:
+        return msgspec.json.decode(shelf.baseline.read_bytes(), type=dict[str, float])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise Malformed(f"{shelf.baseline}: {error}; remove it to begin anew") from None

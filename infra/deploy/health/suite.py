@@ -1,0 +1,112 @@
+"""Runs checks: each in a time of its own, tried again where the world may have hiccuped.
+
+A check asks for real and says what it saw. It raises ``Unwell`` when the answer is wrong; what the
+network or the account raises counts the same. Only the last try's answer is told, with how often it
+was asked: a check that needed more than one try is degraded, not well.
+"""
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deploy.cloud import Cloud, CloudFailed
+from infra.deploy.run import Finding, Verdict
+from infra.environments import Environment
+from infra.names import Names
+
+__all__ = ["Check", "Seen", "Sight", "Unwell", "run_checks"]
+
+PAUSE_S = 0.3
+MAX_EVIDENCE = 300
+
+
+class Unwell(Exception):
+    """What was asked answered wrongly; the message says how."""
+
+
+class Seen(NamedTuple):
+    """What a check saw."""
+
+    evidence: str
+    verdict: Verdict = Verdict.OK
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What checks look at."""
+
+    environment: Environment
+    cloud: Cloud
+    outputs: dict[str, str]
+    """All outputs of the stacks, by key."""
+    build: str
+    """What should answer."""
+    kinds: frozenset[str]
+    """The kinds of resources that the assembly holds."""
+
+    @property
+    def names(self) -> Names:
+        """What things are called."""
+        return Names(self.environment)
+
+    def output(self, key: str) -> str:
+        """One output.
+
+        Raises:
+            Unwell: no stack has it.
+        """
+        if key not in self.outputs:
+            raise Unwell(f"no stack has the output {key}")
+        return self.outputs[key]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check."""
+
+    name: str
+    ask: Callable[[Sight], Seen]
+    timeout_s: float = 10.0
+    tries: int = 3
+
+
+def run_checks(
+    sight: Sight, checks: Sequence[Check], told: Callable[[Finding], None] = lambda _: None
+) -> tuple[Finding, ...]:
+    """What each check found, in order."""
+    found = []
+    # A check that hangs is left behind in its thread: its sockets have time limits of their own.
+    with concurrent.futures.ThreadPoolExecutor(len(checks), "health") as pool:
+        for check in checks:
+            finding = _asked(pool, sight, check)
+            found.append(finding)
+            told(finding)
+        pool.shutdown(wait=False, cancel_futures=True)
+    return tuple(found)
+
+
+def _asked(pool: concurrent.futures.Executor, sight: Sight, check: Check) -> Finding:
+    """What a check found, asked up to ``tries`` times."""
+    why = ""
+    for tried in range(1, check.tries + 1):
+        if tried > 1:
+            time.sleep(PAUSE_S * tried)
+        began = time.perf_counter()
+        try:
+            seen = pool.submit(check.ask, sight).result(check.timeout_s)
+        except concurrent.futures.TimeoutError:
+            why = f"no answer in {check.timeout_s:.0f} s"
+            continue
+        except (Unwell, CloudFailed, ClientError, BotoCoreError, OSError) as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            continue
+        took_ms = round(1000 * (time.perf_counter() - began), 1)
+        verdict, evidence = seen.verdict, seen.evidence
+        if tried > 1 and verdict is Verdict.OK:
+            verdict, evidence = Verdict.DEGRADED, f"{evidence} (before: {why})"
+        return Finding(check.name, verdict, evidence[:MAX_EVIDENCE], took_ms, tried)
+    return Finding(check.name, Verdict.FAILED, why[:MAX_EVIDENCE], 0.0, check.tries)

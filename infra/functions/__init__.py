@@ -1,0 +1,1 @@
+"""What runs in Lambda: standard library and boto3 alone, one small module a function."""
