@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question
+from engine.evaluate.watching import watch
 from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 
@@ -27,5 +28,5 @@ def undiagnosed(history: History, question: Question) -> Answer:
     return Answer()
 
 
-OWN = Method("own", "the engine's own senses", unwatched, undiagnosed)
+OWN = Method("own", "the engine's own senses", watch, undiagnosed)
 METHODS = {method.name: method for method in (OWN,)}

@@ -6,8 +6,6 @@ constant on average. The expectation is not one value but everything that was se
 phase of the last seasons: an edge that comes a little early or late is inside it.
 """
 
-from collections import deque
-
 import numpy as np
 from numpy.typing import NDArray
 

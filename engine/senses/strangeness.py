@@ -78,7 +78,9 @@ class Strangeness:
         self._outside += (share - self._outside) / OUTSIDE_SAMPLES
         expected = self._usually_outside + OUTSIDE_FLOOR
         rate = max(1.0 / self._seen, 1.0 / OUTSIDE_MEMORY)
-        self._usually_outside += rate * (min(self._outside, 10.0 * expected) - self._usually_outside)
+        self._usually_outside += rate * (
+            min(self._outside, 10.0 * expected) - self._usually_outside
+        )
         return self._outside / expected / _LN_10
 
 
