@@ -6,28 +6,58 @@ BIN := $(VENV)/bin
 CHECKED := engine controlroom chaos infra tests main.py
 # Exact, so that two people who regenerate the pins on the same day get the same files.
 UV_VERSION := 0.13.9
+# What Qt and VTK need of Debian or Ubuntu, beside their wheels, to show a window on a screen that is none.
+SCREEN := xvfb libgl1 libegl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
+	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
 PIN_EXTRAS := dev window aws deploy
 EVERYTHING := $(addprefix $(VENV)/.,$(PIN_EXTRAS))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check bench fmt pins clean venv
+.PHONY: run window screenshots test screen check bench fmt pins clean venv
 
 # exec: no shell stays between the terminal and the program, so stdin and Ctrl-C reach it untouched.
 run: $(VENV)/.base
 	@exec $(BIN)/python main.py up --drill demo
 
+# A live incident in the 3D window: closing it ends everything.
+window: $(VENV)/.window
+	@exec $(BIN)/python main.py up --drill demo --window --plain
+
 # Tests marked `fleet` start real processes and measure them: they run one at a time, after the others.
-test: $(EVERYTHING)
+test: $(EVERYTHING) screen
 	@mkdir -p build
 	@echo "== tests without processes"
 	@$(BIN)/python -m pytest -m "not fleet" -n 2 --junitxml=build/tests.xml
 	@echo "== tests with real processes"
 	@$(BIN)/python -m pytest -m fleet --junitxml=build/tests-fleet.xml
 
+# The tests of the window start a virtual screen themselves, if the system has one.
+screen:
+	@if ! command -v dpkg-query >/dev/null; then \
+		command -v Xvfb >/dev/null || { echo "the window's tests need a virtual screen: install Xvfb" >&2; exit 1; }; \
+		exit 0; \
+	fi; \
+	missing=$$(for name in $(SCREEN); do \
+		dpkg-query --show --showformat='$${db:Status-Status}' $$name 2>/dev/null | grep -qx installed || echo $$name; done); \
+	if test -z "$$missing"; then exit 0; fi; \
+	if test "$$(id -u)" != 0; then \
+		echo "the window's tests need a virtual screen: apt-get install --no-install-recommends "$$missing >&2; exit 1; \
+	fi; \
+	echo "installing "$$missing; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# All of them, whatever one of them says; fails where one has missed an aim.
 bench: $(VENV)/.base
-	$(BIN)/python main.py bench loop
+	@mkdir -p build; missed=""; for subject in $$($(BIN)/python main.py bench --list); do \
+		echo "== bench $$subject"; \
+		$(BIN)/python main.py bench $$subject --json build/bench-$$subject.json || missed="$$missed $$subject"; \
+	done; test -z "$$missed" || { echo "an aim was missed:$$missed" >&2; exit 1; }
+
+# The pictures of the 3D window in the documentation; needs no screen.
+screenshots: $(VENV)/.window
+	$(BIN)/python main.py screenshots
 
 check: $(EVERYTHING)
 	@echo "== ruff format --check" && $(BIN)/ruff format --check $(CHECKED)

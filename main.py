@@ -9,11 +9,14 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 
 from engine.cli import CommandError
+
+if TYPE_CHECKING:
+    from engine.stream.deploying import Deployer
 
 VERSION = "0.1.0"
 FAILED = 1
@@ -40,7 +43,7 @@ COMMANDS = (
         "up",
         "a fleet, the swarm that looks after it, and the console in front",
         "chaos.commands.up",
-        ("up --drill demo", "up", "up --plain"),
+        ("up --drill demo", "up", "up --plain", "up --drill demo --window"),
     ),
     Command(
         "drill",
@@ -59,6 +62,22 @@ COMMANDS = (
         "a screen of a run: live, in this terminal",
         "controlroom.cli_console",
         ("console", "console --plain", "console --replay LEDGER"),
+    ),
+    Command(
+        "window",
+        "the 3D window: fleet, council and every message, live or replayed",
+        "controlroom.cli_window",
+        (
+            "window",
+            "window --connect ws://127.0.0.1:8700",
+            "window --replay LEDGER --presentation",
+        ),
+    ),
+    Command(
+        "screenshots",
+        "the pictures of the window in the documentation, from recorded runs",
+        "chaos.commands.screenshots",
+        ("screenshots", "screenshots --out FOLDER"),
     ),
     Command(
         "bench",
@@ -121,7 +140,7 @@ COMMANDS = (
         "engine",
         "bus, agents, actuator, ledger and stream of a run, without a screen",
         "engine.cli.engine",
-        ("engine --run-dir DIR",),
+        ("engine --config prod.toml", "engine --run-dir DIR"),
     ),
     Command(
         "agent",
@@ -174,6 +193,11 @@ def read_recording(ledger: Path, progress: Callable[[str], None]) -> object:
     return importlib.import_module("engine.playback").read_recording(ledger, progress)
 
 
+def ensure_extras(extras: Sequence[str], packages: Sequence[str], *, install: bool) -> None:
+    """See to it that what a screen needs beside the base is installed."""
+    importlib.import_module("engine.cli.extras").ensure(extras, packages, install=install)
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
@@ -216,8 +240,20 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
         if command.name == chosen:
             module = cast(CommandModule, importlib.import_module(command.module))
             module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run, read_recording=read_recording)
+            subparser.set_defaults(
+                run=module.run,
+                read_recording=read_recording,
+                ensure=ensure_extras,
+                make_deployer=make_deployer,
+            )
     return parser
+
+
+def make_deployer() -> "Deployer":
+    """The deployer that an engine shows and obeys."""
+    from infra.deploy.desk import Desk
+
+    return Desk()
 
 
 def complain(chosen: str | None, message: str) -> None:

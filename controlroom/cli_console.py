@@ -92,7 +92,7 @@ async def _tell(place: PlaceLike) -> None:
 
 def _show(place: PlaceLike, keys: Path | None, *, with_run: bool) -> int:
     from controlroom.console.app import ConsoleApp, Leave, own_key_ids
-    from controlroom.console.keymap import BadKeymap, default_keymap_path, read_keymap
+    from controlroom.keymap import BadKeymap, default_keymap_path, read_keymap
 
     path = keys or default_keymap_path()
     try:

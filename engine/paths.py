@@ -55,6 +55,11 @@ class RunPaths:
         return self.root / "policy.toml"
 
     @property
+    def settings(self) -> Path:
+        """How this run is set up; a rehearsal has none."""
+        return self.root / "settings.toml"
+
+    @property
     def public_keys(self) -> Path:
         """Folder of public keys: each author's own process puts its own there."""
         return self.root / "keys"
@@ -89,6 +94,11 @@ class RunPaths:
     def chaos_token(self) -> Path:
         """What a drill shows to the orchestrator; the actuator cannot know it."""
         return self.secrets / "drill.token"
+
+    @property
+    def door_token(self) -> Path:
+        """Bearer token of those who send telemetry."""
+        return self.secrets / "door.token"
 
     @property
     def stream_token(self) -> Path:

@@ -5,10 +5,13 @@ operator signed it relays, and what it shows it has verified by commit certifica
 """
 
 import asyncio
+import random
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
+from msgspec.structs import replace
 
 from engine import founding
 from engine.act.door import knock, open_door
@@ -21,6 +24,7 @@ from engine.diagnostics import log_to_stderr
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
+from engine.ledger.mirroring import Diverged
 from engine.ledger.reading import write_proof
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger, open_ledger
@@ -29,15 +33,19 @@ from engine.policy import Rules
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.replacing import MAIN, Replacements, agent_children
+from engine.settings import settings_of
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
+from engine.sources import Sources
 from engine.stream.access import Listen
+from engine.stream.deploying import ABOUT, Deployer, OrderDesk
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
 from engine.stream.state import Health, ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
+from engine.telemetry.samples import Observation
 from engine.telemetry.tape import Tape
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints, read_manifest
@@ -56,6 +64,9 @@ from engine.vocabulary import (
     UndoRequested,
     Vitals,
 )
+
+if TYPE_CHECKING:
+    from engine.ledger.dynamodb import Mirror
 
 OPERATOR = AuthorId("operator")
 SHOW_EVERY_S = 0.1
@@ -81,6 +92,7 @@ class Engine:
         supervisor: Supervisor,
         clock: Clock,
         listen: Listen,
+        deployer: Deployer | None = None,
     ) -> None:
         """Open the engine's copy of the ledger and fold what it holds."""
         genesis, rules, manifest = constitution
@@ -106,10 +118,14 @@ class Engine:
         self._relays: set[asyncio.Task[None]] = set()
         self._shown = ScreenState()
         self._listen = listen
+        self._deployer = deployer
+        self._orders = OrderDesk(genesis, verifier)
         self._told: list[Event] = []
         """Trace events that the next state takes along."""
         self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
         self._dead_man = DeadMan()
+        self._warnings: list[str] = []
+        """What a person must know of this engine, beside what is handed over."""
 
     async def run(self) -> None:
         """Follow, collect, show and tell people, until cancelled."""
@@ -136,6 +152,9 @@ class Engine:
                 tasks.create_task(self._watch_probe())
                 tasks.create_task(self._show(hub))
                 tasks.create_task(self._tell_people())
+                if self._deployer is not None:
+                    tasks.create_task(self._deployer.run())
+                self._tell_aws(tasks)
         finally:
             for relay in self._relays:
                 relay.cancel()
@@ -171,6 +190,13 @@ class Engine:
     # --- telemetry for screens ------------------------------------------------------------------
 
     async def _collect(self) -> None:
+        settings = settings_of(self._paths)
+        if settings is not None:
+            place = self._council.genesis.n
+            await Sources(
+                settings, self._paths, place, "engine", self._see, self._clock, self._tape.take
+            ).run()
+            return
         await founding.appearance(self._paths.endpoints)
         endpoints = read_endpoints(self._paths.endpoints)
         await Collector(
@@ -181,6 +207,10 @@ class Engine:
             phase_ms=500,
             on_seen=self._tape.see,
         ).run()
+
+    def _see(self, seen: Observation) -> None:
+        self._window.add(seen)
+        self._tape.see(seen)
 
     async def _watch_probe(self) -> None:
         """Show what the probe says second by second; its signed words are in the log."""
@@ -221,8 +251,10 @@ class Engine:
                 processes=self._supervisor.states,
                 trace=self._trace,
                 bus_dropped=self._bus.dropped,
-                notices=self._handover.notices,
+                notices=(*self._warnings, *self._handover.notices),
             )
+            if self._deployer is not None:
+                self._shown = replace(self._shown, deploys=dict(self._deployer.rows))
             hub.tell([*self._projection.news(), *self._told])
             self._told.clear()
             hub.publish(self._shown)
@@ -245,6 +277,37 @@ class Engine:
             "incidents_open", len(list(self._council.open_incidents)), "Incidents that are open."
         )
 
+    # --- telling AWS ------------------------------------------------------------------------------
+
+    def _tell_aws(self, tasks: asyncio.TaskGroup) -> None:
+        """Copy the ledger, and tell of it, where the settings say so."""
+        settings = settings_of(self._paths)
+        if settings is None or (settings.mirror is None and settings.events is None):
+            return
+        # boto3 takes half a second to import: only for those who need it.
+        from engine.aws.clients import client
+        from engine.ledger.dynamodb import Mirror
+        from engine.ledger.telling import Telling
+
+        rng = random.Random()
+        if settings.mirror is not None:
+            table = settings.mirror.table
+            mirror = Mirror(client("dynamodb"), table, self._store, self._clock, rng)
+            tasks.create_task(self._mirror(mirror))
+        if settings.events is not None:
+            stream, bus = settings.events.stream, settings.events.bus
+            cursor = self._paths.engine / "events.cursor"
+            telling = Telling(stream, bus, client, self._store, cursor, self._clock, rng)
+            tasks.create_task(telling.run())
+
+    async def _mirror(self, mirror: "Mirror") -> None:
+        try:
+            await mirror.run()
+        except Diverged as error:
+            # The swarm goes on without its copy; people have to look at it.
+            log.error("mirror_diverged", why=str(error))
+            self._warnings.append(f"the ledger is no longer copied: {error}")
+
     # --- telling people ---------------------------------------------------------------------------
 
     async def _tell_people(self) -> None:
@@ -263,8 +326,21 @@ class Engine:
 
     # --- the one way back -----------------------------------------------------------------------
 
+    async def _deploy(self, command: Command) -> Reply:
+        """Hand an operator's signed order to the deployer."""
+        if self._deployer is None:
+            return Reply(command.id, accepted=False, reason="this engine cannot deploy")
+        try:
+            order = self._orders.take(command.payload, command.seen, self._clock.unix_ms())
+        except Malformed as error:
+            return Reply(command.id, accepted=False, reason=str(error))
+        reason = await self._deployer.order(order)
+        return Reply(command.id, accepted=not reason, reason=reason)
+
     async def _command(self, command: Command) -> Reply:
         """Pass an operator's signed submission on: to the log, and a freeze to the actuator too."""
+        if command.about == ABOUT:
+            return await self._deploy(command)
         try:
             submission = decode(decode(command.payload, Signed).payload, Submission)
         except Malformed as error:
@@ -345,6 +421,7 @@ async def run_engine(
     size: int,
     elsewhere: Collection[AgentId] = (),
     listen: Listen | None = None,
+    deployer: Deployer | None = None,
 ) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
 
@@ -368,11 +445,15 @@ async def run_engine(
             supervisor.add(child)
         if not paths.genesis.exists():
             manifest = read_manifest(paths.manifest)
-            await founding.found(paths, manifest.name, size, [OPERATOR], with_probe=True)
+            await founding.found(
+                paths, manifest.name, size, [OPERATOR], with_probe=not paths.settings.exists()
+            )
         constitution = await founding.constitution(paths)
         bus = await NatsBus.connect(paths.bus_credential("engine"))
         try:
-            await Engine(paths, constitution, bus, supervisor, clock, listen or Listen()).run()
+            await Engine(
+                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer
+            ).run()
         finally:
             await bus.close()
     finally:

@@ -23,6 +23,7 @@ class Domain(StrEnum):
     SUBMISSION = "incident-commander/1/submission"
     CONSENSUS = "incident-commander/1/consensus"
     CERTIFICATE = "incident-commander/1/certificate"
+    DEPLOYMENT = "incident-commander/1/deployment"
     CLAIM = "incident-commander/1/claim"
     WISH = "incident-commander/1/wish"
 

@@ -60,7 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     objective: Objective
     service: tuple[ServiceSpec, ...]
-    call: tuple[CallSpec, ...]
+    call: tuple[CallSpec, ...] = ()
     drillable: bool = False
     """Whether faults may be injected at all."""
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-SOCKETS_A_TURN = 16
+SOCKETS_A_TURN = 8
 """Some 30 us each, and 1 ms for one that means harm: timers wait for no longer than that."""
 
 

@@ -123,6 +123,8 @@ class SignalKind(StrEnum):
     """Which release is live."""
     LOGS = "logs"
     """How often a log template appears."""
+    ALERT = "alert"
+    """Whether another system's alert about the service fires."""
 
 
 # --- what is seen ----------------------------------------------------------------------------

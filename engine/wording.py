@@ -150,6 +150,8 @@ def anomaly_in_words(anomaly: Anomaly) -> str:
         return f"{words} at {seen / max(1, usual):.0%} of its habit"
     if kind is SignalKind.LIVENESS:
         return f"{anomaly.signal.service} does not live or does not answer"
+    if kind is SignalKind.ALERT:
+        return f"an alert about {anomaly.signal.service} fires"
     return f"{words} off its habit"
 
 

@@ -7,6 +7,10 @@ import cdk_nag
 
 from infra.environments import Environment
 from infra.stacks.api import build_api
+from infra.stacks.bedrock import build_bedrock
+from infra.stacks.compute import build_compute
+from infra.stacks.monitoring import build_monitoring
+from infra.stacks.networking import build_networking
 from infra.stacks.part import Part
 from infra.stacks.security import build_security
 from infra.stacks.storage import build_storage
@@ -16,7 +20,6 @@ from infra.staging import stage_functions, stage_image
 __all__ = ["blueprint"]
 
 NEW_WAYS = (
-    "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup",
     "@aws-cdk/aws-ecs:arnFormatIncludesClusterName",
     "@aws-cdk/aws-iam:minimizePolicies",
     "@aws-cdk/aws-iam:standardizedServicePrincipals",
@@ -25,6 +28,7 @@ NEW_WAYS = (
     "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy",
     "@aws-cdk/core:enablePartitionLiterals",
     "@aws-cdk/core:stackRelativeExports",
+    "@aws-cdk/core:validateAgainstDefaultRules",
 )
 """What the CDK does better since we begin anew, and does not do unasked."""
 
@@ -45,12 +49,20 @@ def blueprint(
         outdir=str(out),
         # A version report changes with the library and not with what is deployed: noise in a plan.
         analytics_reporting=False,
-        context=dict.fromkeys(NEW_WAYS, True),
+        context={
+            **dict.fromkeys(NEW_WAYS, True),
+            # The few exports there are (key, net) never change; who uses one protects it.
+            "@aws-cdk/core:defaultCrossStackReferences": "strong",
+        },
     )
     part = Part(app, environment, build, stage_functions(scratch), stage_image(scratch), unhealthy)
     security = build_security(part)
     storage = build_storage(part, security)
     streams = build_streams(part, security)
+    networking = build_networking(part, security)
+    monitoring = build_monitoring(part, streams)
+    build_bedrock(part, security, storage)
+    build_compute(part, security, networking, storage.stack, streams.stack, monitoring.stack)
     build_api(part, security, storage, streams)
     # What a rule objects to fails the synthesis, so no assembly with an open finding can exist.
     cdk.Validations.of(app).add_plugins(

@@ -15,22 +15,38 @@ from engine.cli import CommandError
 
 __all__ = ["add_arguments", "run"]
 
+MAX_COUNT = 15_000
+"""Screens need files, and many systems allow a process 20,000."""
 SUBJECTS = ("loop", "consensus", "stream")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("subject", choices=SUBJECTS, help="what to measure")
-    parser.add_argument("--repeat", type=int, default=3, help="starts or rounds (default 3)")
+    parser.add_argument("subject", nargs="?", choices=SUBJECTS, help="what to measure")
+    parser.add_argument("--list", action="store_true", help="print the subjects, one a line")
+    parser.add_argument("--repeat", type=_count, default=3, help="starts or rounds (default 3)")
     parser.add_argument("--idle", type=float, default=30.0, help="seconds of idling (default 30)")
     parser.add_argument(
-        "--clients", type=int, default=1000, help="screens, of `bench stream` (default 1000)"
+        "--clients", type=_count, default=1000, help="screens, of `bench stream` (default 1000)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= MAX_COUNT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MAX_COUNT}")
+    return int(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure; 0 if every aim is met, 1 if one is missed."""
+    if args.list:
+        print("\n".join(SUBJECTS))
+        return 0
+    if args.subject is None:
+        raise CommandError(f"name what to measure: {', '.join(SUBJECTS)}", exit_code=2)
+    if args.json is not None and not args.json.parent.is_dir():
+        raise CommandError(f"{args.json}: no such folder to write to", exit_code=2)
     if args.subject == "consensus":
         found = consensus.measure()
         print("Processor time; three interleaved rounds, medians. In process: no disk, no network.")

@@ -14,6 +14,8 @@ from chaos.experiments import UnknownExperiment, draw
 from chaos.report import run_line
 from chaos.world import PROJECT, BrokenWorld, World
 from engine.cli import CommandError
+from engine.cli.doctor import EXTRAS
+from engine.cli.extras import ensure
 from engine.codec import Malformed
 from engine.policy import DRILL_RULES, Rules
 from engine.supervisor import dying_with, end
@@ -34,17 +36,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, also on a terminal"
     )
+    parser.add_argument(
+        "--window", action="store_true", help="open the 3D window too; with --plain it is in front"
+    )
+    parser.add_argument(
+        "--no-install", action="store_true", help="refuse instead of installing what is missing"
+    )
     add_descriptor(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until the console is left, or until Ctrl-C."""
+    if args.window and args.concealed is None:
+        _see_to_a_window(install=not args.no_install)
     args = conceal(args)
     plain = args.plain or not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
         return asyncio.run(_up(args, plain=plain))
     except (BrokenWorld, Malformed, UnknownExperiment) as error:
         raise CommandError(str(error)) from None
+
+
+def _see_to_a_window(*, install: bool) -> None:
+    """Refuse at once what would fail in half a minute."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise CommandError(
+            "--window: there is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set)",
+            exit_code=2,
+        )
+    ensure(("window",), EXTRAS["window"][1], install=install)
 
 
 async def _up(args: argparse.Namespace, *, plain: bool) -> int:
@@ -63,13 +83,18 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
     summary: list[str] = []
     async with world.running(paths, with_swarm=True) as running:
         console = await _open_console(running, plain=plain)
+        window = await _open_window(running) if args.window else None
         drill = None
         if experiment is not None:
             drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
         try:
-            ended_by = await _until_over(running, console, stop)
+            # A story that is only told is nothing that one could leave: the window is in front.
+            in_front = window if window is not None and plain else console
+            ended_by = await _until_over(running, in_front, stop)
         finally:
             await end(console)
+            if window is not None:
+                await end(window)
             if drill is not None:
                 # It takes its fault out before it is over.
                 drill.cancel()
@@ -83,15 +108,15 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
 
 
 async def _until_over(
-    running: World, console: asyncio.subprocess.Process, stop: asyncio.Event
+    running: World, screen: asyncio.subprocess.Process, stop: asyncio.Event
 ) -> str:
-    """Wait until somebody ends the run; who: ``signal``, ``console`` or ``fleet``."""
+    """Wait until somebody ends the run; who: ``signal``, ``screen`` or ``fleet``."""
     signalled = asyncio.create_task(stop.wait(), name="signal")
     fleet = asyncio.create_task(running.fleet_ended(), name="fleet")
-    left = asyncio.create_task(console.wait(), name="console")
+    left = asyncio.create_task(screen.wait(), name="screen")
     try:
         done, _ = await asyncio.wait({signalled, fleet, left}, return_when=asyncio.FIRST_COMPLETED)
-        if left in done and console.returncode == LEAVE_RUNNING:
+        if left in done and screen.returncode == LEAVE_RUNNING:
             _say("the run goes on: main.py console shows it again, Ctrl-C here ends it")
             done, _ = await asyncio.wait({signalled, fleet}, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().get_name()
@@ -101,9 +126,16 @@ async def _until_over(
 
 
 async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Process:
-    argv = [sys.executable, str(PROJECT / "main.py"), "console"]
+    return await _open_screen(running, "console", "--plain" if plain else "--with-run")
+
+
+async def _open_window(running: World) -> asyncio.subprocess.Process:
+    return await _open_screen(running, "window", "--no-install")
+
+
+async def _open_screen(running: World, *words: str) -> asyncio.subprocess.Process:
+    argv = [sys.executable, str(PROJECT / "main.py"), *words]
     argv += ["--run-dir", str(running.paths.root)]
-    argv.append("--plain" if plain else "--with-run")
     # It has our terminal as its standard input, so only the kernel can tie it to us.
     return await asyncio.create_subprocess_exec(*argv, preexec_fn=dying_with(os.getpid()))
 

@@ -13,6 +13,7 @@ from textual.worker import Worker, WorkerState
 
 from controlroom import orders
 from controlroom.console.commanding import Commanding
+from controlroom.console.deploy_screen import DeployScreen
 from controlroom.console.incident_screen import IncidentScreen
 from controlroom.console.modals import Choice, Details, Question
 from controlroom.console.panel import Panel
@@ -21,6 +22,8 @@ from controlroom.replaying import PlaceLike, Replayed
 from controlroom.store import Store
 
 FRAME_S = 0.1
+ABOUT_INCIDENTS = frozenset({"approve", "refuse", "take_over", "undo", "note", "step", "deploy"})
+"""Actions that mean nothing in the Deploy mode, where their incident is not in sight."""
 
 
 class Leave(StrEnum):
@@ -61,6 +64,7 @@ class ConsoleApp(App[Leave]):
         Binding("left_curly_bracket", "step(-10)", "much earlier", show=False, id="much-earlier"),
         Binding("right_curly_bracket", "step(10)", "much later", show=False, id="much-later"),
         Binding("y", "copy", "copy", id="copy"),
+        Binding("d", "deploy", "deploy", id="deploy"),
         Binding("question_mark", "keys", "keys", key_display="?", id="keys"),
         Binding("q", "leave", "quit", id="quit"),
     ]
@@ -82,7 +86,7 @@ class ConsoleApp(App[Leave]):
         self._own_keys = dict(keymap or {})
         self._zone = zone
         self._monotonic_ns = monotonic_ns
-        self._allowed: tuple[bool, ...] = ()
+        self._allowed: tuple[object, ...] = ()
         self._link = place.link(self.store.take)
         self._hand = Commanding(self, self.store, place, self._link, unix_ms)
 
@@ -118,12 +122,12 @@ class ConsoleApp(App[Leave]):
         now_ns = self._monotonic_ns()
         with self.batch_update():
             for screen in self.screen_stack:
-                if isinstance(screen, IncidentScreen):
+                if isinstance(screen, IncidentScreen | DeployScreen):
                     screen.paint(self.store, now_ns)
                 elif isinstance(screen, Question):
                     screen.check(self.store.live)
 
-    def _what_is_allowed(self) -> tuple[bool, ...]:
+    def _what_is_allowed(self) -> tuple[object, ...]:
         live = self.store.live
         return (
             orders.can_answer(live),
@@ -133,11 +137,14 @@ class ConsoleApp(App[Leave]):
             orders.is_frozen(live),
             live.incident is not None,
             self.store.is_empty,
+            *live.deploys.values(),
         )
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Which keys mean something now: ``None`` greys a key, ``False`` takes it away."""
         live = self.store.live
+        if isinstance(self.screen, DeployScreen) and action in ABOUT_INCIDENTS:
+            return False
         match action:
             case "approve":
                 return orders.can_answer(live) or None
@@ -147,6 +154,8 @@ class ConsoleApp(App[Leave]):
                 return orders.can_take_over(live) or None
             case "undo":
                 return orders.can_undo(live) or None
+            case "deploy":
+                return bool(live.deploys) or None
             case "note":
                 return live.incident is not None or None
             case "freeze":
@@ -217,10 +226,17 @@ class ConsoleApp(App[Leave]):
         """Look at an earlier or later state."""
         self.store.step(by)
 
+    def action_deploy(self) -> None:
+        """Go to the Deploy mode."""
+        if not isinstance(self.screen, DeployScreen):
+            self.push_screen(DeployScreen(self.store, self._hand, self._zone))
+
     def action_copy(self) -> None:
         """Copy what is chosen."""
         screen = self.screen
-        text = screen.chosen_text(self.store.shown) if isinstance(screen, IncidentScreen) else ""
+        text = ""
+        if isinstance(screen, IncidentScreen | DeployScreen):
+            text = screen.chosen_text(self.store.shown)
         if text:
             self.copy_to_clipboard(text)
             lines = text.count("\n") + 1
@@ -229,7 +245,7 @@ class ConsoleApp(App[Leave]):
     def on_panel_opened(self, message: Panel.Opened) -> None:
         """Show the chosen thing whole."""
         screen = self.screen
-        if isinstance(screen, IncidentScreen):
+        if isinstance(screen, IncidentScreen | DeployScreen):
             text = screen.chosen_text(self.store.shown)
             if text:
                 self.push_screen(Details(str(message.panel.border_title or ""), text))
@@ -285,5 +301,5 @@ class ConsoleApp(App[Leave]):
 
 def own_key_ids() -> set[str]:
     """What a keymap file may name."""
-    bindings = [*ConsoleApp.BINDINGS, *Panel.BINDINGS]
+    bindings = [*ConsoleApp.BINDINGS, *Panel.BINDINGS, *DeployScreen.BINDINGS]
     return {binding.id for binding in bindings if isinstance(binding, Binding) and binding.id}

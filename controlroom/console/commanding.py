@@ -7,18 +7,15 @@ from textual.app import App
 
 from controlroom import orders
 from controlroom.console.modals import Choice, NoteInput, Question
+from controlroom.hand import Hand, PlainOrder, PlanOrder
 from controlroom.replaying import LinkLike, PlaceLike
 from controlroom.store import Store
-from engine.stream.commands import Operator, Shown
+from engine.stream.commands import Shown
 from engine.stream.link import NotConnected, NotFound
 from engine.stream.wire import Command, Reply
 from engine.vocabulary import IncidentKey
 
 SURE = (Choice("y", "yes", "yes"),)
-MOST_UNANSWERED = 64
-
-PlanOrder = Callable[[Operator, Shown, int], Command]
-PlainOrder = Callable[[Operator, int], Command]
 
 
 class Commanding:
@@ -34,12 +31,8 @@ class Commanding:
     ) -> None:
         self._app = app
         self._store = store
-        self._place = place
         self._link = link
-        self._unix_ms = unix_ms
-        self._operator: tuple[int, Operator] | None = None
-        """With the engine's epoch in which he was read: another engine may mean another cluster."""
-        self._unanswered: dict[str, str] = {}
+        self._hand = Hand(place, unix_ms)
 
     def about_plan(self, title: str, what: str, order: PlanOrder) -> None:
         """Ask about exactly what is shown; what has moved on meanwhile makes the question void."""
@@ -98,26 +91,26 @@ class Commanding:
 
         self._app.push_screen(NoteInput(), written)
 
+    def deploy(self, what: str, order: PlainOrder) -> None:
+        """Send an order about a deployment, which whoever calls has asked about."""
+        self._leave(what, order)
+
     def tell(self, reply: Reply) -> None:
         """Say what the engine answered."""
-        what = self._unanswered.pop(reply.id, "command")
-        if reply.accepted:
-            self._app.notify(f"{what} is on its way into the log", timeout=3)
+        words, good = self._hand.told(reply)
+        if good:
+            where = "" if words.startswith("deploy ") else " into the log"
+            self._app.notify(words + where, timeout=3)
         else:
-            self._app.notify(f"{what} refused: {reply.reason}", severity="error")
+            self._app.notify(words, severity="error")
 
     def _leave(self, what: str, order: PlainOrder) -> None:
         """Sign an order with the operator's own key, and let it leave."""
         try:
-            if self._operator is None or self._operator[0] != self._store.epoch:
-                self._operator = (self._store.epoch, self._place.operator())
-            command = order(self._operator[1], self._unix_ms())
+            command = self._hand.sign(what, order, self._store.epoch)
         except (NotFound, ValueError) as error:
             self._app.notify(f"{what} not sent: {error}", severity="error")
             return
-        if len(self._unanswered) >= MOST_UNANSWERED:
-            self._unanswered.clear()
-        self._unanswered[command.id] = what
         self._app.run_worker(self._send(what, command), exit_on_error=False)
 
     async def _send(self, what: str, command: Command) -> None:

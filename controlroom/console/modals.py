@@ -101,6 +101,34 @@ class NoteInput(ModalScreen[str]):
         self.dismiss("")
 
 
+class NameInput(ModalScreen[str]):
+    """A name that has to be typed before something that cannot be taken back; empty: not done."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+
+    def __init__(self, title: str, about: Sequence[str]) -> None:
+        super().__init__()
+        self._title = title
+        self._about = about
+
+    def compose(self) -> ComposeResult:
+        """A box with what it is about, and an input."""
+        with Vertical(classes="box"):
+            yield Label(self._title, classes="box-title", markup=False)
+            for line in self._about:
+                yield Static(line, markup=False)
+            yield Input(max_length=32, placeholder="its name")
+            yield Label("enter does it   escape cancels", classes="box-keys")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Done."""
+        self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        """Never mind."""
+        self.dismiss("")
+
+
 class Details(ModalScreen[None]):
     """A text whole, to be read and copied."""
 

@@ -11,24 +11,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, assert_never
 
 from engine.aws.bindings import (
+    NO_GENERATION,
     AutoScalingGroup,
     Binding,
     EcsService,
     LambdaAlias,
     Run,
     SsmDocument,
-    newest_instance,
-    newest_task,
-    version_run,
 )
 from engine.aws.clients import AWS_ERRORS, Client, code_of
+from engine.aws.runs import Runs
 from engine.ports import ActionKey, Report
 from engine.vocabulary import Action, Deploy, Generation, OutcomeKind, RestartService, RollBack
 
 REPLACED_WITHIN_S = 120.0
 """Fargate needs half a minute to a minute for a new task."""
 LOOK_EVERY_S = 0.5
-NO_GENERATION = Generation(0, 0, "")
 T = TypeVar("T")
 
 
@@ -38,8 +36,7 @@ class AwsExecutor:
     def __init__(self, bindings: Mapping[str, Binding], client: Callable[[str], Client]) -> None:
         """Make clients with ``client`` when they are first needed."""
         self._bindings = bindings
-        self._make = client
-        self._clients: dict[str, Client] = {}
+        self._runs = Runs(client)
 
     async def perform(self, key: ActionKey, action: Action) -> Report:
         """Carry ``action`` out unless its precondition no longer holds; idempotent by ``key``.
@@ -53,7 +50,7 @@ class AwsExecutor:
         known = await self.observe(key, action)
         if known.outcome is not OutcomeKind.NOT_DONE:
             return known
-        run = await self._call(self.live_run, binding)
+        run = await self._call(self._runs.live, binding)
         if not isinstance(action, Deploy) and not _is_meant(run, action.generation, binding):
             live = None if run is None else run.generation
             return Report(OutcomeKind.NOT_DONE, live, "another run is live")
@@ -84,7 +81,7 @@ class AwsExecutor:
         try:
             async with asyncio.timeout(REPLACED_WITHIN_S):
                 while True:
-                    run = await self._call(self.live_run, binding)
+                    run = await self._call(self._runs.live, binding)
                     report = await self.observe(key, action)
                     if run is not None and run.alive and report.outcome is OutcomeKind.DONE:
                         return report
@@ -99,56 +96,17 @@ class AwsExecutor:
         except AWS_ERRORS as error:
             raise ConnectionError(f"AWS: {code_of(error)}") from None
 
-    def _client(self, service: str) -> Client:
-        if service not in self._clients:
-            self._clients[service] = self._make(service)
-        return self._clients[service]
-
-    # --- in a thread: what is -------------------------------------------------------------------
-
-    def live_run(self, binding: Binding) -> Run | None:
-        """The run that is live now, or the last one; None where there is none.
-
-        Raises:
-            BotoCoreError, ClientError: AWS cannot be asked.
-        """
-        match binding:
-            case EcsService():
-                return newest_task(self._tasks(binding, "RUNNING"))
-            case LambdaAlias(function, alias):
-                found = self._client("lambda").get_alias(FunctionName=function, Name=alias)
-                return version_run(found)
-            case AutoScalingGroup(group):
-                groups = self._client("autoscaling").describe_auto_scaling_groups(
-                    AutoScalingGroupNames=[group]
-                )["AutoScalingGroups"]
-                return newest_instance(groups[0]) if groups else None
-            case SsmDocument():
-                return Run(binding.instance, NO_GENERATION, alive=True)
-            case _:
-                assert_never(binding)
-
-    def _tasks(self, binding: EcsService, status: str) -> list[Mapping[str, Any]]:
-        ecs = self._client("ecs")
-        arns = ecs.list_tasks(
-            cluster=binding.cluster, serviceName=binding.service, desiredStatus=status
-        )["taskArns"]
-        if not arns:
-            return []
-        found: list[Mapping[str, Any]] = ecs.describe_tasks(cluster=binding.cluster, tasks=arns)[
-            "tasks"
-        ]
-        return found
+    # --- in a thread: what came of it ---------------------------------------------------------
 
     def _observed(self, binding: Binding, key: ActionKey, action: Action) -> Report:
-        run = self.live_run(binding)
+        run = self._runs.live(binding)
         live = None if run is None else run.generation
         if isinstance(action, RollBack | Deploy):
             there = live is not None and live.release == action.to_release
             return Report(OutcomeKind.DONE if there else OutcomeKind.NOT_DONE, live)
         match binding:
             case EcsService():
-                ended = self._tasks(binding, "STOPPED")
+                ended = self._runs.tasks(binding, "STOPPED")
                 done = any(mark(key) in task.get("stoppedReason", "") for task in ended)
             case SsmDocument():
                 return self._command_report(binding, key)
@@ -174,7 +132,7 @@ class AwsExecutor:
 
     def _command(self, binding: SsmDocument, key: ActionKey) -> Mapping[str, Any] | None:
         pages = (
-            self._client("ssm")
+            self._runs.client("ssm")
             .get_paginator("list_commands")
             .paginate(
                 InstanceId=binding.instance,
@@ -193,16 +151,18 @@ class AwsExecutor:
         match binding:
             case EcsService(cluster):
                 if run is not None:
-                    self._client("ecs").stop_task(cluster=cluster, task=run.id, reason=mark(key))
+                    self._runs.client("ecs").stop_task(
+                        cluster=cluster, task=run.id, reason=mark(key)
+                    )
                 return run is not None
             case AutoScalingGroup():
                 if run is not None:
-                    self._client("autoscaling").terminate_instance_in_auto_scaling_group(
+                    self._runs.client("autoscaling").terminate_instance_in_auto_scaling_group(
                         InstanceId=run.id, ShouldDecrementDesiredCapacity=False
                     )
                 return run is not None
             case SsmDocument():
-                self._client("ssm").send_command(
+                self._runs.client("ssm").send_command(
                     InstanceIds=[binding.instance],
                     DocumentName=binding.document,
                     Parameters=binding.parameters,
@@ -217,17 +177,17 @@ class AwsExecutor:
     def _release(self, binding: Binding, release: str) -> bool:
         match binding:
             case EcsService(cluster, service):
-                self._client("ecs").update_service(
+                self._runs.client("ecs").update_service(
                     cluster=cluster, service=service, taskDefinition=release
                 )
                 return True
             case LambdaAlias(function, alias):
-                self._client("lambda").update_alias(
+                self._runs.client("lambda").update_alias(
                     FunctionName=function, Name=alias, FunctionVersion=release
                 )
                 return True
             case AutoScalingGroup(group, template):
-                self._client("autoscaling").update_auto_scaling_group(
+                self._runs.client("autoscaling").update_auto_scaling_group(
                     AutoScalingGroupName=group,
                     LaunchTemplate={"LaunchTemplateName": template, "Version": release},
                 )

@@ -22,6 +22,8 @@ from engine.founding import check_key, constitution, publish_key
 from engine.genesis import ACTUATOR
 from engine.ledger.charters import read_beginnings
 from engine.paths import RunPaths
+from engine.ports import Executor
+from engine.settings import settings_of
 from engine.signing import Ed25519Signer, Ed25519Verifier
 from engine.vocabulary import Operation
 
@@ -76,7 +78,7 @@ async def run_actuator(paths: RunPaths) -> None:
     check_key(genesis, ACTUATOR, signer, paths.actuator / "key")
     clock, verifier = SystemClock(), Ed25519Verifier()
     with closing(Journal(paths.actuator / "journal.sqlite")) as journal:
-        executor = FleetExecutor(paths.repair_socket, paths.repair_token)
+        executor = _hands(paths)
         ordered = _LogOnceReached()
         actuator = Actuator(genesis, rules, manifest, verifier, journal, executor, ordered, clock)
         # Before the bus is reached, and also when it never is: freezing needs nothing but this.
@@ -92,6 +94,18 @@ async def run_actuator(paths: RunPaths) -> None:
                 await _obey_orders(actuator, bus, submitter)
             finally:
                 await bus.close()
+
+
+def _hands(paths: RunPaths) -> Executor:
+    """What this run's actuator acts with: AWS where the settings bind services to it."""
+    settings = settings_of(paths)
+    if settings is None or not settings.resources:
+        return FleetExecutor(paths.repair_socket, paths.repair_token)
+    # boto3 takes half a second to import: only for those who need it.
+    from engine.act.aws import AwsExecutor
+    from engine.aws.clients import client
+
+    return AwsExecutor(settings.resources, client)
 
 
 async def _obey_orders(actuator: Actuator, bus: NatsBus, submitter: Submitter) -> None:

@@ -43,6 +43,8 @@ PRIOR_LOG_ODDS = -6.5
 """Anomalies are rare: what a Bayes factor has to overcome, for each look at each signal."""
 REPORTED_PERMILLE = 500
 ALARM_PERMILLE = 950
+ALERT_PERMILLE = 970
+"""Somebody else's alert pages by itself, and is believed less than what we see ourselves."""
 SILENCE_SPAN_MS = 5_500
 SETTLED_SPAN_MS = 4_500
 LEAST_RECOVERY_MS = 3_000
@@ -82,6 +84,7 @@ def anomalies(window: Window, manifest: Manifest, now_ms: int) -> tuple[Anomaly,
     for link, series in window.links.items():
         found += _of_link(window, link, series, now_ms)
     found += _of_liveness(window, manifest, now_ms)
+    found += _of_alerts(window, manifest)
     found.sort(key=lambda anomaly: -anomaly.likelihood_permille)
     return tuple(found[:MAX_ITEMS])
 
@@ -108,6 +111,8 @@ def recovered(window: Window, manifest: Manifest, since_ms: int, now_ms: int) ->
         alive = window.alive_since(spec.name, from_ms, now_ms)
         answers = window.answers(spec.name, from_ms, now_ms)
         if len(alive) < 2 or not all(alive) or any(a is not HealthAnswer.WELL for a in answers):
+            return False
+        if window.alerts(spec.name):
             return False
     for (caller, _), series in window.links.items():
         counts = series.counts(from_ms, now_ms)
@@ -241,6 +246,15 @@ def _of_liveness(window: Window, manifest: Manifest, now_ms: int) -> list[Anomal
             signal = Signal(spec.name, SignalKind.LIVENESS)
             found.append(Anomaly(signal, 0, 1_000, max(gone, runs[spec.name]), permille))
     return found
+
+
+def _of_alerts(window: Window, manifest: Manifest) -> list[Anomaly]:
+    """Services about which another system's alert fires: its own judgement, taken as it is."""
+    return [
+        Anomaly(Signal(spec.name, SignalKind.ALERT), 0, 1_000, len(firing), ALERT_PERMILLE)
+        for spec in manifest.service
+        if (firing := window.alerts(spec.name))
+    ]
 
 
 def _ill_run(window: Window, service: ServiceName, now_ms: int) -> int:

@@ -153,6 +153,8 @@ def _direct(trouble: Trouble) -> list[Evidence]:
     if gone or ill:
         weight = max(gone, ill)
         found.append(Evidence(Signal(trouble.service, SignalKind.LIVENESS), round(1_000 * weight)))
+    if trouble.alerts:
+        found.append(Evidence(Signal(trouble.service, SignalKind.ALERT), 500 * trouble.alerts))
     if _follows_change(trouble):
         weight = 2.0 * (1.0 if trouble.gone else trouble.own_share)
         if weight >= 0.1:

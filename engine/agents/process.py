@@ -27,7 +27,9 @@ from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.ports import Bus
 from engine.proof import convicts
+from engine.settings import settings_of
 from engine.signing import Ed25519Signer, Ed25519Verifier, Signer
+from engine.sources import Sources
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints
@@ -195,6 +197,12 @@ class Agent:
 
     async def _sense(self) -> None:
         """Collect this agent's own telemetry, at its own phase of the period."""
+        settings = settings_of(self._paths)
+        if settings is not None:
+            await Sources(
+                settings, self._paths, self._place, self._id, self._window.add, self._clock
+            ).run()
+            return
         await appearance(self._paths.endpoints)
         endpoints = read_endpoints(self._paths.endpoints)
         phase_ms = 1000 * self._place // self._n

@@ -18,6 +18,8 @@ from engine.vocabulary import ServiceName, SignalKind
 RECENT_MS = 10_500
 MOST_WEIGHT = 12.0
 """One service's failures move the odds by at most this: requests are no independent witnesses."""
+ALERT_WEIGHT = 9.0
+"""Of an alert in another system: enough to stand out alone, less than what was seen here."""
 OVER_MS = 4_500
 ONSET_GAP_MS = 4_500
 ONSET_REACH_MS = 90_000
@@ -51,6 +53,8 @@ class Trouble(msgspec.Struct, frozen=True):
     """Health questions answered with a failure in a row."""
     unanswered: int = 0
     """Callers whose bytes get no bytes back."""
+    alerts: int = 0
+    """Alerts of other systems that fire about it."""
     onset_ms: int | None = None
     """When its trouble began, as far as the window shows."""
     changed_ms: int | None = None
@@ -70,8 +74,13 @@ def _trouble(window: Window, service: ServiceName, now_ms: int) -> Trouble:
     if late > errors:
         kind, weight, caller = SignalKind.LATENCY, late, latest
     shares = _callee_shares(window, service, into, kind, now_ms)
+    firing = window.alerts(service)
+    if firing:
+        weight = max(weight, ALERT_WEIGHT)
     gone, gone_ms = window.dead_for(service, now_ms)
     onset_ms = _onset(into, kind, now_ms) if weight > 0 else None
+    if firing and (onset_ms is None or firing[0].at_ms < onset_ms):
+        onset_ms = firing[0].at_ms
     if gone and (onset_ms is None or now_ms - gone_ms < onset_ms):
         onset_ms = now_ms - gone_ms
     return Trouble(
@@ -88,6 +97,7 @@ def _trouble(window: Window, service: ServiceName, now_ms: int) -> Trouble:
         silent=_run(window, service, HealthAnswer.SILENT, now_ms),
         unwell=_run(window, service, HealthAnswer.UNWELL, now_ms),
         unanswered=sum(is_unanswered(at, now_ms) for at in into.values()),
+        alerts=min(len(firing), 4),
         onset_ms=onset_ms,
         changed_ms=changed_ms(window, service, now_ms),
     )

@@ -15,6 +15,9 @@ from engine.vocabulary import Generation
 ID_DIGITS = 12
 """Hexadecimal digits of an id that become the fencing number: 48 bits, below any wire limit."""
 
+NO_GENERATION = Generation(0, 0, "")
+"""Of what has no runs that AWS would tell apart."""
+
 
 class EcsService(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ecs"):
     """An ECS service with one task; its release is its task definition, ``family:revision``."""

@@ -1,27 +1,31 @@
-"""``main.py bench stream``: what a screen costs, beside the library's broadcast and a limit in C.
+"""``main.py bench stream``: what a screen costs, beside other servers and a limit in C.
 
 Each row is a server process of its own on one core and a load process on another, in interleaved
 rounds; figures are medians of the rounds. The aims are those of the product, not of this machine.
 """
 
-import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-
-import msgspec
 
 from engine.bench.figure import Figure
 from engine.bench.stream_load import Load, Measured
-from engine.bench.stream_sizes import batched_and_json, fifth_of_fifty
+from engine.bench.stream_run import attacked, loading, measured, run, serving
+from engine.bench.stream_sizes import batched_and_json, fifth_of_fifty, fifth_of_fifty_deflated
 from engine.stream.certificates import make_certificate
 
-SIZE = 4096
+SHOW_EVERY_MS = 100
+"""The engine's own tick: what keeps it waiting for a tenth of that does not matter to it."""
+_KINDS = {
+    "write_loop": "write",
+    "ours": "ours",
+    "broadcast": "broadcast",
+    "aiohttp": "aiohttp",
+    "acks": "ours",
+}
 LIMIT = Path(__file__).with_name("stream_limit.c")
 
 
@@ -43,6 +47,7 @@ def bench(rounds: int, clients: int, say: Callable[[str], None]) -> list[Figure]
         return [
             *_fan_out(rounds, clients, limit, say),
             *_many(say),
+            *_beside(clients, say),
             *_stalled(rounds, say),
             *_tls(scratch, say),
             *_sizes(),
@@ -55,34 +60,35 @@ def bench(rounds: int, clients: int, say: Callable[[str], None]) -> list[Figure]
 def _fan_out(
     rounds: int, clients: int, limit: str | None, say: Callable[[str], None]
 ) -> list[Figure]:
-    kinds = {"limit": limit or "raw", "ours": "ours", "broadcast": "broadcast", "acks": "ours"}
+    kinds = dict(_KINDS) if limit is None else {"limit": limit, **_KINDS}
     found: dict[str, list[Measured]] = {name: [] for name in kinds}
     for number in range(rounds):
         for name, kind in kinds.items():
-            measured = _run(kind, clients, 20, acks=name == "acks")
-            found[name].append(measured)
-            say(f"[{number + 1}/{rounds}] {name:9} {_line(measured)}")
-    cost = {name: _median(rows, "cpu_us") for name, rows in found.items()}
+            row = run(kind, clients, 20, acks=name == "acks")
+            found[name].append(row)
+            say(f"[{number + 1}/{rounds}] {name:10} {_line(row)}")
+    cost = {f"{name}_us": _median(rows, "cpu_us") for name, rows in found.items()}
+    floor = cost["limit_us" if limit else "write_loop_us"]
     at_once = f"at {clients} clients, 20 Hz, 4 KiB"
     return [
         _figure(
             f"cost of a message {at_once}, times the limit",
-            cost["ours"] / cost["limit"],
+            cost["ours_us"] / floor,
             "×",
             1.25,
             "lower",
-            ours_us=cost["ours"],
-            limit_us=cost["limit"],
+            **cost,
         ),
         _figure(
             "cheaper than websockets.broadcast",
-            cost["broadcast"] / cost["ours"],
+            cost["broadcast_us"] / cost["ours_us"],
             "×",
             1.8,
             "higher",
-            broadcast_us=cost["broadcast"],
-            with_acks_us=cost["acks"],
+            limit_is=cost["broadcast_us"] / floor,
+            write_loop_is=cost["broadcast_us"] / cost["write_loop_us"],
         ),
+        _figure("cheaper than aiohttp", cost["aiohttp_us"] / cost["ours_us"], "×", 1.0, "higher"),
         _figure(
             "memory of a client",
             _median(found["ours"], "kb_a_client"),
@@ -90,25 +96,63 @@ def _fan_out(
             14,
             "lower",
             broadcast=_median(found["broadcast"], "kb_a_client"),
+            aiohttp=_median(found["aiohttp"], "kb_a_client"),
         ),
     ]
 
 
 def _many(say: Callable[[str], None]) -> list[Figure]:
     # Beyond that the process would need more files than it may open.
-    measured = _run("ours", 10_000, 2, measure_s=4.0, warm_s=2.0)
-    say(f"ten thousand {_line(measured)}")
+    row = run("ours", 10_000, 2.5, ask=5, measure_s=4.0, warm_s=2.0)
+    say(f"ten thousand {_line(row)}")
     return [
-        _figure("10,000 clients on one core", measured.hz, "Hz", 1.96, "higher"),
-        _figure("memory of 10,000 clients", measured.rss_mb, "MB", 160, "lower"),
+        _figure("10,000 clients on one core", row.hz, "Hz", 2, "higher"),
+        _figure("memory of 10,000 clients", row.rss_mb, "MB", 160, "lower"),
+    ]
+
+
+def _beside(clients: int, say: Callable[[str], None]) -> list[Figure]:
+    """How long the engine, which shares the loop with the hub, waits for its turn."""
+    crowds = {"none": (1, 0), "all": (clients, 0), "attacked": (clients, 1)}
+    late: dict[str, float] = {}
+    rate: dict[str, float] = {}
+    for name, (reading, attackers) in crowds.items():
+        with serving("beside", reading, 20) as server:
+            load = Load(server.port, server.pid, reading, 20, 0.5, 4.0, acks=True, signals=True)
+            with loading(load) as process:
+                server.reads()  # What was noted while they connected.
+                with attacked(server.port, attackers):
+                    late[name] = float(server.reads())
+                found = measured(process)
+            rate[name] = found.hz
+            say(f"late by {late[name]:6.2f} ms (p99)  {_line(found)}")
+    aim_ms = SHOW_EVERY_MS * 0.1
+    return [
+        _figure(
+            f"the engine waits for its turn, {clients} clients, p99",
+            late["all"],
+            "ms",
+            aim_ms,
+            "lower",
+            without_clients_ms=late["none"],
+        ),
+        _figure(
+            "the same with 50 hostile ones at full speed",
+            late["attacked"],
+            "ms",
+            aim_ms,
+            "lower",
+            rate_hz=rate["attacked"],
+            rate_without_hz=rate["all"],
+        ),
     ]
 
 
 def _stalled(rounds: int, say: Callable[[str], None]) -> list[Figure]:
     all_well, some_stalled = [], []
     for _ in range(rounds):
-        all_well.append(_run("ours", 200, 20))
-        some_stalled.append(_run("ours", 250, 20, stalled=50))
+        all_well.append(run("ours", 200, 20))
+        some_stalled.append(run("ours", 250, 20, stalled=50))
         say(f"all reading {_line(all_well[-1])}")
         say(f"20 % stalled {_line(some_stalled[-1])}")
     well, ill = _median(all_well, "p99_ms"), _median(some_stalled, "p99_ms")
@@ -139,16 +183,16 @@ def _stalled(rounds: int, say: Callable[[str], None]) -> list[Figure]:
 
 
 def _tls(scratch: Path, say: Callable[[str], None]) -> list[Figure]:
-    measured = _run(f"ours:{scratch}", 300, 20, tls=True)
-    say(f"TLS {_line(measured)}")
+    row = run(f"ours:{scratch}", 300, 20, tls=True)
+    say(f"TLS {_line(row)}")
     return [
         _figure(
             "memory of a client over TLS",
-            measured.kb_a_client,
+            row.kb_a_client,
             "kB",
             50,
             "lower",
-            message_us=measured.cpu_us,
+            message_us=row.cpu_us,
         )
     ]
 
@@ -156,7 +200,14 @@ def _tls(scratch: Path, say: Callable[[str], None]) -> list[Figure]:
 def _sizes() -> list[Figure]:
     ours, alone = batched_and_json()
     return [
-        _figure("a tick in which a fifth of 50 agents change", fifth_of_fifty(), "B", 512, "lower"),
+        _figure(
+            "a tick in which a fifth of 50 agents change",
+            fifth_of_fifty(),
+            "B",
+            512,
+            "lower",
+            deflated=fifth_of_fifty_deflated(),
+        ),
         _figure(
             "bytes saved against JSON without batching",
             (1 - ours / alone) * 100,
@@ -167,74 +218,6 @@ def _sizes() -> list[Figure]:
             json_bytes=alone,
         ),
     ]
-
-
-# --- one run -------------------------------------------------------------------------------------
-
-
-def _run(
-    kind: str,
-    clients: int,
-    hz: int,
-    *,
-    stalled: int = 0,
-    acks: bool = False,
-    tls: bool = False,
-    warm_s: float = 0.5,
-    measure_s: float = 2.0,
-) -> Measured:
-    with _server(kind, clients, hz) as (pid, port):
-        load = Load(
-            port,
-            pid,
-            clients,
-            hz,
-            warm_s,
-            measure_s,
-            stalled,
-            starts=kind.startswith("ours"),
-            acks=acks,
-            tls=tls,
-        )
-        done = subprocess.run(
-            [
-                *_on_core(1, [sys.executable, "-m", "engine.bench.stream_load"]),
-                msgspec.json.encode(load).decode(),
-            ],
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-    if done.returncode:
-        raise ValueError(f"the load of {kind} failed: {done.stderr.decode()[-300:]}")
-    return msgspec.json.decode(done.stdout, type=Measured)
-
-
-@contextmanager
-def _server(kind: str, clients: int, hz: int) -> Generator[tuple[int, int]]:
-    """A server of ``kind``: its process and port."""
-    module = [sys.executable, "-m", "engine.bench.stream_server", kind]
-    program = [kind] if kind.startswith("/") else module
-    argv = _on_core(0, [*program, str(clients), str(hz), str(SIZE)])
-    server = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
-        if not port:
-            raise ValueError(f"the server {kind} did not start")
-        yield server.pid, int(port)
-    finally:
-        server.kill()
-        server.wait()
-        if server.stdout is not None:
-            server.stdout.close()
-
-
-def _on_core(number: int, argv: list[str]) -> list[str]:
-    """``argv`` kept to one processor, where there are two to tell apart."""
-    cores = sorted(os.sched_getaffinity(0))
-    taskset = shutil.which("taskset")
-    return [taskset, "-c", str(cores[number]), *argv] if taskset and len(cores) > 1 else argv
 
 
 def _compiled(scratch: Path) -> str | None:

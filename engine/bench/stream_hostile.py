@@ -5,6 +5,7 @@ frames, endless fragments, floods of pings, of commands and of nonsense. Prints 
 """
 
 import asyncio
+import os
 import random
 import sys
 
@@ -65,6 +66,7 @@ async def _attack(port: int, rng: random.Random) -> None:
 
 async def main(port: int) -> None:
     """Attack until killed."""
+    os.nice(19)  # The readers, on the same core, shall be slow for the server's reasons alone.
     async with asyncio.TaskGroup() as tasks:
         for number in range(AT_ONCE):
             tasks.create_task(_attack(port, random.Random(number)))

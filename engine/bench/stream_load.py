@@ -3,8 +3,10 @@
 ``stream_load.py JSON`` with the fields of ``Load``; prints the fields of ``Measured`` as JSON.
 """
 
+import os
 import resource
 import select
+import signal
 import socket
 import ssl
 import sys
@@ -26,15 +28,18 @@ class Load(msgspec.Struct, frozen=True):
     """The server's, whose processor time and memory are read."""
     clients: int
     hz: int
+    """The rate class to ask for."""
     warm_s: float
     measure_s: float
     stalled: int = 0
     """Of the clients, how many read nothing until the others have been measured."""
-    starts: bool = False
+    starts: bool = True
     """Whether the server speaks our protocol and waits for ``start``."""
     acks: bool = False
     """Whether clients acknowledge once a second, as the protocol asks."""
     tls: bool = False
+    signals: bool = False
+    """Whether to send the server SIGUSR1 when measuring begins, and when it ends."""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -118,7 +123,7 @@ def _connected(load: Load, number: int, context: ssl.SSLContext | None) -> Clien
     client = Client(raw)
     client.tail = head.partition(b"\r\n\r\n")[2]
     if load.starts:
-        raw.sendall(_masked(encode_message(Start(hz=max(load.hz, 1) if load.hz != 2 else 5))))
+        raw.sendall(_masked(encode_message(Start(hz=load.hz))))
     raw.setblocking(False)
     return client
 
@@ -226,7 +231,11 @@ def measure(load: Load) -> Measured:
         crowd.read(0.5, [])
     full_kb, cpu_s, began = _rss_kb(load.pid), _cpu_s(load.pid), time.monotonic()
     ages: list[int] = []
+    if load.signals:
+        os.kill(load.pid, signal.SIGUSR1)
     messages = crowd.read(load.measure_s, ages)
+    if load.signals:
+        os.kill(load.pid, signal.SIGUSR1)
     cpu_s, took_s = _cpu_s(load.pid) - cpu_s, time.monotonic() - began
     grown_kb = _rss_kb(load.pid) - full_kb
     synced, in_sync_ms = crowd.wake_stalled() if load.stalled else (0, 0.0)

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from aiohttp import web
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 from engine import turns
@@ -116,8 +117,38 @@ async def by_broadcast(count: int, hz: float, size: int) -> None:
             await ticks.next()
 
 
+async def by_aiohttp(count: int, hz: float, size: int) -> None:
+    """What the server of aiohttp offers for it."""
+    clients: set[web.WebSocketResponse] = set()
+
+    async def attend(request: web.Request) -> web.WebSocketResponse:
+        client = web.WebSocketResponse(compress=False)
+        await client.prepare(request)
+        clients.add(client)
+        async for _ in client:
+            pass
+        clients.discard(client)
+        return client
+
+    app = web.Application()
+    app.add_routes([web.get("/", attend)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
+    await site.start()
+    _say(runner.addresses[0][1])
+    while len(clients) < count:  # noqa: ASYNC110 -- before anything is measured
+        await asyncio.sleep(0.01)
+    ticks = _Ticks(hz)
+    while True:
+        payload = _payload(size)
+        for client in list(clients):
+            await client.send_bytes(payload)
+        await ticks.next()
+
+
 def raw(count: int, hz: float, size: int) -> None:
-    """``os.write`` of one ready frame, where there is no compiler for the limit in C."""
+    """``os.write`` of one ready frame and nothing else: the least that Python can do."""
     server = socket.create_server(("127.0.0.1", 0), backlog=4096)
     _say(server.getsockname()[1])
     clients = []
@@ -161,6 +192,8 @@ def main(kind: str, count: int, hz: float, size: int) -> None:
             asyncio.run(ours(count, hz, size, listen))
         case ("beside", _, _):
             turns.run(beside(count, hz, size))
+        case ("aiohttp", _, _):
+            asyncio.run(by_aiohttp(count, hz, size))
         case ("broadcast", _, _):
             asyncio.run(by_broadcast(count, hz, size))
         case _:

@@ -3,13 +3,18 @@
 import argparse
 from pathlib import Path
 
+import platformdirs
+
 from engine import turns
 from engine.cli import CommandError
 from engine.cli.agent import agent_id
-from engine.cli.part import add_run_dir, paths_of, run_part
+from engine.cli.part import paths_of, run_part
 from engine.codec import Malformed
-from engine.founding import swarm_of
-from engine.service import run_engine
+from engine.founding import publish_key, swarm_of
+from engine.paths import RunPaths
+from engine.service import OPERATOR, run_engine
+from engine.settings import prepare
+from engine.signing import Ed25519Signer, KeyFileError
 from engine.stream.access import Listen
 
 __all__ = ["add_arguments", "run", "swarm_size"]
@@ -17,7 +22,19 @@ __all__ = ["add_arguments", "run", "swarm_size"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    add_run_dir(parser)
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="TOML file: the fleet, how it is watched, and what acts on it (docs/operations.md)",
+    )
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the run (with --config: made; default: in your state folder, by the "
+        "file's name)",
+    )
     parser.add_argument(
         "--listen",
         type=_address,
@@ -65,6 +82,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Be the engine until standard input ends."""
+    paths, size = _run_of(args)
     host, port = args.listen
     listen = Listen(
         host, port, args.tls_certificate, args.tls_key, tuple(args.name), tuple(args.origin)
@@ -73,4 +91,26 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    return run_part(run_engine(paths_of(args), args.agents, args.elsewhere, listen), turns.run)
+    # main.py hands the deployer in: the engine knows of no cloud.
+    deployer = args.make_deployer()
+    return run_part(run_engine(paths, size, args.elsewhere, listen, deployer), turns.run)
+
+
+def _run_of(args: argparse.Namespace) -> tuple[RunPaths, int]:
+    """The run's files and the swarm's size, prepared from ``--config`` where it is given."""
+    if args.config is None:
+        if args.run_dir is None:
+            raise CommandError("name --config FILE, or --run-dir DIR of a run", exit_code=2)
+        return paths_of(args), args.agents
+    root = args.run_dir or platformdirs.user_state_path("incident-commander") / args.config.stem
+    try:
+        paths = RunPaths(root).make()
+        settings = prepare(args.config, paths)
+        publish_key(paths, OPERATOR, Ed25519Signer.load_or_create(paths.operator_key))
+        swarm_size(str(settings.agents))
+    except (Malformed, KeyFileError) as error:
+        raise CommandError(str(error), exit_code=2) from None
+    except (OSError, argparse.ArgumentTypeError) as error:
+        raise CommandError(f"{args.config}: {error}", exit_code=2) from None
+    print(f"run folder {root}; screens: main.py console --run-dir {root}", flush=True)
+    return paths, settings.agents

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question
+from engine.diagnosis.finding import find
+from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question, Ranked
 from engine.evaluate.watching import watch
 from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
@@ -23,10 +24,14 @@ def unwatched(recording: Recording) -> Unwatched:
     return Unwatched()
 
 
-def undiagnosed(history: History, question: Question) -> Answer:
-    """No answer at all."""
-    return Answer()
+def own_diagnosis(history: History, question: Question) -> Answer:
+    """The engine's diagnosis."""
+    found = find(history, question.since_s, question.now_s, question.page, told=question.told)
+    return Answer(
+        tuple(Ranked(suspect.service, suspect.score) for suspect in found.ranking.suspects),
+        found.confidence,
+    )
 
 
-OWN = Method("own", "the engine's own senses", watch, undiagnosed)
+OWN = Method("own", "the engine's own senses", watch, own_diagnosis)
 METHODS = {method.name: method for method in (OWN,)}

@@ -20,6 +20,7 @@ from engine.codec import Malformed
 from engine.stream.fold import growth
 from engine.stream.state import (
     AgentRow,
+    DeployRow,
     DrillRow,
     IncidentRow,
     LedgerRow,
@@ -81,6 +82,7 @@ class Section(IntEnum):
     TIMELINE = 8
     LEDGER = 9
     NOTICES = 10
+    DEPLOYS = 11
 
 
 _SINGLES: dict[Section, type[Row]] = {
@@ -93,6 +95,7 @@ _TABLES: dict[Section, type[Row]] = {
     Section.SERVICES: ServiceRow,
     Section.LINKS: LinkRow,
     Section.AGENTS: AgentRow,
+    Section.DEPLOYS: DeployRow,
 }
 _LISTS: dict[Section, type[Row]] = {
     Section.TIMELINE: TimelineEntry,

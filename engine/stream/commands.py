@@ -10,6 +10,7 @@ from engine.genesis import Genesis
 from engine.genesis import read as read_genesis
 from engine.ledger.charters import CHARTERS, read_charters
 from engine.signing import Domain, Ed25519Signer, Ed25519Verifier, KeyFileError, Signer
+from engine.stream.deploying import ABOUT, HOLDS_MS, DeployOrder, DeployVerb
 from engine.stream.state import IncidentRow
 from engine.stream.wire import Command
 from engine.vocabulary import (
@@ -156,6 +157,26 @@ class Operator:
         """Let automation go on."""
         command = self._next(now_ms)
         return self._signed(command, Thawed(command))
+
+    def deploy(
+        self, verb: DeployVerb, environment: str, now_ms: int, *, plan: str = "", typed: str = ""
+    ) -> Command:
+        """Have something done to an environment; ``plan`` is the digest that was shown."""
+        command = self._next(now_ms)
+        order = encode(
+            DeployOrder(
+                self._cluster,
+                self.name,
+                self._counter,
+                verb,
+                environment,
+                plan,
+                typed,
+                now_ms + HOLDS_MS,
+            )
+        )
+        payload = encode(Signed(order, self._signer.sign(Domain.DEPLOYMENT, order)))
+        return Command(command, payload, key=command, seen=plan, about=ABOUT)
 
     def replace(self, agent: AgentId, public_key: bytes, claim: bytes, now_ms: int) -> Command:
         """Order the new key ``public_key`` in for ``agent``; ``claim`` proves who holds it."""

@@ -14,7 +14,9 @@ from engine.stream.publication import HEARTBEAT_S, NOWHERE, Publication
 from engine.stream.wire import CLASSES, Status
 
 SLICE = 64
-"""After so many clients the loop gets its turn: the engine that shares it waits some 1 ms, no more."""
+"""So many clients are served between two looks at the clock."""
+TURN_S = 0.002
+"""After so much processor time the loop gets its turn: the engine that shares it waits no longer."""
 LOOK_S = 0.5
 """How often a client's pace is looked at while all goes well."""
 _TRY_AGAIN_LATER = 1013
@@ -63,6 +65,16 @@ class FanOut:
         """How late the event loop was at worst in 99 of the last 100 ticks."""
         lags = sorted(self._lags)
         return lags[int(len(lags) * 0.99)] if lags else 0.0
+
+    @property
+    def clients(self) -> list[Client]:
+        """All of them."""
+        return [client for members in self._classes.values() for client in members]
+
+    @property
+    def lag_ms(self) -> int:
+        """By how much the client that lags most was behind when it last said what it shows."""
+        return max((c.ack.lag_ms for c in self.clients if c.ack is not None), default=0)
 
     def wake(self) -> None:
         """There is something new, or somebody to catch up."""
@@ -123,21 +135,24 @@ class FanOut:
     async def _serve_class(self, hz: int, now: float) -> bool:
         """One tick of one class; whether somebody in it has still to catch up."""
         members = list(self._classes[hz])
-        began_s = time.thread_time()
         look = now - self._looked_s[hz] > LOOK_S
         if look:
             self._looked_s[hz] = now
-        late = False
+        late, busy_s, turn_s = False, 0.0, 0.0
         for start in range(0, len(members), SLICE):
-            if start:
+            if turn_s > TURN_S:
+                turn_s = 0.0
                 await asyncio.sleep(0)
+            # Processor time, and only of this: that the machine or the loop has other things to do
+            # is no reason to serve ours less often.
+            began_s = time.thread_time()
             part = members[start : start + SLICE]
             for client in self._write_shared(part):
                 late |= self._serve(client, now)
             if look:
                 self._judge(part, now)
-        # Processor time: that others keep the machine busy is no reason to serve ours less often.
-        busy_s = time.thread_time() - began_s
+            took_s = time.thread_time() - began_s
+            busy_s, turn_s = busy_s + took_s, turn_s + took_s
         self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
         period = 1 / hz
         pause = max(period, 2 * busy_s)

@@ -24,6 +24,7 @@ def diff(old: ScreenState, new: ScreenState) -> Changes:
     services, gone_services = _changed_rows(old.services, new.services)
     links, gone_links = _changed_rows(old.links, new.links)
     agents, gone_agents = _changed_rows(old.agents, new.agents)
+    deploys, gone_deploys = _changed_rows(old.deploys, new.deploys)
     dropped_entries, entries = growth(old.timeline, new.timeline)
     dropped_batches, batches = growth(old.ledger, new.ledger)
     return Changes(
@@ -38,6 +39,8 @@ def diff(old: ScreenState, new: ScreenState) -> Changes:
         gone_services=gone_services,
         gone_links=gone_links,
         gone_agents=gone_agents,
+        deploys=deploys,
+        gone_deploys=gone_deploys,
         timeline=TimelineGrowth(dropped_entries, entries),
         ledger=LedgerGrowth(dropped_batches, batches),
         notices=_changed(old.notices, new.notices),
@@ -55,6 +58,7 @@ def apply(state: ScreenState, changes: Changes) -> ScreenState:
         services=_merged(state.services, changes.services, changes.gone_services),
         links=_merged(state.links, changes.links, changes.gone_links),
         agents=_merged(state.agents, changes.agents, changes.gone_agents),
+        deploys=_merged(state.deploys, changes.deploys, changes.gone_deploys),
         timeline=_grown(state.timeline, changes.timeline.drop, changes.timeline.append),
         ledger=_grown(state.ledger, changes.ledger.drop, changes.ledger.append),
         notices=_kept(state.notices, changes.notices),

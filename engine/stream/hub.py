@@ -7,9 +7,6 @@ costs the others nothing.
 
 import asyncio
 import os
-import resource
-import socket
-import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -26,13 +23,13 @@ from engine.stream.client import Client
 from engine.stream.door import UNAUTHORISED, Door
 from engine.stream.fanout import Counters, FanOut
 from engine.stream.frames import reply_message
+from engine.stream.listening import listening
 from engine.stream.metrics import Metric
 from engine.stream.pace import Pace
 from engine.stream.peer import Peer
 from engine.stream.publication import EVENTS_RING, NOWHERE, RING, Cursor, Publication
 from engine.stream.replies import Replies
 from engine.stream.state import ScreenState
-from engine.stream.tls import server_context
 from engine.stream.token import load_or_create_token
 from engine.stream.wire import (
     BINARY,
@@ -52,10 +49,6 @@ from engine.stream.wire import (
 
 START_S = 5.0
 """A client that has not said ``Start`` by then is turned away."""
-BACKLOG = 4096
-"""Connections that the kernel keeps for us: all screens of a restarted engine come at once."""
-ACCEPTED_AT_ONCE = 8
-"""Of them, so many are taken before anybody else gets his turn."""
 MAX_ORDERS = 20
 """Commands of one client that wait for their turn."""
 _GOING_AWAY = 1012
@@ -104,6 +97,11 @@ class Hub:
         return len(self._fan_out)
 
     @property
+    def screens(self) -> list[Client]:
+        """Those screens."""
+        return self._fan_out.clients
+
+    @property
     def connections(self) -> int:
         """How many connections are open, whatever has become of them."""
         return self._door.open
@@ -131,46 +129,26 @@ class Hub:
         Raises:
             Malformed: the stream would leave this machine in the clear, or TLS cannot be set up.
         """
-        listen = self._listen
-        listen.check()
-        # Many systems let a process open 1024 files unless it asks for what it may have.
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        port = 0 if listen.tls else (port or listen.port)
-        server, at = await self._serve("127.0.0.1", port, None)
-        servers = [server]
-        self.address = f"ws://127.0.0.1:{at}"
-        if listen.tls:
-            server, at = await self._serve(listen.host, listen.port, server_context(listen))
-            servers.append(server)
-            self.tls_address = f"wss://{listen.host}:{at}"
+        async with listening(self._listen, lambda tls: Peer(self, tls), port) as addresses:
+            self.address, self.tls_address = addresses
+            async with self._working():
+                yield self
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncGenerator[None]:
         tasks = (
             asyncio.create_task(self._fan_out.run(), name="stream fan-out"),
             asyncio.create_task(self._door.dismiss_revoked(), name="stream revocations"),
         )
         try:
-            yield self
+            yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for server in servers:
-                server.close()
             self._fan_out.abort_stalled()
             self._door.close_all(_GOING_AWAY, "the engine is going away")
             await self._door.empty()
-
-    async def _serve(
-        self, host: str, port: int, context: ssl.SSLContext | None
-    ) -> tuple[asyncio.Server, int]:
-        """Listen there; the server, and the port that it got."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        raw = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Peer(self, context), sock=raw, backlog=ACCEPTED_AT_ONCE
-        )
-        raw.listen(BACKLOG)  # The event loop has made it as short as its own turn.
-        return server, int(raw.getsockname()[1])
 
     def _own_metrics(self) -> Iterable[Metric]:
         yield Metric("stream_clients", self.clients, "Screens that get updates.")
@@ -179,6 +157,9 @@ class Hub:
         yield Metric("stream_eseq", self._publication.events.last, "Number of the newest event.")
         yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
         yield Metric("loop_lag_p99_seconds", self._fan_out.lag_p99_s, "Lateness of the event loop.")
+        yield Metric(
+            "stream_lag_ms", self._fan_out.lag_ms, "Of the screen that is furthest behind."
+        )
         for name in self.counters.__struct_fields__:
             value = getattr(self.counters, name)
             yield Metric(f"stream_{name}_total", value, f"{name}, since the start.", "counter")

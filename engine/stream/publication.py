@@ -74,7 +74,7 @@ class Publication:
         self._t_ns = 0
         self._next: ScreenState | None = None
         self._committed_s = float("-inf")
-        self._ready: dict[tuple[str, Sequence[Lane], Cursor], tuple[bytes, Cursor]] = {}
+        self._ready: dict[tuple[str, Sequence[Lane], Cursor, int], tuple[bytes, Cursor]] = {}
         self._payloads: dict[str, bytes] = {}
         self.encoded = 0
         """Bundles that were made; all others were found ready."""
@@ -133,15 +133,14 @@ class Publication:
             cursor: what it stands on.
             skipped: how many states it was too slow for: not a delta but a snapshot then.
         """
-        key = (form, lanes, cursor)
-        found = None if skipped else self._ready.get(key)
+        key = (form, lanes, cursor, skipped)
+        found = self._ready.get(key)
         if found is None:
             events, eseq = self._event_frames(form, lanes, cursor.eseq)
             frames = events + self._state_frame(form, cursor, skipped)
             found = frames, Cursor(self.current.seq, eseq)
             self.encoded += 1
-            if not skipped:
-                self._ready[key] = found
+            self._ready[key] = found
         return found
 
     def _state_frame(self, form: str, cursor: Cursor, skipped: int) -> bytes:

@@ -14,7 +14,7 @@ from engine.paths import RunPaths
 from engine.signing import KeyFileError
 from engine.stream.commands import Operator
 from engine.stream.connection import LinkEvent
-from engine.stream.link import Link, NotFound, Target
+from engine.stream.link import Link, NotFound, Target, Wish
 from engine.stream.token import read_token
 
 
@@ -137,6 +137,6 @@ class Place(msgspec.Struct, frozen=True):
         except (KeyFileError, Malformed) as error:
             raise NotFound(str(error)) from None
 
-    def link(self, on_event: Callable[[LinkEvent], None]) -> Link:
+    def link(self, on_event: Callable[[LinkEvent], None], wish: Wish | None = None) -> Link:
         """A link to the engine here, with the machine's clock and randomness."""
-        return Link(self.target, on_event, SystemClock(), random.Random())
+        return Link(self.target, on_event, SystemClock(), random.Random(), wish)

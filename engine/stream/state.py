@@ -166,6 +166,45 @@ class DrillRow(Row, frozen=True):
     text: str = ""
 
 
+class DeployRow(Row, frozen=True):
+    """One environment that can be deployed to, and the newest run there.
+
+    Lines of the lists begin with a ``Health`` word, so that a screen can show them by glyph and colour.
+    """
+
+    environment: str
+    target: str
+    """Where it lies: emulator or AWS, account, region; or why it cannot be deployed to."""
+    health: Health
+    """The worst of the checks; what proves nothing does not make it worse."""
+    phase: str
+    """Of the newest run: pre-flight, synthesis, plan, approval, apply, ...; empty without a run."""
+    busy: bool
+    """Whether a process works on it now."""
+    run: int
+    build: str
+    began_ms: int
+    good: int
+    """The run that is good now; 0: none."""
+    plan: str
+    """Hexadecimal digest of the plan that waits for approval; empty when none does."""
+    needs_name: bool
+    """Whether whoever approves has to type the environment's name."""
+    reason: str
+    """Why the run is not what it was meant to be, and what can be done about it."""
+    checked_ms: int
+    """When the checks were asked; 0: never."""
+    drift: str
+    hazards: tuple[str, ...] = ()
+    """The plan's hazards, the worst first."""
+    stacks: tuple[str, ...] = ()
+    """``ok Ic-local-Api 3/19 UPDATE_IN_PROGRESS, about 4 s left``."""
+    checks: tuple[str, ...] = ()
+    """``ok http: 200, build 4f3efd4``."""
+    history: tuple[str, ...] = ()
+    """Runs, the newest first."""
+
+
 class ScreenState(msgspec.Struct, frozen=True):
     """Everything a screen shows. ``engine.stream.fold`` changes it by deltas."""
 
@@ -178,6 +217,8 @@ class ScreenState(msgspec.Struct, frozen=True):
     links: dict[str, LinkRow] = {}
     """Keyed ``caller>callee``."""
     agents: dict[str, AgentRow] = {}
+    deploys: dict[str, DeployRow] = {}
+    """Keyed by environment; empty where the engine cannot deploy."""
     timeline: tuple[TimelineEntry, ...] = ()
     """Of the incident shown; the newest 200."""
     ledger: tuple[LedgerRow, ...] = ()

@@ -16,6 +16,7 @@ import msgspec
 from engine.codec import Malformed
 from engine.stream.state import (
     AgentRow,
+    DeployRow,
     DrillRow,
     IncidentRow,
     LedgerRow,
@@ -110,6 +111,8 @@ class Changes(msgspec.Struct, frozen=True, omit_defaults=True):
     gone_services: tuple[str, ...] = ()
     gone_links: tuple[str, ...] = ()
     gone_agents: tuple[str, ...] = ()
+    deploys: dict[str, DeployRow] = {}
+    gone_deploys: tuple[str, ...] = ()
     timeline: TimelineGrowth = TimelineGrowth()
     ledger: LedgerGrowth = LedgerGrowth()
     notices: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -228,11 +231,13 @@ class Command(Message, frozen=True, tag="command"):
     id: str
     """The operation's ``command``, so that the reply can be told apart."""
     payload: bytes
-    """The encoded ``Signed`` submission."""
+    """The encoded ``Signed`` submission, or deploy order."""
     key: str = ""
     """Names the wish rather than the message: the same key gets the same reply and happens once."""
     seen: str = ""
     """Hexadecimal digest of the plan that the operator saw, where the command is about a plan."""
+    about: str = ""
+    """``deploy`` for a signed ``DeployOrder``; empty for a submission to the log."""
 
 
 ClientMessage = Start | Resync | Ack | Command
@@ -276,8 +281,11 @@ def decode_from_client(data: bytes | str) -> ClientMessage:
         raise Malformed(f"no message of controlroom.v1: {error}") from None
     if isinstance(message, Command) and len(message.payload) > MAX_COMMAND_BYTES:
         raise Malformed(f"a command of {len(message.payload)} bytes is over {MAX_COMMAND_BYTES}")
-    if isinstance(message, Command) and max(map(len, (message.id, message.key, message.seen))) > (
-        MAX_NAME
+    if (
+        isinstance(message, Command)
+        and max(map(len, (message.id, message.key, message.seen, message.about))) > MAX_NAME
     ):
-        raise Malformed(f"id, key and seen of a command have at most {MAX_NAME} characters each")
+        raise Malformed(
+            f"id, key, seen and about of a command have at most {MAX_NAME} characters each"
+        )
     return message

@@ -108,7 +108,11 @@ class TemplateCounter:
         if level not in LEVELS or not raw.msg:
             self.unreadable += 1
             return
-        key = (level, self._template(raw.msg, raw.exception))
+        self.add(level, f"{raw.msg} [{raw.exception}]" if raw.exception else raw.msg)
+
+    def add(self, level: str, text: str) -> None:
+        """Count one line of a known level, or one template too many as such."""
+        key = (level, self._template(text))
         if key not in self._counts and len(self._counts) >= MAX_TEMPLATES:
             self.overflowed += 1
             return
@@ -119,8 +123,7 @@ class TemplateCounter:
         counts, self._counts = self._counts, {}
         return counts
 
-    def _template(self, message: str, exception: str | None) -> str:
-        text = f"{message} [{exception}]" if exception else message
+    def _template(self, text: str) -> str:
         masked = self._masked.get(text)
         if masked is None:
             masked = mask(text)

@@ -8,7 +8,7 @@ import csv
 import gzip
 import io
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def _changes(
 
 
 @contextmanager
-def _in_place(folder: Path) -> Iterator[Path]:
+def _in_place(folder: Path) -> Generator[Path]:
     """A scratch folder that becomes ``folder`` when all went well, and goes when it did not."""
     scratch = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(scratch, ignore_errors=True)
@@ -150,7 +150,7 @@ def _write_lines(path: Path, records: Sequence[Told]) -> None:
 
 
 @contextmanager
-def _packed(path: Path) -> Iterator[io.TextIOWrapper]:
+def _packed(path: Path) -> Generator[io.TextIOWrapper]:
     # No name and no time in the archive: the same stretch is the same bytes.
     with (
         path.open("wb") as raw,

@@ -118,6 +118,16 @@ class LogSeen(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
+class AlertSeen(msgspec.Struct, frozen=True, gc=False):
+    """Another system's alert about a service fires, or has ended."""
+
+    at_ms: int
+    service: str
+    fingerprint: str
+    """The same for everything that is said of one alert."""
+    firing: bool
+
+
 class Missed(msgspec.Struct, frozen=True, gc=False):
     """A scrape that brought nothing: the gap is seen, not guessed over."""
 
@@ -126,4 +136,4 @@ class Missed(msgspec.Struct, frozen=True, gc=False):
     """``links``, ``status`` or ``metrics``."""
 
 
-Observation = LinkSeen | ServiceSeen | HealthSeen | StatusSeen | LogSeen | Missed
+Observation = LinkSeen | ServiceSeen | HealthSeen | StatusSeen | LogSeen | AlertSeen | Missed

@@ -2,6 +2,7 @@
 
 from engine.telemetry.records import Kind, LogRecord, Point, Span
 from engine.telemetry.samples import (
+    AlertSeen,
     HealthAnswer,
     HealthSeen,
     LinkSeen,
@@ -57,6 +58,8 @@ def records_of(seen: Observation) -> list[Told]:
         case LogSeen():
             line = LogRecord(seen.at_ms / 1_000, seen.service, seen.level, seen.template)
             return [line] * min(seen.count, MOST_LINES)
+        case AlertSeen():
+            return [Point(seen.at_ms / 1_000, seen.service, "alert", float(seen.firing))]
         case Missed():
             return []
 

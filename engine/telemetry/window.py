@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 import msgspec
 
 from engine.telemetry.samples import (
+    AlertSeen,
     HealthAnswer,
     HealthSeen,
     LinkSeen,
@@ -34,6 +35,8 @@ MAX_ANSWERS = 128
 MAX_LOG_ROWS = 512
 """Per service: rows of (second, level, template)."""
 MAX_MISSES = 512
+MAX_ALERTS = 32
+"""Different alerts about one service that may fire at once."""
 Link = tuple[str, ServiceName]
 Seen = TypeVar("Seen", HealthSeen, LogSeen)
 
@@ -73,6 +76,8 @@ class Window:
         self._status_ms: int | None = None
         self._first_ms: int | None = None
         self._misses: deque[Missed] = deque(maxlen=MAX_MISSES)
+        self._alerts: dict[ServiceName, dict[str, AlertSeen]] = {name: {} for name in names}
+        """By service, what fires now, by fingerprint."""
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -92,6 +97,8 @@ class Window:
                     self.unknown_dropped += 1
             case StatusSeen():
                 self._add_status(seen)
+            case AlertSeen():
+                self._add_alert(seen)
             case Missed():
                 self._misses.append(seen)
             case _:
@@ -115,11 +122,26 @@ class Window:
         else:
             ring.append(seen)
 
+    def _add_alert(self, seen: AlertSeen) -> None:
+        firing = self._alerts.get(ServiceName(seen.service))
+        if firing is None or (seen.firing and len(firing) >= MAX_ALERTS):
+            self.unknown_dropped += 1
+            return
+        known = firing.get(seen.fingerprint)
+        if known is not None and seen.at_ms < known.at_ms:
+            self.late_dropped += 1
+        elif seen.firing:
+            firing[seen.fingerprint] = seen if known is None else known
+        else:
+            firing.pop(seen.fingerprint, None)
+
     def _add_status(self, seen: StatusSeen) -> None:
         if self._status_ms is not None and seen.at_ms <= self._status_ms:
             self.late_dropped += 1
             return
         self._status_ms = seen.at_ms
+        if self._first_ms is None and not self._links:
+            self._first_ms = seen.at_ms
         for status in seen.status.services:
             ring = self._alive.get(status.name)
             if ring is None:
@@ -140,12 +162,17 @@ class Window:
         return None if self._status_ms is None else max(0, now_ms - self._status_ms)
 
     def is_stale(self, now_ms: int) -> bool:
-        """Whether links or status were not heard lately: then the window cannot say."""
-        ages = (self.links_age_ms(now_ms), self.status_age_ms(now_ms))
+        """Whether links or status were not heard lately: then the window cannot say.
+
+        A fleet whose manifest names no calls is watched by its status alone.
+        """
+        ages = [self.status_age_ms(now_ms)]
+        if self._links:
+            ages.append(self.links_age_ms(now_ms))
         return any(age is None or age > STALE_MS for age in ages)
 
     def watched_ms(self, now_ms: int) -> int:
-        """For how long links have been watched."""
+        """For how long links have been watched; the status, where there are none."""
         return 0 if self._first_ms is None else max(0, now_ms - self._first_ms)
 
     def misses(self, from_ms: int, to_ms: int) -> int:
@@ -170,6 +197,10 @@ class Window:
     def dead_for(self, service: str, now_ms: int) -> tuple[int, int]:
         """How many times in a row the status said gone, and for how many milliseconds."""
         return _run(self._alive[ServiceName(service)], now_ms, wanted=False)
+
+    def alerts(self, service: str) -> list[AlertSeen]:
+        """What fires about ``service`` now, each as it began, oldest first."""
+        return sorted(self._alerts[ServiceName(service)].values(), key=lambda seen: seen.at_ms)
 
     def answers(self, service: str, from_ms: int, to_ms: int) -> list[HealthAnswer]:
         """Health answers of ``service`` in ``from_ms..to_ms``, oldest first."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.supervisor import dying_with
+from infra.deploy.source import REPOSITORY
 from infra.tools import cdk_command, node
 
 __all__ = ["Cdk", "CdkFailed"]
@@ -21,7 +22,6 @@ QUIET = ("--no-color", "--ci", "--no-notices")
 STEP_S = 3600.0
 TAIL_LINES = 12
 POLL_S = 0.5
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class CdkFailed(Exception):

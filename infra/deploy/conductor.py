@@ -16,10 +16,11 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from engine.codec import Malformed
+from infra.deploy.account_lock import AccountLock
 from infra.deploy.cdk import CdkFailed
 from infra.deploy.cloud import Cloud, CloudFailed
 from infra.deploy.journal import Line, Progress, RunFolder, Shelf
-from infra.deploy.lock import AccountLock, Holder, local_lock
+from infra.deploy.local_lock import Holder, local_lock
 from infra.deploy.machine import (
     AskApproval,
     Effect,

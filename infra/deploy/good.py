@@ -7,8 +7,8 @@ import msgspec
 
 from infra.deploy.assembly import GoodRecord, fetch_good, good_record, send_good
 from infra.deploy.cloud import Cloud
-from infra.deploy.health.report import read_report
 from infra.deploy.journal import Line, RunFolder, Shelf, write_whole
+from infra.deploy.report import read_report
 from infra.deploy.run import (
     AnyEvent,
     Baked,

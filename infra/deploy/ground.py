@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import boto3
+import msgspec
 from msgspec.structs import replace
 
 from engine.codec import Malformed
-from infra.deploy.cdk import REPOSITORY, Cdk
+from infra.deploy.assembly import stacks_of
+from infra.deploy.cdk import Cdk
 from infra.deploy.cloud import Cloud, CloudFailed
 from infra.deploy.conductor import Asker, Conductor
 from infra.deploy.good import Good
-from infra.deploy.health import HealthReport, ask_health
-from infra.deploy.journal import Progress, Shelf
+from infra.deploy.health.eight import ask_health
+from infra.deploy.journal import Progress, Shelf, write_whole
+from infra.deploy.report import HealthReport
 from infra.deploy.run import Finding
-from infra.deploy.source import source_of
+from infra.deploy.source import REPOSITORY, source_of
 from infra.deploy.steps import Script, Steps
 from infra.deploy.telling import progress_line
 from infra.environments import Environment
@@ -98,13 +101,13 @@ def look_at(place: Environment, shelf: Shelf, told: Callable[[Finding], None]) -
         raise Malformed(f"nothing is deployed: main.py deploy apply {place.name}")
     folder = shelf.folder(number)
     report = ask_health(place, shelf, cloud, folder.assembly, folder.run().build, told)
-    from infra.deploy.assembly import stacks_of
-
     try:
         drifted = tuple(cloud.drifted([stack.name for stack in stacks_of(folder.assembly)]))
     except CloudFailed:
         return report
-    return replace(report, drifted=drifted)
+    report = replace(report, drifted=drifted)
+    write_whole(shelf.health, msgspec.json.encode(report))
+    return report
 
 
 def end_emulator(shelf: Shelf) -> None:

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy.cdk import REPOSITORY
 from infra.deploy.cloud import Cloud
 from infra.deploy.run import Finding, Verdict
-from infra.deploy.source import Source
+from infra.deploy.source import REPOSITORY, Source
 from infra.environments import Environment
 from infra.target import WrongTarget, confirm_target
 from infra.tools import cdk_command

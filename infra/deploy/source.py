@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Source", "source_of"]
+__all__ = ["REPOSITORY", "Source", "source_of"]
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 DEPLOYED = ("engine", "infra", "controlroom", "chaos", "assets", "main.py", "requirements.txt")
 """What an image is made from, where there is no git to ask."""
-MAX_SHOWN = 3
 
 
 class Source(NamedTuple):

@@ -56,11 +56,18 @@ def main(folder: Path, port: int, name: str) -> None:
 
     from ministack.app import main as serve
 
-    from infra.localaws import provisioners
+    from infra.localaws import documents, provisioners, volumes
+    from infra.localaws.docker import install_docker
 
     provisioners.install()
+    volumes.install(folder / "volumes")
+    documents.install()
+    launcher = install_docker(folder / "tasks")
     sys.argv = ["ministack"]
-    serve()
+    try:
+        serve()
+    finally:
+        launcher.end_all()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ The version is pinned, and ``tests/aws/test_seam.py`` fails when a new one has m
 
 import asyncio
 import contextvars
+import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +17,18 @@ from infra.target import AwsClient
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-__all__ = ["Created", "Handler", "in_process_client", "register"]
+__all__ = [
+    "Answer",
+    "Created",
+    "Handler",
+    "Properties",
+    "Request",
+    "add_binds",
+    "in_process_client",
+    "intercept",
+    "json_answer",
+    "register",
+]
 
 Properties = dict[str, Any]
 """A resource's properties as CloudFormation resolved them: JSON, of any shape."""
@@ -44,13 +57,19 @@ class Handler:
 
 def register(kind: str, handler: Handler) -> None:
     """Let CloudFormation know the resource type ``kind``."""
+    from botocore.exceptions import ClientError
     from ministack.services.cloudformation import provisioners
 
     def create(logical_id: str, properties: Properties, stack: str) -> Created:
         return handler.create(logical_id, properties)
 
     def delete(physical_id: str, properties: Properties) -> None:
-        handler.delete(physical_id, properties)
+        try:
+            handler.delete(physical_id, properties)
+        except ClientError as error:
+            # What has gone already is what was wanted; AWS sees it the same way.
+            if "NotFound" not in error.response["Error"]["Code"]:
+                raise
 
     def update(
         physical_id: str,
@@ -146,3 +165,91 @@ def _call(service: str, request: "AWSPreparedRequest") -> tuple[int, dict[str, s
 
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+# --- services that are extended ---------------------------------------------------------------
+
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers, body."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of AWS's JSON protocol."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    data: dict[str, Any]
+    query: dict[str, list[str]]
+
+    @property
+    def action(self) -> str:
+        """The operation: ``SendCommand``."""
+        return self.headers.get("x-amz-target", "").rpartition(".")[2]
+
+    def with_data(self, data: dict[str, Any]) -> "Request":
+        """The same request with another body."""
+        return replace(self, data=data)
+
+
+def json_answer(status: int, body: dict[str, Any]) -> Answer:
+    """An answer of AWS's JSON protocol."""
+    return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body).encode()
+
+
+def intercept(
+    service: str,
+    answer: Callable[[Request], Awaitable[Answer | None]],
+    rewrite: Callable[[Request], Request | Answer],
+) -> None:
+    """Be asked before a service of the emulator is.
+
+    Args:
+        service: one that speaks AWS's JSON protocol.
+        answer: gives the answer itself, or None for what the emulator shall answer.
+        rewrite: gives the request that the emulator gets instead, or an answer after all.
+    """
+    from ministack import app
+
+    original = app.SERVICE_HANDLERS[service]
+
+    async def handle(
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query_params: dict[str, list[str]],
+    ) -> Answer:
+        try:
+            data = json.loads(body) if body else {}
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            answered: Answer = await original(method, path, headers, body, query_params)
+            return answered
+        request = Request(method, path, headers, data, query_params)
+        own = await answer(request)
+        if own is not None:
+            return own
+        rewritten = rewrite(request)
+        if isinstance(rewritten, tuple):
+            return rewritten
+        passed: Answer = await original(
+            method, path, headers, json.dumps(rewritten.data).encode(), query_params
+        )
+        return passed
+
+    app.SERVICE_HANDLERS[service] = handle
+
+
+def add_binds(more: Callable[[Properties, Properties], list[str]]) -> None:
+    """Let ECS mount more than host folders: ``more`` gets a task's and a container's definition."""
+    from ministack.services import ecs
+
+    original = ecs._docker_binds_from_taskdef  # noqa: SLF001 - the only way in
+
+    def binds(definition: Properties, container: Properties) -> list[str]:
+        return [*original(definition, container), *more(definition, container)]
+
+    ecs._docker_binds_from_taskdef = binds  # noqa: SLF001

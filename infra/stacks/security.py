@@ -1,4 +1,4 @@
-"""Security: the one key that encrypts data at rest, and the door for a GitHub workflow."""
+"""Security: the key of all data at rest, who may do what, and the door for a GitHub workflow."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from infra.stacks.part import Part
+from infra.stacks.roles import build_roles
 
 __all__ = ["Security", "build_security"]
 
@@ -24,7 +25,7 @@ class Security:
 
 
 def build_security(part: Part) -> Security:
-    """The key and, where a repository may deploy, its role."""
+    """The key, the roles and, where a repository may deploy, the role of its workflow."""
     stack = part.stack("Security", "the data key and the deploy role")
     key = kms.Key(
         stack,
@@ -56,6 +57,7 @@ def build_security(part: Part) -> Security:
                 },
             )
         )
+    build_roles(part, stack, key)
     if place.owner.repository:
         _deploy_role(part, stack)
     return Security(stack, key)

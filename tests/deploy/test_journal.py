@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.codec import Malformed
 from infra.deploy.journal import Line, Progress, RunFolder, Shelf
-from infra.deploy.lock import Held, Holder, holder_of, local_lock
+from infra.deploy.local_lock import Held, Holder, holder_of, local_lock
 from infra.deploy.run import Began, Kind, Phase, Preflighted, Run, Synthesised
 
 BEGAN = Began(1, Kind.APPLY, "local", "here", "b", False, False, 0, 0)

@@ -27,6 +27,7 @@ from engine.stream.frames import (
 )
 from engine.stream.state import (
     AgentRow,
+    DeployRow,
     Health,
     LedgerRow,
     LinkRow,
@@ -97,6 +98,26 @@ states = st.builds(
             names,
             small,
             figures,
+        )
+    ),
+    deploys=_tables(
+        st.builds(
+            DeployRow,
+            names,
+            names,
+            st.sampled_from(Health),
+            names,
+            st.booleans(),
+            small,
+            names,
+            small,
+            small,
+            names,
+            st.booleans(),
+            names,
+            small,
+            names,
+            hazards=st.lists(names, max_size=4).map(tuple),
         )
     ),
     timeline=st.lists(st.builds(TimelineEntry, small, small, names, names, names), max_size=6).map(

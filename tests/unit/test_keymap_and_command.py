@@ -7,7 +7,7 @@ import pytest
 
 from controlroom import cli_console
 from controlroom.console.app import own_key_ids
-from controlroom.console.keymap import BadKeymap, read_keymap
+from controlroom.keymap import BadKeymap, read_keymap
 
 KNOWN = {"approve", "quit"}
 
@@ -30,8 +30,8 @@ def test_a_keymap_says_which_key_does_what(tmp_path: Path) -> None:
         ('[keys]\nfly = "f"\n', "no key does 'fly'; these exist: approve, quit"),
         ("[keys]\napprove = 3\n", "must be a key in quotes"),
         ('[keys]\napprove = " "\n', "must be a key in quotes"),
-        ('keys = "x"\n', "only one table"),
-        ('[colours]\nred = "x"\n', "only one table"),
+        ('keys = "x"\n', "only two tables"),
+        ('[colours]\nred = "x"\n', "only two tables"),
         ("[keys\n", "keys.toml"),
         (b"\xff\xfe", "keys.toml"),
     ],

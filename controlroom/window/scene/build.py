@@ -86,7 +86,7 @@ class Stage:
         self._glyphs(buffers.heads, shapes.heads(), directed=True)
         for lines in (buffers.links, buffers.lines):
             self._strips(lines, partial(_polylines, lines))
-        for ribbons in (buffers.floor, buffers.ribbons):
+        for ribbons in (buffers.floor, buffers.gauges, buffers.ribbons):
             self._strips(ribbons, partial(_quads, ribbons))
         self._splats(buffers.splats)
 

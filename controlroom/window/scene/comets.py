@@ -22,6 +22,7 @@ STILL_AT = 0.62
 FLASH = 0.34
 CROWD = 60
 """Comets that shine at full strength."""
+FAINTEST = 0.3
 CROSS = 6
 """The head of a message that was refused."""
 SECOND_TALE = 3
@@ -116,7 +117,7 @@ def draw(
     sizes = np.float32(scale) * _HEADS[rows.kind]
     length = next(k for most, k in TAILS if count <= most)
     # Light adds up: in a burst each one is dimmed, or together they burn to white.
-    crowd = min(1.0, (CROWD / count) ** 0.6)
+    crowd = min(1.0, max(FAINTEST, (CROWD / count) ** 0.6))
     _tails(rows, path, u, place, seen * crowd, colours, sizes, splats, length, still=still)
     arrived = (t_s >= rows.arrive_s) & ~refused
     _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
@@ -168,7 +169,7 @@ def _tails(
     """A tail of splats behind each head, the first one its halo."""
     quiet = np.where(rows.kind == _STATUS, 0.45, 1.0) * seen
     if length == 1:
-        splats.put(place, shaded(colours, 0.8 * quiet), sizes * np.float32(0.8))
+        splats.put(place, shaded(colours, 1.6 * quiet), sizes * np.float32(0.8))
         return
     back = (np.arange(1, length) / length).astype(np.float32)
     along = u.astype(np.float32)[:, None] - back * np.float32(0.55 if still else TAIL)

@@ -14,7 +14,7 @@ from controlroom.window.scene.palette import ROLES, STRANGER
 
 HEIGHT = 3.5
 """Of the council above the middle of the scene."""
-RADIUS = 5.2
+RADIUS = 4.7
 OUTSIDE = 1.34
 """Where a convicted agent stands, in radii of its seat."""
 RAISED = 0.7

@@ -4,10 +4,6 @@ The words come with a glyph, so that nothing is told by colour alone. Who paints
 and asks ``placed`` where they go.
 """
 
-from collections.abc import Callable, Iterable
-from enum import Enum
-from typing import NamedTuple
-
 import numpy as np
 
 from controlroom.window.scene.buffers import Floats, lifted
@@ -31,52 +27,15 @@ from controlroom.window.scene.palette import (
     WARN,
     Colour,
 )
+from controlroom.window.scene.placing import Label, Placed, Side, placed
 from controlroom.window.scene.standing import GAUGE_BODY, GAUGES
 from engine.stream.state import AgentRow, Health, ServiceRow
 
-MOST = 60
-"""Labels that are drawn at once; more could not be read."""
+__all__ = ["Label", "Placed", "labels", "placed"]
+
 LATE_MS = 250.0
 """A message that took longer is labelled with its time."""
 _MOST_NOTES = 4
-
-
-class Side(Enum):
-    """Where a label stands, seen from its anchor."""
-
-    ABOVE = "above"
-    BELOW = "below"
-    LEFT = "left"
-    RIGHT = "right"
-
-
-class Label(NamedTuple):
-    """Words at a place of the scene."""
-
-    id: str
-    """Of the thing that it names: ``agent:detection-1``."""
-    anchor: tuple[float, float, float]
-    title: str
-    sub: str
-    colour: Colour
-    priority: int
-    """The lowest gives way last."""
-    side: Side
-    """Where it stands, seen from its anchor."""
-    sub_colour: Colour = DIM
-
-
-class Placed(NamedTuple):
-    """A label and the pixel of its middle's upper edge."""
-
-    label: Label
-    x: float
-    y: float
-    opacity: float
-
-
-Measure = Callable[[Label], tuple[float, float]]
-"""Width and height in pixels that a label needs."""
 
 
 def labels(frame: Frame, eye: Eye) -> list[Label]:
@@ -84,51 +43,11 @@ def labels(frame: Frame, eye: Eye) -> list[Label]:
     found = [
         *_council(frame, eye),
         *_contradictions(frame),
-        *_incident(frame),
+        *_incident(frame, eye),
         *_services(frame, eye),
         *_notes(frame),
     ]
     return sorted(found, key=lambda label: label.priority)
-
-
-def placed(wanted: Iterable[Label], eye: Eye, measure: Measure) -> list[Placed]:
-    """Where labels go: the important ones first, those that would cover them not at all."""
-    chosen: list[Placed] = []
-    taken: list[tuple[float, float, float, float]] = []
-    everything = list(wanted)
-    if not everything:
-        return []
-    at, depth = eye.project(np.array([label.anchor for label in everything]))
-    for label, (x, y), far in zip(everything, at.tolist(), depth.tolist(), strict=True):
-        if far <= 0.2 or not (-80 <= x <= eye.width + 80 and -40 <= y <= eye.height + 40):
-            continue
-        width, height = measure(label)
-        middle, top = _beside(label.side, x, y, width, height)
-        box = (middle - width / 2, top, middle + width / 2, top + height)
-        if any(_overlap(box, other) for other in taken):
-            continue
-        taken.append(box)
-        chosen.append(Placed(label, middle, top, float(np.clip(1.6 - far / 48, 0.55, 1.0))))
-        if len(chosen) == MOST:
-            break
-    return chosen
-
-
-def _beside(side: Side, x: float, y: float, width: float, height: float) -> tuple[float, float]:
-    """The middle of the upper edge of a label at its side of the anchor."""
-    match side:
-        case Side.ABOVE:
-            return x, y - height - 4
-        case Side.BELOW:
-            return x, y + 4
-        case Side.LEFT:
-            return x - width / 2 - 4, y - height / 2
-        case Side.RIGHT:
-            return x + width / 2 + 4, y - height / 2
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 # --- the council ----------------------------------------------------------------------------------
@@ -145,8 +64,7 @@ def _council(frame: Frame, eye: Eye) -> list[Label]:
         look = ROLES.get(plan.roles[i], STRANGER)
         sub, colour = _agent_words(frame, i, row)
         urgent = frame.outside[i] > 0 or (row is not None and row.health is Health.BROKEN)
-        side, way = _outwards(frame.agents[i], eye)
-        anchor = _tuple(frame.agents[i] + way * reach)
+        anchor, sides = _tuple(frame.agents[i]), _outwards(frame.agents[i], eye)
         title = f"{look.glyph} {agent}"
         found.append(
             Label(
@@ -156,19 +74,23 @@ def _council(frame: Frame, eye: Eye) -> list[Label]:
                 sub,
                 look.colour,
                 1 if urgent else 4,
-                side,
+                sides,
                 colour,
+                reach,
             )
         )
     return found
 
 
-def _outwards(place: Floats, eye: Eye) -> tuple[Side, Floats]:
+def _outwards(place: Floats, eye: Eye) -> tuple[Side, ...]:
     """Away from the middle of the ring as it is seen: labels do not cover other agents' gauges."""
     across = float(np.dot(place, eye.right))
     if abs(across) < 1.6:
-        return Side.ABOVE, eye.up
-    return (Side.RIGHT, eye.right) if across > 0 else (Side.LEFT, -eye.right)
+        return (Side.ABOVE, Side.RIGHT, Side.LEFT)
+    near = float(np.dot(place[:2], (eye.place - eye.goal)[:2])) > 0
+    second = (Side.BELOW, Side.ABOVE) if near else (Side.ABOVE, Side.BELOW)
+    out, back = (Side.RIGHT, Side.LEFT) if across > 0 else (Side.LEFT, Side.RIGHT)
+    return (out, *second, back)
 
 
 def _agent_words(frame: Frame, i: int, row: AgentRow | None) -> tuple[str, Colour]:
@@ -211,14 +133,20 @@ def _roles(frame: Frame) -> list[Label]:
         title = f"{look.glyph} {role} × {len(members)}"
         found.append(
             Label(
-                f"role:{role}", _tuple(anchor), title, " · ".join(words), look.colour, 2, Side.ABOVE
+                f"role:{role}",
+                _tuple(anchor),
+                title,
+                " · ".join(words),
+                look.colour,
+                2,
+                (Side.ABOVE,),
             )
         )
     if swarm is not None:
         committed = int((tally.commits >= swarm.quorum).sum()) if tally is not None else 0
         sub = f"{committed} of {swarm.n} committed · quorum {swarm.quorum}"
         title = f"round {tally.sequence_number}" if tally is not None else "no round yet"
-        found.append(Label("council", (0.0, 0.0, HEIGHT), title, sub, INK, 1, Side.BELOW))
+        found.append(Label("council", (0.0, 0.0, HEIGHT), title, sub, INK, 1, (Side.BELOW,)))
     return found
 
 
@@ -244,7 +172,7 @@ def _contradictions(frame: Frame) -> list[Label]:
         anchor = (float(at[0]) * 0.55, float(at[1]) * 0.55, float(at[2]) - 0.2)
         found[sender] = Label(
             f"agent:{frame.seats.ids[sender]}", anchor, "≠ two different messages",
-            f"{KIND_NAMES[key[1]]} {key[3]}: {first} ≠ {second}", WARN, 0, Side.BELOW, INK,
+            f"{KIND_NAMES[key[1]]} {key[3]}: {first} ≠ {second}", WARN, 0, (Side.BELOW,), INK,
         )  # fmt: skip
     return list(found.values())
 
@@ -257,9 +185,11 @@ def _services(frame: Frame, eye: Eye) -> list[Label]:
     floor = frame.ground
     for i, name in enumerate(floor.names):
         row = frame.state.services.get(name)
-        anchor = _tuple(floor.places[i] - eye.up * (0.82 * floor.size))
+        anchor, reach = _tuple(floor.places[i]), 0.82 * floor.size
         if row is None:
-            found.append(Label(f"service:{name}", anchor, name, "callers", DIM, 7, Side.BELOW))
+            found.append(
+                Label(f"service:{name}", anchor, name, "callers", DIM, 7, (Side.BELOW,), DIM, reach)
+            )
             continue
         status = HEALTH[row.health]
         well = row.health is Health.OK
@@ -269,7 +199,17 @@ def _services(frame: Frame, eye: Eye) -> list[Label]:
         colour = INK if well else status.colour
         sub = _service_words(row)
         found.append(
-            Label(f"service:{name}", anchor, title, sub, colour, 6 if well else 3, Side.BELOW)
+            Label(
+                f"service:{name}",
+                anchor,
+                title,
+                sub,
+                colour,
+                6 if well else 3,
+                (Side.BELOW,),
+                DIM,
+                reach,
+            )
         )
     return found
 
@@ -286,10 +226,10 @@ def _service_words(row: ServiceRow) -> str:
 # --- the incident ---------------------------------------------------------------------------------
 
 
-def _incident(frame: Frame) -> list[Label]:
+def _incident(frame: Frame, eye: Eye) -> list[Label]:
     it, t_s, row = frame.episode, frame.t_s, frame.state.incident
     frozen = frame.state.swarm is not None and frame.state.swarm.frozen
-    place = _tuple(lifted(ACTUATOR, -0.75)[0])
+    place = _tuple(ACTUATOR)
     words, colour = ("‖ frozen: nothing acts", WARN) if frozen else ("waits for a certificate", DIM)
     found: list[Label] = []
     if it is not None and row is not None:
@@ -297,7 +237,7 @@ def _incident(frame: Frame) -> list[Label]:
             words, colour = "▣ holds a certificate", GOLD
         elif it.acted_s <= t_s < it.closed_s:
             words, colour = f"✓ acted on {it.target}", GOLD
-        centre = _tuple(lifted(CENTRE, 0.95)[0])
+        centre = _tuple(CENTRE)
         if t_s >= it.sealed_s and t_s < it.carried_s:
             sub = f"{it.quorum} of {it.members} signatures are a quorum"
             found.append(
@@ -308,15 +248,19 @@ def _incident(frame: Frame) -> list[Label]:
                     sub,
                     GOLD,
                     1,
-                    Side.ABOVE,
+                    (Side.RIGHT, Side.ABOVE),
+                    DIM,
+                    0.95,
                 )
             )
         elif it.threshold and it.acted_s == NEVER and it.closed_s == NEVER:
             sub = f"✓ {it.accepts} accept · ✖ {it.rejects} reject · {it.threshold} needed"
             if it.signatures:
-                sub = f"{len(it.signatures)} of {it.quorum} signatures for its certificate"
+                sub = f"▣ {len(it.signatures)} signatures for a certificate, {it.quorum} needed"
             title = _short(row.plan)
-            found.append(Label("plan", centre, title, sub, INK, 1, Side.ABOVE))
+            found.append(
+                Label("plan", centre, title, sub, INK, 1, (Side.BELOW, Side.ABOVE), DIM, 0.95)
+            )
         if it.recovered and t_s >= it.closed_s and it.service in frame.ground.row_of:
             at = lifted(frame.ground.places[frame.ground.row_of[it.service]], 1.2)[0]
             found.append(
@@ -324,13 +268,15 @@ def _incident(frame: Frame) -> list[Label]:
                     "incident",
                     _tuple(at),
                     "✓ recovered",
-                    "verified by those who saw it fail",
+                    "seen by those who saw it fail",
                     OK,
                     1,
-                    Side.ABOVE,
+                    (Side.ABOVE,),
                 )
             )
-    found.append(Label("actuator", place, "actuator", words, DIM, 5, Side.BELOW, colour))
+    found.append(
+        Label("actuator", place, "actuator", words, DIM, 5, (Side.RIGHT, Side.LEFT), colour, 0.85)
+    )
     return found
 
 
@@ -367,7 +313,9 @@ def _notes(frame: Frame) -> list[Label]:
 
 def _note(frame: Frame, place: int, title: str, sub: str, colour: Colour) -> Label:
     number = int(frame.messages.number[place])
-    return Label(f"message:{number}", _tuple(frame.heads[place]), title, sub, colour, 2, Side.ABOVE)
+    return Label(
+        f"message:{number}", _tuple(frame.heads[place]), title, sub, colour, 2, (Side.ABOVE,)
+    )
 
 
 def _tuple(place: Floats | tuple[float, ...]) -> tuple[float, float, float]:

@@ -4,12 +4,15 @@ A state changes some times a second and a frame is drawn sixty times; what follo
 alone is worked out once and put down again. The result is the same as if it were not kept.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from controlroom.window.scene import standing, traffic
 from controlroom.window.scene.bands import Bands, Table
 from controlroom.window.scene.buffers import Floats, Lines, Points, Ribbons
 from controlroom.window.scene.council import Seats
+from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.fleet import Ground, ground
 from controlroom.window.scene.votes import Tally
 from engine.stream.state import ScreenState
@@ -93,42 +96,67 @@ class FleetLayer:
         traffic.draw(self.plan, self.beads, t_s, splats, heads, still=still)
 
 
-class CouncilLayer:
-    """The agents, and what they have collected."""
+class Sitting(NamedTuple):
+    """How the council sits at one moment."""
 
-    def __init__(self, bodies: Points) -> None:
-        self._bodies = bodies
+    plan: Seats
+    at: Floats
+    """Where every agent is."""
+    outside: Floats
+    turn: float
+
+
+class CouncilLayer:
+    """The agents, the ring they sit at, and what they have collected."""
+
+    def __init__(self, bodies: Points, ring: Lines, gauges: Ribbons) -> None:
+        self._bodies, self._ring, self._ribbons = bodies, ring, gauges
         self._bands = Bands()
-        self._changed, self._counted = Changed(), Changed()
+        self._seated, self._counted, self._faced = Changed(), Changed(), Changed()
         self._kept: standing.Kept | None = None
+        self._around: Table = self._bands.keep()
         self._gauges: Table = self._bands.keep()
 
-    def follow(
-        self, plan: Seats, at: Floats, outside: Floats, state: ScreenState, focus: frozenset[str]
-    ) -> None:
-        """Draw the agents anew if anything of them has changed."""
-        if self._changed.by(plan, at, state.agents, focus):
-            self._bodies.begin()
-            self._kept = standing.agents(
-                plan, at, state.agents, outside, self._bodies, lambda name: dim_of(focus, name)
-            )
-            self._bodies.end()
+    def follow(self, sitting: Sitting, state: ScreenState, focus: frozenset[str]) -> None:
+        """Draw the agents and the ring anew if anything of them has changed."""
+        plan, at, outside, turn = sitting
+        if not self._seated.by(plan, at, state.agents, focus):
+            return
+        self._bodies.begin()
+        self._kept = standing.agents(
+            plan, at, state.agents, outside, self._bodies, lambda name: dim_of(focus, name)
+        )
+        self._bodies.end()
+        self._ring.begin()
+        standing.table(plan, turn, outside, at, self._ring, self._bands)
+        self._ring.end()
+        self._around = self._bands.keep()
 
     def count(
-        self, plan: Seats, at: Floats, outside: Floats, tally: Tally | None, quorum: int,
-        focus: frozenset[str],
-    ) -> None:  # fmt: skip
+        self, sitting: Sitting, tally: Tally | None, quorum: int, focus: frozenset[str]
+    ) -> None:
         """Draw the gauges anew if anything of them has changed."""
+        plan, at, outside, _ = sitting
         if self._counted.by(plan, at, tally, float(quorum), focus):
             standing.gauges(
                 plan, at, tally, quorum, outside, self._bands, lambda name: dim_of(focus, name)
             )
             self._gauges = self._bands.keep()
 
-    def draw(self, splats: Points, heads: Points, bands: Bands) -> None:
-        """Put everything down that is not a body."""
+    def face(self, eye: Eye) -> None:
+        """Turn gauges and rings to the eye, if they are not."""
+        looks = tuple(eye.right.tolist() + eye.up.tolist())
+        if self._faced.by(self._kept, self._around, self._gauges, *looks):
+            self._ribbons.begin()
+            if self._kept is not None:
+                self._bands.add(self._kept.bands)
+            self._bands.add(self._around)
+            self._bands.add(self._gauges)
+            self._bands.draw(self._ribbons, eye.right, eye.up)
+            self._ribbons.end()
+
+    def draw(self, splats: Points, heads: Points) -> None:
+        """Put down the agents' halos and what they wear."""
         if self._kept is not None:
             splats.put(*self._kept.halos)
             heads.put(*self._kept.heads)
-            bands.add(self._kept.bands)
-        bands.add(self._gauges)

@@ -9,7 +9,7 @@ import numpy as np
 
 from controlroom.window.scene.buffers import Floats
 
-STRETCH_S = 0.5
+STRETCH_S = 0.42
 """Drawn seconds for each factor e of real time beyond ``KNEE_S``."""
 KNEE_S = 0.0015
 """Real seconds below which the clock is almost linear: a hop on one machine."""

@@ -30,6 +30,8 @@ LINGERS_S = 0.35
 FALLS_S = 1.1
 """One that was refused bounces off and falls for so long."""
 _SLOTTED = frozenset({"pre-prepare", "prepare", "commit"})
+_VOTES = 3
+"""The first kinds of the palette are votes."""
 _BY_VIEW = frozenset({"view-change", "new-view"})
 
 
@@ -65,7 +67,9 @@ class Rows(NamedTuple):
 
     def where(self, chosen: Mask | Numbers) -> "Rows":
         """Only the chosen rows."""
-        return Rows._make(column[chosen] for column in self)
+        if chosen.dtype == np.bool_:
+            chosen = np.flatnonzero(chosen)
+        return Rows._make([column.take(chosen) for column in self])
 
 
 _TYPES = {
@@ -277,15 +281,16 @@ class Messages:
         gone = columns["arrive_s"][rows] + np.where(columns["fate"][rows], FALLS_S, LINGERS_S)
         return rows.start + np.flatnonzero((columns["leave_s"][rows] <= t_s) & (gone >= t_s))
 
-    def near(self, t_s: float, before_s: float, after_s: float) -> Rows:
-        """The rows that leave within the span around ``t_s``."""
-        first, last = t_s - before_s, t_s + after_s
-        chunks = np.flatnonzero((self._first <= last) & (self._last >= first))
+    def votes(self, from_s: float, to_s: float) -> Rows:
+        """The votes that were taken and leave within the span: pre-prepares, prepares, commits."""
+        chunks = np.flatnonzero((self._first <= to_s) & (self._last >= from_s))
         found = []
-        for chunk in chunks:
-            rows = slice(int(chunk) * CHUNK, min((int(chunk) + 1) * CHUNK, self._length))
+        for chunk in chunks.tolist():
+            rows = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, self._length))
             leave = self._columns["leave_s"][rows]
-            found.append(rows.start + np.flatnonzero((leave >= first) & (leave <= last)))
+            chosen = (leave >= from_s) & (leave <= to_s)
+            chosen &= (self._columns["kind"][rows] < _VOTES) & (self._columns["fate"][rows] == 0)
+            found.append(rows.start + np.flatnonzero(chosen))
         return self.rows.where(np.concatenate(found) if found else np.zeros(0, np.int64))
 
 

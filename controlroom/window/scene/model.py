@@ -17,7 +17,13 @@ from controlroom.window.scene.council import Seats, Turns, places, seats
 from controlroom.window.scene.episode import Episode, convicted, episode
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.fleet import MAX_LINKS, Ground
-from controlroom.window.scene.layers import Changed, CouncilLayer, FleetLayer, dim_of
+from controlroom.window.scene.layers import (
+    Changed,
+    CouncilLayer,
+    FleetLayer,
+    Sitting,
+    dim_of,
+)
 from controlroom.window.scene.messages import Messages, Rows
 from controlroom.window.scene.votes import Tally, same, tally
 from controlroom.window.timeline import Moment, Sent
@@ -25,7 +31,7 @@ from engine.stream.state import ScreenState
 
 MAX_AGENTS = 1_024
 MAX_WAITING = 250_000
-COUNTS_PER_S = 30
+COUNTS_PER_S = 20
 
 
 class Buffers(NamedTuple):
@@ -38,6 +44,7 @@ class Buffers(NamedTuple):
     links: Lines
     lines: Lines
     floor: Ribbons
+    gauges: Ribbons
     ribbons: Ribbons
 
 
@@ -91,7 +98,8 @@ class Scene:
             links=Lines(MAX_LINKS),
             lines=Lines(64),
             floor=Ribbons(1_024),
-            ribbons=Ribbons(2_048),
+            gauges=Ribbons(1_024),
+            ribbons=Ribbons(1_024),
         )
         self._late_s = late_s
         self._turns = Turns()
@@ -101,7 +109,7 @@ class Scene:
         self._waiting: list[Sent] = []
         self._bands = Bands()
         self._fleet = FleetLayer(self.buffers.services, self.buffers.links, self.buffers.floor)
-        self._council = CouncilLayer(self.buffers.agents)
+        self._council = CouncilLayer(self.buffers.agents, self.buffers.lines, self.buffers.gauges)
         self._moved = Changed()
         self._at: Floats = np.zeros((0, 3), np.float32)
         self._episode: tuple[object, Episode | None] = (None, None)
@@ -153,13 +161,14 @@ class Scene:
         counted = self._count(t_s)
         quorum = state.swarm.quorum if state.swarm is not None else 0
         self._fleet.follow(state, self.focus)
-        self._council.follow(plan, at, outside, state, self.focus)
-        self._council.count(plan, at, outside, counted, quorum, self.focus)
-        moving = (buffers.heads, buffers.splats, buffers.lines, buffers.ribbons)
+        sitting = Sitting(plan, at, outside, turn)
+        self._council.follow(sitting, state, self.focus)
+        self._council.count(sitting, counted, quorum, self.focus)
+        self._council.face(eye)
+        moving = (buffers.heads, buffers.splats, buffers.ribbons)
         for buffer in moving:
             buffer.begin()
-        standing.table(plan, turn, outside, at, buffers.lines, self._bands)
-        self._council.draw(buffers.splats, buffers.heads, self._bands)
+        self._council.draw(buffers.splats, buffers.heads)
         self._fleet.draw(t_s, buffers.splats, buffers.heads, still=self.still)
         frozen = state.swarm is not None and state.swarm.frozen
         standing.actuator(it, t_s, buffers.heads, self._bands, buffers.splats, frozen=frozen)
@@ -187,7 +196,7 @@ class Scene:
         return self._at, outside, turn
 
     def _count(self, t_s: float) -> Tally | None:
-        """The votes, counted anew thirty times a second of render time."""
+        """The votes, counted anew twenty times a second of render time."""
         if not self._seats.ids:
             return None
         key = (math.floor(t_s * COUNTS_PER_S), self._messages.taken, self._seats)
@@ -247,7 +256,7 @@ class Scene:
             "links": floor.folded_links,
             "splats": buffers.splats.dropped,
             "heads": buffers.heads.dropped,
-            "bands": buffers.ribbons.dropped + buffers.floor.dropped,
+            "bands": sum(it.dropped for it in (buffers.ribbons, buffers.gauges, buffers.floor)),
             "records of strangers": self._messages.strangers,
             "records that left": self._messages.forgotten,
         }

@@ -30,6 +30,8 @@ from engine.stream.state import AgentRow, Health, ScreenState, ServiceRow
 GAUGES = ((0.84, 0.94), (1.0, 1.18))
 """Radii of the gauges of prepares and commits, for a body of ``GAUGE_BODY``."""
 GAUGE_BODY = 0.5
+FEW = 14
+"""Agents that glow at full strength."""
 SERVICE_TALL = 0.42
 """Height of a service's body, in its radii; see ``shapes``."""
 SPIKE, BIPYRAMID = 8, 9
@@ -68,7 +70,9 @@ def agents(
             _crown(at[i], plan.size, bands, worn)
     tint = (colours * (0.25 + 0.75 * shown[:, None])).astype(np.uint8)
     bodies.put(at, shaded(tint, np.ones(n)), plan.size, plan.shapes)
-    halos = (at, shaded(tint, 0.16 * shown), np.full(n, 1.55 * plan.size))
+    # Light adds up where many sit close together.
+    glow = 0.16 * min(1.0, max(0.1, FEW / max(1, n)))
+    halos = (at, shaded(tint, glow * shown), np.full(n, 1.55 * plan.size))
     some = slice(worn.count)
     wear = (worn.places[some], worn.colours[some], worn.sizes[some], worn.shapes[some])
     return Kept(halos, wear, bands.keep())

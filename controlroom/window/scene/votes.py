@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from controlroom.window.scene.buffers import Mask, Numbers
-from controlroom.window.scene.messages import Fate, Messages, Rows
+from controlroom.window.scene.messages import Messages, Rows
 from controlroom.window.scene.palette import KIND_NAMES
 
 PRE_PREPARE, PREPARE, COMMIT = (KIND_NAMES.index(n) for n in ("pre-prepare", "prepare", "commit"))
-HOLD_S = 1.8
+HOLD_S = 2.4
 """A round stays on the gauges for so long at most, while others are waiting."""
+LINGER_S = 0.4
+"""A full gauge is seen for so long."""
 LOOK_BACK_S = 9.0
 _ENOUGH = 40_000
 """Rows that are looked at; a swarm that sends more in these seconds is counted by its newest."""
@@ -39,11 +41,9 @@ class Tally(NamedTuple):
 
 def tally(messages: Messages, members: int, t_s: float) -> Tally | None:
     """The round that the gauges show at ``t_s``: the oldest one that is still on screen."""
-    rows = messages.near(t_s, LOOK_BACK_S, 0.0)
+    rows = messages.votes(t_s - LOOK_BACK_S, t_s)
     if len(rows.number) > _ENOUGH:
         rows = rows.where(np.arange(len(rows.number) - _ENOUGH, len(rows.number)))
-    voting = (rows.kind <= COMMIT) & (rows.fate == Fate.TAKEN)
-    rows = rows.where(voting)
     if not len(rows.number):
         return None
     name = rows.view * (1 << 40) + rows.sequence_number
@@ -52,7 +52,7 @@ def tally(messages: Messages, members: int, t_s: float) -> Tally | None:
     np.minimum.at(began, inverse, rows.leave_s)
     ended = np.full(len(rounds), -np.inf)
     np.maximum.at(ended, inverse, rows.arrive_s)
-    last = np.minimum(np.maximum(ended, began + 0.6) + 0.5, began + HOLD_S)
+    last = np.minimum(np.maximum(ended, began + 0.6) + LINGER_S, began + HOLD_S)
     shown = np.flatnonzero((began <= t_s) & (last >= t_s))
     recent = shown if len(shown) else np.flatnonzero(began <= t_s)
     if not len(recent):

@@ -13,35 +13,12 @@ import msgspec
 
 from engine.codec import Malformed
 from engine.telemetry.doors import log_lines
-from engine.telemetry.doors.log_lines import Format
-from engine.telemetry.records import MAX_NAME, Alert, Batch, Kind, LogRecord, Point
+from engine.telemetry.doors.cloudwatch_settings import LogGroup, Metric
+from engine.telemetry.records import MAX_NAME, Alert, Batch, LogRecord, Point
 
 MAX_QUERIES = 500
 """Of one GetMetricData request (service quota)."""
 ALARM_STATES = frozenset({"ALARM", "OK", "INSUFFICIENT_DATA"})
-
-
-class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One metric to ask for."""
-
-    service: str
-    """Whose it is, here."""
-    name: str
-    """What it is called here."""
-    namespace: str
-    metric: str
-    """What CloudWatch calls it."""
-    dimensions: dict[str, str] = {}
-    stat: str = "Average"
-    kind: Kind = Kind.GAUGE
-
-
-class LogGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One log group to follow."""
-
-    service: str
-    group: str
-    format: Format = Format.JSON
 
 
 def queries(metrics: Sequence[Metric], period_s: int) -> list[dict[str, Any]]:
@@ -135,6 +112,22 @@ def alarm_in(body: str, services: Mapping[str, str], dimension: str) -> Alert | 
         return None
     firing = alarm.NewStateValue == "ALARM"
     return Alert(at.timestamp(), service, alarm.AlarmName, firing, alarm.AlarmName)
+
+
+def alerts_in(
+    alarms: Iterable[Mapping[str, Any]], services: Mapping[str, str], dimension: str
+) -> Batch:
+    """The states in ``MetricAlarms``, firing or not, of alarms about services of ours."""
+    found: list[Alert] = []
+    for alarm in alarms:
+        name = str(alarm.get("AlarmName", ""))
+        named = {d["Name"]: d["Value"] for d in alarm.get("Dimensions", ())}
+        service = services.get(name) or named.get(dimension, "")
+        at = alarm.get("StateUpdatedTimestamp")
+        if service and name and isinstance(at, datetime):
+            firing = alarm.get("StateValue") == "ALARM"
+            found.append(Alert(at.timestamp(), service, name, firing, name))
+    return Batch(tuple(sorted(found, key=lambda alert: alert.t)))
 
 
 # --- logs -------------------------------------------------------------------------------------

@@ -11,21 +11,19 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from engine.aws.circuit import Circuit
 from engine.aws.clients import AWS_ERRORS, Client, code_of
 from engine.clock import Clock
 from engine.codec import Malformed
 from engine.telemetry.doors.cloudwatch import (
     MAX_QUERIES,
-    LogGroup,
-    Metric,
     alarm_in,
+    alerts_in,
     lines_in,
     points_in,
     queries,
 )
+from engine.telemetry.doors.cloudwatch_settings import LogGroup, Metric, Settings
 from engine.telemetry.doors.intake import Intake
 from engine.telemetry.records import Alert, Batch
 
@@ -41,22 +39,6 @@ LONG_POLL_S = 5
 MAX_MESSAGES = 10
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to ask for."""
-
-    metric: tuple[Metric, ...] = ()
-    log: tuple[LogGroup, ...] = ()
-    period_s: int = 60
-    poll_s: float = 10.0
-    """Between two questions for metrics and logs."""
-    alarm_queue: str = ""
-    """URL of the SQS queue to which an SNS topic sends the alarms; empty for none."""
-    alarm_services: dict[str, str] = {}
-    """Which service an alarm is about, by the alarm's name."""
-    alarm_dimension: str = "ServiceName"
-    """Otherwise the dimension that names it."""
-
-
 class CloudWatch:
     """One account's telemetry on its way into ``intake``."""
 
@@ -67,11 +49,14 @@ class CloudWatch:
         intake: Intake,
         clock: Clock,
         rng: random.Random,
+        process: str,
     ) -> None:
-        self.circuits = {name: Circuit() for name in ("metrics", "logs", "alarms")}
+        """``process`` names the queue of its own that this reader takes alarms from."""
+        self.circuits = {name: Circuit() for name in ("metrics", "logs", "alarms", "states")}
         self.malformed = 0
         """Messages on the queue that were no alarms; they are taken off, or they come for ever."""
         self._settings = settings
+        self._queue = settings.alarm_queue.replace("{process}", process)
         self._client = client
         self._intake = intake
         self._clock = clock
@@ -89,6 +74,8 @@ class CloudWatch:
                 tasks.create_task(self._again("logs", "logs", self.logs))
             if self._settings.alarm_queue:
                 tasks.create_task(self._again("alarms", "sqs", self.alarms, pause_s=0.0))
+                states_s = self._settings.states_s
+                tasks.create_task(self._again("states", "cloudwatch", self.states, states_s))
 
     async def _again(
         self,
@@ -166,9 +153,17 @@ class CloudWatch:
         self._seen[key] = None
         return True
 
+    async def states(self, client: Client) -> None:
+        """Look at the states of all alarms."""
+        found, _ = await asyncio.to_thread(
+            _pages, client.describe_alarms, {}, "MetricAlarms", "NextToken"
+        )
+        settings = self._settings
+        await self._offer(alerts_in(found, settings.alarm_services, settings.alarm_dimension))
+
     async def alarms(self, client: Client) -> None:
         """Take the next alarms off the queue; waits for some."""
-        queue = self._settings.alarm_queue
+        queue = self._queue
         found = await asyncio.to_thread(
             client.receive_message,
             QueueUrl=queue,

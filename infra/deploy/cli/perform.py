@@ -54,7 +54,7 @@ def _say(line: str) -> None:
 
 def _run(args: argparse.Namespace, place: Environment, shelf: Shelf) -> int:
     from infra.deploy.ground import end_emulator, open_ground
-    from infra.deploy.lock import Held
+    from infra.deploy.local_lock import Held
     from infra.localaws import LocalAwsFailed
     from infra.target import WrongTarget
 

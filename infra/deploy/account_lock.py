@@ -1,102 +1,25 @@
-"""One deployment at a time: a lock on this machine, and one in the account for all machines.
+"""One deployment at a time in an account, whatever machine it comes from.
 
-The local one is a ``flock``: the kernel lets go of it when its holder dies. The one in the account
-is an object in the CDK's bucket, written only if it is not there (S3, ``If-None-Match: *``), renewed
-while the run lives, and taken over, by its ETag (``If-Match``), when it was not renewed for a while.
+An object in the CDK's bucket, written only if it is not there (S3, ``If-None-Match: *``), renewed
+while the run lives, and taken over by its ETag (``If-Match``) when it was not renewed for a while.
 Time is S3's own (``Date`` against ``LastModified``), so clocks that differ do no harm.
 """
 
-import fcntl
-import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy.local_lock import Held, Holder, in_words, read_holder
 from infra.target import AwsClient
 
-__all__ = ["AccountLock", "Held", "Holder", "local_lock"]
+__all__ = ["AccountLock"]
 
 STALE_S = 90.0
 RENEW_S = 20.0
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock."""
-
-    who: str
-    """``user@host``, for people."""
-    pid: int
-    run: int
-    since_ms: int
-    beat: int = 0
-    """Counts its renewals, so that no two of them have the same ETag."""
-
-
-class Held(Exception):
-    """Somebody else deploys this environment; the message says who and since when."""
-
-
-@contextmanager
-def local_lock(path: Path, holder: Holder) -> Generator[None]:
-    """Hold the lock of this machine for as long as the block lasts.
-
-    Raises:
-        Held: another process of this machine has it.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Held(f"another deployment runs on this machine: {_told(path)}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(holder), 0)
-        yield
-        os.ftruncate(descriptor, 0)
-    finally:
-        os.close(descriptor)
-
-
-def holder_of(path: Path) -> Holder | None:
-    """Who holds the lock of this machine now; None when nobody does."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(path.read_bytes())
-    else:
-        return None
-    finally:
-        os.close(descriptor)
-
-
-def _told(path: Path) -> str:
-    try:
-        holder = _read(path.read_bytes())
-    except OSError:
-        holder = None
-    return in_words(holder) if holder else "it has not said who it is"
-
-
-def _read(data: bytes) -> Holder | None:
-    try:
-        return msgspec.json.decode(data, type=Holder)
-    except msgspec.DecodeError:
-        return None
-
-
-def in_words(holder: Holder) -> str:
-    """Who, which process and which run."""
-    return f"{holder.who}, pid {holder.pid}, run {holder.run}"
 
 
 class AccountLock:
@@ -167,7 +90,7 @@ class AccountLock:
             raise
         now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
         return (
-            _read(found["Body"].read()),
+            read_holder(found["Body"].read()),
             found["ETag"],
             (now - found["LastModified"]).total_seconds(),
         )

@@ -1,4 +1,7 @@
-"""The viewer's own keys, from a TOML file: ``[keys]`` and then ``approve = "A"`` and the like."""
+"""The viewer's own keys, from a TOML file: ``[keys]`` and then ``approve = "A"`` and the like.
+
+The window's keys stand in the same file, in a table of their own: ``[window]``.
+"""
 
 import tomllib
 from collections.abc import Collection
@@ -16,8 +19,12 @@ def default_keymap_path() -> Path:
     return Path(platformdirs.user_config_dir("incident-commander")) / "keys.toml"
 
 
-def read_keymap(path: Path, known: Collection[str]) -> dict[str, str]:
-    """Keys by what they do; several keys are separated by commas.
+TABLES = ("keys", "window")
+"""The console's keys and the window's."""
+
+
+def read_keymap(path: Path, known: Collection[str], table: str = "keys") -> dict[str, str]:
+    """Keys by what they do, from one table of the file; several keys are separated by commas.
 
     Raises:
         BadKeymap: the file cannot be read, is no TOML, or names something that no key does.
@@ -28,9 +35,12 @@ def read_keymap(path: Path, known: Collection[str]) -> dict[str, str]:
         raise BadKeymap(f"{path}: cannot read the keys: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadKeymap(f"{path}: {error}") from None
-    keys = content.get("keys", {})
-    if not isinstance(keys, dict) or set(content) - {"keys"}:
-        raise BadKeymap(f'{path}: only one table is known: [keys], with lines like approve = "A"')
+    keys = content.get(table, {})
+    if not isinstance(keys, dict) or set(content) - set(TABLES):
+        raise BadKeymap(
+            f"{path}: only two tables are known: [keys] for the console and [window] for the window, "
+            'with lines like approve = "A"'
+        )
     for name, value in keys.items():
         if name not in known:
             raise BadKeymap(

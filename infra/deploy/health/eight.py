@@ -15,23 +15,11 @@ from infra.deploy.health.faces import http_health, lambda_invocation, websocket_
 from infra.deploy.health.pace import pace
 from infra.deploy.health.suite import Check, Sight, run_checks
 from infra.deploy.journal import Shelf, write_whole
+from infra.deploy.report import HealthReport
 from infra.deploy.run import Finding
 from infra.environments import Environment
 
-__all__ = ["HealthReport", "ask_health", "read_report"]
-
-
-class HealthReport(msgspec.Struct, frozen=True):
-    """What a health suite found."""
-
-    at_ms: int
-    environment: str
-    build: str
-    findings: tuple[Finding, ...]
-    measured_ms: dict[str, float]
-    """The best time of each thing that was timed."""
-    drifted: tuple[str, ...] | None = None
-    """Resources that are not as their stacks say; None: nobody has looked."""
+__all__ = ["ask_health"]
 
 
 def ask_health(
@@ -74,22 +62,6 @@ def ask_health(
     )
     write_whole(shelf.health, msgspec.json.encode(report))
     return report
-
-
-def read_report(shelf: Shelf) -> HealthReport | None:
-    """The newest report; None when there is none.
-
-    Raises:
-        Malformed: it cannot be read.
-    """
-    try:
-        return msgspec.json.decode(shelf.health.read_bytes(), type=HealthReport)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError) as error:
-        raise Malformed(
-            f"{shelf.health}: {error}; main.py deploy health writes a new one"
-        ) from None
 
 
 def _baseline(shelf: Shelf) -> dict[str, float]:

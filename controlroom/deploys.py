@@ -1,0 +1,58 @@
+"""What may be ordered of an environment now, and what has to be asked before (pure)."""
+
+from engine.stream.deploying import DeployVerb
+from engine.stream.state import DeployRow, ScreenState
+
+__all__ = ["LOCAL", "asks_name", "described", "row_of", "why_not", "why_void"]
+
+LOCAL = "local"
+"""The environment that lives in an emulator: nothing in it is anybody's."""
+ORDER = ("local", "dev", "staging", "prod")
+
+
+def row_of(state: ScreenState, environment: str) -> DeployRow | None:
+    """The row of one environment; None where the engine does not know it."""
+    return state.deploys.get(environment)
+
+
+def why_not(row: DeployRow | None, verb: DeployVerb) -> str:
+    """Why ``verb`` cannot be ordered now; empty when it can."""
+    if row is None:
+        return "this engine cannot deploy"
+    if row.busy and verb is not DeployVerb.HEALTH:
+        return f"run {row.run} is under way"
+    if verb is DeployVerb.APPROVE and not row.plan:
+        return "no plan waits for approval"
+    if verb in (DeployVerb.HEALTH, DeployVerb.ROLLBACK) and not row.good:
+        return "nothing was ever good here"
+    return ""
+
+
+def asks_name(row: DeployRow, verb: DeployVerb) -> bool:
+    """Whether whoever orders it has to type the environment's name."""
+    if verb is DeployVerb.APPROVE:
+        return row.needs_name
+    return verb in (DeployVerb.DESTROY, DeployVerb.ROLLBACK) and row.environment != LOCAL
+
+
+def described(row: DeployRow, verb: DeployVerb) -> list[str]:
+    """What an order is about, line by line."""
+    lines = [f"target     {row.target}"]
+    if verb is DeployVerb.APPROVE:
+        lines += [f"run        {row.run}, build {row.build}", f"plan       {row.plan[:32]}"]
+        lines += [f"           {hazard.partition(' ')[2]}" for hazard in row.hazards[:6]]
+    if verb is DeployVerb.ROLLBACK:
+        lines.append(f"good       run {row.good}")
+    if verb is DeployVerb.DESTROY:
+        lines.append("everything in it is taken away, data too")
+    return lines
+
+
+def why_void(shown: DeployRow, verb: DeployVerb, live: ScreenState) -> str:
+    """Why an order about what was ``shown`` must not leave any more; empty while it may."""
+    row = row_of(live, shown.environment)
+    if reason := why_not(row, verb):
+        return reason
+    if row is not None and (row.run, row.plan) != (shown.run, shown.plan):
+        return f"run {row.run} has taken the place of run {shown.run}"
+    return ""

@@ -1,0 +1,121 @@
+"""The panels over the scene: which of them there are, what each says now, and where it stands."""
+
+from PySide6.QtCore import QRect
+from PySide6.QtWidgets import QWidget
+
+from controlroom.store import LinkStatus
+from controlroom.window.captions import caption_at, schedule
+from controlroom.window.cards import Card, council_card, incident_card, legend_card, notice_rows
+from controlroom.window.inspecting import details
+from controlroom.window.qt.bar import HEIGHT, Passage, TransportBar
+from controlroom.window.qt.drawer import WIDE, Drawer
+from controlroom.window.qt.notes import CAPTION_HIGH, CaptionStrip, stale_card, waiting_card
+from controlroom.window.qt.overlay import Panel
+from controlroom.window.scene.model import Frame
+from controlroom.window.session import Session
+
+EDGE = 16
+INCIDENT_WIDE, COUNCIL_WIDE, LEGEND_WIDE, NOTICE_WIDE = 336, 268, 292, 470
+NARROW = 900
+"""Below this width the legend and the council's panel would lie over each other."""
+
+
+class Panels:
+    """Everything that is written over the scene, apart from its labels.
+
+    Args:
+        ground: the widget they lie on.
+        session: what they tell of.
+        drawer: at the right edge.
+        bar: at the bottom.
+    """
+
+    def __init__(
+        self, ground: QWidget, session: Session, drawer: Drawer, bar: TransportBar
+    ) -> None:
+        self._ground = ground
+        self._session = session
+        self.drawer = drawer
+        self.bar = bar
+        self.incident = Panel(ground, INCIDENT_WIDE)
+        self.council = Panel(ground, COUNCIL_WIDE)
+        self.legend = Panel(ground, LEGEND_WIDE)
+        self.notices = Panel(ground, NOTICE_WIDE)
+        self.caption = CaptionStrip(ground)
+        self.presenting = False
+        self.legend_wanted = False
+        drawer.hide()
+        self.legend.hide()
+
+    def lay_out(self) -> QRect:
+        """Put everything where it belongs for the size of the window; what is free for the scene."""
+        width, height = self._ground.width(), self._ground.height()
+        drawer = WIDE if self.drawer.isVisible() else 0
+        free = width - drawer
+        bottom = height - HEIGHT - 12
+        self.drawer.setGeometry(width - WIDE, 0, WIDE, height)
+        self.bar.setGeometry(EDGE, bottom, free - 2 * EDGE, HEIGHT)
+        self.incident.move(EDGE, EDGE)
+        self.council.move(free - COUNCIL_WIDE - EDGE, EDGE)
+        self.legend.move(EDGE, bottom - 12 - self.legend.height())
+        left = EDGE + INCIDENT_WIDE + 12
+        right = free - COUNCIL_WIDE - EDGE - 12
+        notice = min(NOTICE_WIDE, max(240, right - left))
+        self.notices.move((left + right - notice) // 2, EDGE)
+        self.caption.setGeometry(0, bottom - CAPTION_HIGH - 4, free, CAPTION_HIGH)
+        return QRect(0, 0, free, bottom - 10)
+
+    def refresh(self, frame: Frame, now_s: float) -> None:
+        """Say what holds now; whatever says the same as before costs nothing."""
+        self._say(frame, now_s)
+        store = self._session.store
+        self.drawer.allow(store.live)
+        if self.drawer.isVisible():
+            thing = self._session.choice.thing
+            kind, _, number = thing.partition(":")
+            sent = self._session.message(int(number)) if kind == "message" else None
+            self.drawer.inspect(details(thing, frame, sent) if thing else None)
+        timeline = self._session.timeline
+        shown = self._session.transport.shown(now_s)
+        last_s = max(timeline.last_s, shown.t_s) if self._session.live else timeline.last_s
+        self.bar.show_passage(
+            Passage(
+                shown, timeline.first_s, last_s, timeline.marks(), frame.state, self._session.live
+            )
+        )
+        self.lay_out()
+
+    def _say(self, frame: Frame, now_s: float) -> None:
+        quiet = self.presenting
+        self.caption.setVisible(quiet)
+        if quiet:
+            speed = self._session.transport.speed
+            cues = schedule(self._session.timeline.marks(), speed)
+            self.caption.say(caption_at(cues, frame.t_s, frame.state))
+        wide = self._ground.width() >= NARROW
+        self._show(self.incident, None if quiet else incident_card(frame.state))
+        self._show(self.council, None if quiet or not wide else council_card(frame))
+        legend = self.legend_wanted and not quiet and wide
+        self._show(self.legend, legend_card(frame) if legend else None)
+        self._show(self.notices, self._notice(frame, now_s))
+
+    def _notice(self, frame: Frame, now_s: float) -> Card | None:
+        """What a person must know now: first of all whether what he sees is true."""
+        store = self._session.store
+        now_ns = int(now_s * 1e9)
+        status = store.status(now_ns)
+        retry_s = -(-store.retry_in_ns(now_ns) // 1_000_000_000)
+        if self._session.live and store.is_empty:
+            return waiting_card(store.reason, retry_s, "")
+        if status in (LinkStatus.STALE, LinkStatus.WAITING):
+            return stale_card(
+                store.reason or "the engine is silent", store.age_ns(now_ns) / 1e9, retry_s
+            )
+        rows = notice_rows(frame.state)
+        return Card("", rows) if rows else None
+
+    @staticmethod
+    def _show(panel: Panel, card: Card | None) -> None:
+        panel.show_card(card)
+        if card is not None and panel.isHidden():
+            panel.show()

@@ -1,0 +1,427 @@
+"""The window: puts view, labels, panels and keys together, and lets them go again."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from PySide6.QtCore import QPointF, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QLineEdit, QMainWindow, QWidget
+
+from controlroom.hand import Hand
+from controlroom.replaying import PlaceLike
+from controlroom.window.actions import ACTIONS, GROUPS
+from controlroom.window.cards import words_of
+from controlroom.window.qt.bar import TransportBar
+from controlroom.window.qt.commanding import Commanding
+from controlroom.window.qt.drawer import Drawer
+from controlroom.window.qt.feed import Feed
+from controlroom.window.qt.notes import Toast
+from controlroom.window.qt.overlay import LabelLayer
+from controlroom.window.qt.panels import Panels
+from controlroom.window.qt.question import Box, KeyHelp
+from controlroom.window.qt.style import SHEET
+from controlroom.window.qt.view import SceneView
+from controlroom.window.scene.eye import Eye
+from controlroom.window.scene.labels import labels
+from controlroom.window.scene.picking import Picked, pick
+from controlroom.window.session import Session
+from engine.stream.wire import Command
+
+PANELS_MS = 125
+"""Panels are looked at eight times a second: faster than anybody reads."""
+LABELS_S = 0.1
+"""With a still camera, labels are placed anew so often; with a moving one, in every frame."""
+STEP_RAD_PX = 40
+SMOOTH_SAMPLES = 4
+
+
+class ControlRoomWindow(QMainWindow):
+    """One window on one engine, or on one recording.
+
+    Args:
+        session: what is shown.
+        place: where orders are signed for.
+        feed: brings what a live engine says; none for a recording.
+        keys: the viewer's own keys, by what they do.
+        quality: ``low``, ``high``, or ``auto``: high unless the graphics are software.
+        zone: time zone of the clock; the machine's own without it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        place: PlaceLike,
+        feed: Feed | None = None,
+        *,
+        keys: Mapping[str, str] | None = None,
+        quality: str = "auto",
+        zone: tzinfo | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("Incident Commander")
+        self.setStyleSheet(SHEET)
+        self.session = session
+        self._feed = feed
+        self._clock_s = clock_s
+        self._quality = quality
+        self._labelled: tuple[object, float] = (None, 0.0)
+        self._closed = False
+        own = {action.id: (keys or {}).get(action.id, action.keys) for action in ACTIONS}
+        first = {name: found.split(" ")[0] for name, found in own.items()}
+        self.ground = QWidget(self)
+        self.ground.setObjectName("ground")
+        self.setCentralWidget(self.ground)
+        self.view = SceneView(self.ground, session.scene.buffers, self._make_frame)
+        self.labels = LabelLayer(self.ground)
+        drawer = Drawer(self.ground, first, replayed=not session.live)
+        self.panels = Panels(self.ground, session, drawer, TransportBar(self.ground, zone))
+        self.toast = Toast(self.ground)
+        self.search = QLineEdit(self.ground)
+        self.search.setPlaceholderText("find an agent, a service or a link")
+        self.search.hide()
+        self.box: Box | None = None
+        hand = Hand(place, lambda: time.time_ns() // 1_000_000)
+        self.commanding = Commanding(self.ground, session, hand, self._send, self._say)
+        self._shortcuts = self._bind(own)
+        self._own = own
+        self._refreshing = QTimer(self)
+        self._refreshing.timeout.connect(self.refresh)
+        self._connect()
+        self.resize(1280, 800)
+
+    def _connect(self) -> None:
+        view, bar = self.view, self.panels.bar
+        view.clicked.connect(self._clicked)
+        view.visited.connect(self._visited)
+        view.hovered.connect(self._hovered)
+        view.turned.connect(lambda x, y: self.session.orbit.turn(x, y, self._clock_s()))
+        view.panned.connect(
+            lambda x, y: self.session.orbit.pan(x, y, self.view.height(), self._clock_s())
+        )
+        view.zoomed.connect(lambda steps: self.session.orbit.zoom(steps, self._clock_s()))
+        bar.scrubbed.connect(lambda t_s: self.session.transport.scrub(t_s, self._clock_s()))
+        bar.toggled.connect(lambda: self.session.transport.toggle(self._clock_s()))
+        self.panels.drawer.ordered.connect(self.do)
+        self.commanding.opened.connect(self._over)
+        self.search.textChanged.connect(self.session.find)
+        self.search.returnPressed.connect(self._visit_first)
+
+    # --- living and dying ---------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Show the window and begin to draw."""
+        if self._feed is not None:
+            self._feed.start()
+        self.show()
+        self.activateWindow()
+        self.view.start()
+        self.refresh()
+        self._refreshing.start(PANELS_MS)
+        QTimer.singleShot(0, self, self._choose_quality)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop the thread, then the timers, then the drawing; nothing is left."""
+        if not self._closed:
+            self._closed = True
+            if self._feed is not None:
+                self._feed.stop()
+            self._refreshing.stop()
+            self.view.stop()
+            self.view.stage.close()
+            self.view.close()
+        super().closeEvent(event)
+
+    def _choose_quality(self) -> None:
+        software = "llvmpipe" in self.view.capabilities().lower()
+        high = self._quality == "high" or (self._quality == "auto" and not software)
+        self.view.set_samples(SMOOTH_SAMPLES if high else 0)
+
+    # --- every frame --------------------------------------------------------------------------------
+
+    def _make_frame(self, width: int, height: int) -> Eye:
+        now_s = self._clock_s()
+        if self._feed is not None:
+            self.session.take(*self._feed.take(), now_s)
+        frame, eye = self.session.frame(now_s, width, height)
+        seen_from, placed_s = self._labelled
+        pose = self.session.orbit.pose(now_s)
+        if pose != seen_from or now_s - placed_s >= LABELS_S:
+            self._labelled = (pose, now_s)
+            self.labels.show_labels(labels(frame, eye), eye)
+        return eye
+
+    def refresh(self) -> None:
+        """Let everything that is written say what holds now."""
+        frame = self.session.last_frame
+        if frame is None or self._closed:
+            return
+        for reply in self.session.store.replies():
+            self.commanding.tell(reply)
+        self.commanding.check()
+        if self._feed is not None and self._feed.failure:
+            self._say(f"the link failed: {self._feed.failure}", False)
+            self._feed.failure = ""
+        self.panels.refresh(frame, self._clock_s())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Everything fills the window."""
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """The scene fills what drawer and transport bar leave free."""
+        free = self.panels.lay_out()
+        self.view.setGeometry(free)
+        self.labels.setGeometry(free)
+        self.search.setGeometry((free.width() - 420) // 2, 84, 420, 40)
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def _bind(self, own: Mapping[str, str]) -> list[QShortcut]:
+        found = []
+        for action in ACTIONS:
+            for keys in own[action.id].split(" "):
+                shortcut = QShortcut(QKeySequence(keys), self)
+                shortcut.setAutoRepeat(action.id.startswith(("turn", "nearer", "farther")))
+                shortcut.activated.connect(lambda name=action.id: self.do(name))
+                found.append(shortcut)
+        return found
+
+    def do(self, action: str) -> None:
+        """Do what a key or a button is there for; ``actions.ACTIONS`` names them."""
+        name = action.replace("-", "_")
+        deed: Callable[[], None] | None = getattr(self, f"_do_{name}", None)
+        if deed is None:
+            self.commanding.give(action)
+        else:
+            deed()
+        self.refresh()
+
+    def _over(self, box: Box) -> None:
+        """A box takes the keys until it closes."""
+        if self.box is not None:
+            self.box.leave()
+        self.box = box
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(False)
+        box.closed.connect(lambda: self._left(box))
+
+    def _left(self, box: Box) -> None:
+        if self.box is not box:
+            return
+        self.box = None
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(True)
+        self.setFocus()
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def _do_pause(self) -> None:
+        self.session.transport.toggle(self._clock_s())
+
+    def _do_earlier(self) -> None:
+        self.session.transport.step(-1, self._clock_s())
+
+    def _do_later(self) -> None:
+        self.session.transport.step(1, self._clock_s())
+
+    def _do_much_earlier(self) -> None:
+        self._jump(-10.0)
+
+    def _do_much_later(self) -> None:
+        self._jump(10.0)
+
+    def _jump(self, seconds: float) -> None:
+        now_s = self._clock_s()
+        transport = self.session.transport
+        transport.scrub(transport.position(now_s) + seconds, now_s)
+
+    def _do_slower(self) -> None:
+        self.session.transport.faster(-1, self._clock_s())
+
+    def _do_faster(self) -> None:
+        self.session.transport.faster(1, self._clock_s())
+
+    def _do_live(self) -> None:
+        self.session.transport.follow(self._clock_s())
+
+    def _do_skip_quiet(self) -> None:
+        transport = self.session.transport
+        transport.skip_quiet = not transport.skip_quiet
+        self._say(f"quiet stretches are {'skipped' if transport.skip_quiet else 'played'}", True)
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def _do_overview(self) -> None:
+        self.session.choose("")
+        frame = self.session.last_frame
+        reach = 5.2
+        if frame is not None and len(frame.agents):
+            reach = max(reach, float(abs(frame.agents[:, :2]).max()))
+        self.session.orbit.home(self.view.width(), self.view.height(), self._clock_s(), reach)
+
+    def _do_next_agent(self) -> None:
+        self._visit(self.session.next_agent(1))
+
+    def _do_previous_agent(self) -> None:
+        self._visit(self.session.next_agent(-1))
+
+    def _do_incident(self) -> None:
+        frame = self.session.last_frame
+        it = frame.episode if frame is not None else None
+        if it is None or not it.service:
+            self._say("no service is failing", True)
+        else:
+            self._visit(f"service:{it.service}")
+
+    def _visit(self, thing: str) -> None:
+        place = self.session.place_of(thing)
+        if place is not None:
+            self.session.visit(Picked(thing, place), self._clock_s())
+            self._open_drawer(wanted=True)
+
+    def _visit_first(self) -> None:
+        found = self.session.choice.found
+        self._do_clear()
+        if found:
+            self.session.choose(found[0])
+            self._visit(found[0])
+            self._open_drawer(wanted=True)
+
+    def _do_search(self) -> None:
+        self.search.clear()
+        self.search.show()
+        self.search.raise_()
+        self.search.setFocus()
+
+    def _do_clear(self) -> None:
+        self.search.hide()
+        self.setFocus()
+        self.session.choose("")
+
+    def _do_nearer(self) -> None:
+        self.session.orbit.zoom(1, self._clock_s())
+
+    def _do_farther(self) -> None:
+        self.session.orbit.zoom(-1, self._clock_s())
+
+    def _do_turn_left(self) -> None:
+        self.session.orbit.turn(-STEP_RAD_PX, 0, self._clock_s())
+
+    def _do_turn_right(self) -> None:
+        self.session.orbit.turn(STEP_RAD_PX, 0, self._clock_s())
+
+    def _do_turn_up(self) -> None:
+        self.session.orbit.turn(0, STEP_RAD_PX, self._clock_s())
+
+    def _do_turn_down(self) -> None:
+        self.session.orbit.turn(0, -STEP_RAD_PX, self._clock_s())
+
+    # --- the pointer --------------------------------------------------------------------------------
+
+    def _under(self, at: QPointF) -> Picked | None:
+        frame = self.session.last_frame
+        if frame is None:
+            return None
+        size = (self.view.width(), self.view.height())
+        return pick(frame, self.session.orbit.eye(*size, self._clock_s()), at.x(), at.y())
+
+    def _clicked(self, at: QPointF) -> None:
+        picked = self._under(at)
+        self.session.choose(picked.id if picked is not None else "")
+        if picked is not None:
+            self._open_drawer(wanted=True)
+        self.refresh()
+
+    def _visited(self, at: QPointF) -> None:
+        picked = self._under(at)
+        if picked is None:
+            self._do_overview()
+        else:
+            self.session.visit(picked, self._clock_s())
+
+    def _hovered(self, at: QPointF) -> None:
+        shape = Qt.CursorShape.PointingHandCursor if self._under(at) else Qt.CursorShape.ArrowCursor
+        if self.view.cursor().shape() != shape:
+            self.view.setCursor(shape)
+
+    # --- the screen ---------------------------------------------------------------------------------
+
+    def _open_drawer(self, *, wanted: bool) -> None:
+        self.panels.drawer.setVisible(wanted)
+        self.panels.drawer.raise_()
+        self._lay_out()
+
+    def _do_drawer(self) -> None:
+        self._open_drawer(wanted=not self.panels.drawer.isVisible())
+
+    def _do_legend(self) -> None:
+        self.panels.legend_wanted = not self.panels.legend_wanted
+
+    def _do_presentation(self) -> None:
+        self.present(on=not self.panels.presenting)
+
+    def present(self, *, on: bool) -> None:
+        """Let the incident tell itself, or go back to work; a recording is told at half speed."""
+        self.panels.presenting = on
+        if on:
+            self._open_drawer(wanted=False)
+            self._do_overview()
+        if not self.session.live:
+            now_s = self._clock_s()
+            self.session.transport.faster(-1 if on else 1, now_s)
+            if on:
+                self.session.transport.play(now_s)
+
+    def _do_reduced_motion(self) -> None:
+        still = not self.session.scene.still
+        self.session.scene.still = self.session.orbit.still = still
+        self._say("less motion" if still else "all motion", True)
+
+    def _do_full_screen(self) -> None:
+        if self.isFullScreen():
+            self.showNormal()
+        else:
+            self.showFullScreen()
+
+    def _do_screenshot(self) -> None:
+        name = f"incident-commander-{datetime.now().astimezone():%Y%m%d-%H%M%S}.png"
+        path = Path.cwd() / name
+        saved = self.grab().save(str(path))
+        self._say(f"saved {path}" if saved else f"{path}: cannot be written", saved)
+
+    def _do_copy(self) -> None:
+        card = self.panels.drawer.card
+        words = words_of(card) if card is not None else ""
+        if words:
+            QGuiApplication.clipboard().setText(words)
+            self._say("copied", True)
+
+    def _do_keys(self) -> None:
+        groups = [
+            (
+                group,
+                [
+                    (self._own[it.id].replace(" ", "  "), it.words)
+                    for it in ACTIONS
+                    if it.group == group
+                ],
+            )
+            for group in GROUPS
+        ]
+        box = KeyHelp(self.ground, groups)
+        self._over(box)
+        box.open()
+
+    def _do_quit(self) -> None:
+        self.close()
+
+    def _say(self, words: str, good: bool) -> None:
+        self.toast.say(words, good=good)
+
+    def _send(self, command: Command) -> None:
+        if self._feed is not None:
+            self._feed.send(command)

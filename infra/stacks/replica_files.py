@@ -1,0 +1,122 @@
+"""Where a replica's log lies: on EFS, which outlives the task, its machine and its zone.
+
+A replica that has lost its votes may vote twice, which is what a liar does: a lost log is a
+Byzantine replica. So each has a folder of its own that no other task can mount, under a user id of
+its own, and the file system is copied to every zone of the region.
+"""
+
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_efs as efs
+from aws_cdk import aws_iam as iam
+
+from infra.stacks.networking import Networking
+from infra.stacks.part import Part
+from infra.stacks.security import Security
+
+__all__ = ["RUN_FOLDER", "ReplicaFiles", "build_files"]
+
+RUN_FOLDER = "/var/lib/incident-commander/run"
+"""The run's folder inside every container: genesis, public keys, and the bus's users."""
+FIRST_USER = 10_001
+SHARED_USER = 10_000
+GROUP = 10_000
+
+
+@dataclass(frozen=True)
+class ReplicaFiles:
+    """The file system, and its folders."""
+
+    system: efs.FileSystem
+    shared: efs.AccessPoint
+    private: dict[str, efs.AccessPoint]
+    """The folder that one part alone can mount, by the part's name."""
+
+    def mount(
+        self, task: ecs.FargateTaskDefinition, container: ecs.ContainerDefinition, part: str
+    ) -> None:
+        """Give a task the shared folder and, inside it, its own."""
+        places = [("shared", self.shared, RUN_FOLDER)]
+        if part in self.private:
+            places.append(("own", self.private[part], f"{RUN_FOLDER}/{private_folder(part)}"))
+        for name, point, path in places:
+            task.add_volume(
+                name=name,
+                efs_volume_configuration=ecs.EfsVolumeConfiguration(
+                    file_system_id=self.system.file_system_id,
+                    transit_encryption="ENABLED",
+                    authorization_config=ecs.AuthorizationConfig(
+                        access_point_id=point.access_point_id, iam="ENABLED"
+                    ),
+                ),
+            )
+            container.add_mount_points(
+                ecs.MountPoint(container_path=path, source_volume=name, read_only=False)
+            )
+
+
+def private_folder(part: str) -> str:
+    """Where a part keeps what is its own, below the run's folder (``engine.paths``)."""
+    return part if part in {"engine", "actuator"} else f"agents/{part}"
+
+
+def build_files(
+    part: Part, stack: cdk.Stack, security: Security, networking: Networking, parts: list[str]
+) -> ReplicaFiles:
+    """The file system with a folder for each of ``parts`` and one for all."""
+    system = efs.FileSystem(
+        stack,
+        "Files",
+        vpc=networking.vpc,
+        file_system_name=part.names.of("files"),
+        encrypted=True,
+        kms_key=security.key,
+        enable_automatic_backups=True,
+        throughput_mode=efs.ThroughputMode.ELASTIC,
+        security_group=networking.files,
+        vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS),
+        removal_policy=part.removal,
+        file_system_policy=_only_through_an_access_point(part),
+    )
+    private = {
+        name: _folder(stack, system, name, f"/{private_folder(name)}", FIRST_USER + number)
+        for number, name in enumerate(parts)
+    }
+    shared = _folder(stack, system, "shared", "/run", SHARED_USER)
+    return ReplicaFiles(system, shared, private)
+
+
+def _folder(
+    stack: cdk.Stack, system: efs.FileSystem, name: str, path: str, user: int
+) -> efs.AccessPoint:
+    return efs.AccessPoint(
+        stack,
+        f"Folder-{name}",
+        file_system=system,
+        path=path,
+        create_acl=efs.Acl(owner_uid=str(user), owner_gid=str(GROUP), permissions="700"),
+        posix_user=efs.PosixUser(uid=str(user), gid=str(GROUP)),
+    )
+
+
+def _only_through_an_access_point(part: Part) -> iam.PolicyDocument:
+    """Tasks mount through an access point and over TLS, or not at all."""
+    roles = [
+        iam.ArnPrincipal(f"arn:aws:iam::{part.environment.account}:role/{part.names.service(name)}")
+        for name in ("engine", "actuator", "agent", "bus")
+    ]
+    return iam.PolicyDocument(
+        statements=[
+            iam.PolicyStatement(
+                principals=list(roles),
+                actions=["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
+                conditions={
+                    "Bool": {"aws:SecureTransport": "true"},
+                    "Null": {"elasticfilesystem:AccessPointArn": "false"},
+                },
+            )
+        ]
+    )

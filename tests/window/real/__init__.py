@@ -1,0 +1,1 @@
+"""The real window on a virtual screen, with a real mouse and real keys."""
