@@ -13,6 +13,8 @@ PAST = 2_048
 """Samples in which a season is looked for."""
 SEASONS = 3
 LEAST_CORRELATION = 0.3
+AS_GOOD = 0.9
+"""Share of the highest correlation that is as good as it."""
 PHASE_SLACK = 24
 """A season divided by this may be the shift of its edges: an hour of a day."""
 _FIRST_LOOK = 100
@@ -36,9 +38,20 @@ def season_of(past: NDArray[np.float64]) -> int:
     negative = np.flatnonzero(correlation < 0.0)
     if not len(negative):
         return 0
-    season = int(negative[0]) + int(np.argmax(correlation[negative[0] :]))
-    is_peak = season < len(correlation) - 1
-    return season if is_peak and correlation[season] >= LEAST_CORRELATION else 0
+    after = correlation[negative[0] :]
+    highest = float(after.max())
+    # The multiples of a season correlate as well as it does: the first that is as good is the one.
+    season = int(negative[0]) + int(np.argmax(_peaks(after, AS_GOOD * highest)))
+    is_peak = 0 < season - negative[0] < len(after) - 1
+    return season if is_peak and highest >= LEAST_CORRELATION else 0
+
+
+def _peaks(values: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+    """Where ``values`` has a local maximum of at least ``least``."""
+    peaks = np.zeros(len(values), dtype=np.bool_)
+    inner = values[1:-1]
+    peaks[1:-1] = (inner >= values[:-2]) & (inner > values[2:]) & (inner >= least)
+    return peaks
 
 
 class Season:

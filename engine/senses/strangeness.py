@@ -17,6 +17,10 @@ from engine.senses.tail import MOST_SURPRISE, Tail
 
 LEVEL_SAMPLES = 4.0
 """How many samples the recent level averages."""
+LEAST_NEW = 0.02
+"""In widths of the usual range: a situation nearer than this to a known one is that one."""
+WARM_UP = 150
+"""Samples before anything is called strange: until then most things are new."""
 OUTSIDE_SAMPLES = 20.0
 """How many samples of the season's verdict are averaged: one outlier is the tail's affair."""
 OUTSIDE_FLOOR = 0.07
@@ -55,6 +59,9 @@ class Strangeness:
         of_value = max(self._above.surprise(value), self._below.surprise(-value))
         of_context = self._of_context(value)
         self._last = value
+        if self._seen <= WARM_UP:
+            self._of_season(value)
+            return 0.0
         return min(MOST_SURPRISE, max((of_value + of_context) / 3.0, self._of_season(value)))
 
     def _of_context(self, value: float) -> float:
@@ -65,8 +72,12 @@ class Strangeness:
         place = reach.place(value)
         after_last = self._after_last.distance(place, reach.place(self._last))
         after_level = self._after_level.distance(place, reach.place(self._level))
-        return self._new_after_last.surprise(after_last) + self._new_after_level.surprise(
-            after_level
+        return sum(
+            tail.surprise(distance if distance > LEAST_NEW else 0.0)
+            for tail, distance in (
+                (self._new_after_last, after_last),
+                (self._new_after_level, after_level),
+            )
         )
 
     def _of_season(self, value: float) -> float:
