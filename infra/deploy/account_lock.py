@@ -5,10 +5,12 @@ while the run lives, and taken over by its ETag (``If-Match``) when it was not r
 Time is S3's own (``Date`` against ``LastModified``), so clocks that differ do no harm.
 """
 
+import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -76,7 +78,7 @@ class AccountLock:
         else:
             return
         holder, etag, age_s = self._look()
-        if age_s is not None and age_s < self._stale_s:
+        if age_s is not None and age_s < self._stale_s and not self._is_ours_and_dead(holder):
             raise Held(
                 f"somebody else deploys it: {in_words(holder) if holder else 'unknown'}; "
                 f"heard {age_s:.0f} s ago, it counts as dead after {self._stale_s:.0f}"
@@ -90,6 +92,12 @@ class AccountLock:
             if _refused(error):
                 raise Held("somebody else took a deserted lock a moment ago") from None
             raise
+
+    def _is_ours_and_dead(self, holder: Holder | None) -> bool:
+        """Whether it was left by a process of this machine and user that is no more."""
+        if holder is None or holder.who != self._holder.who or holder.pid == os.getpid():
+            return False
+        return not Path(f"/proc/{holder.pid}").exists()
 
     def _look(self) -> tuple[Holder | None, str, float | None]:
         """Who holds it, its ETag and how long ago it was renewed; nobody: None and an empty ETag."""
