@@ -101,6 +101,11 @@ class RunPaths:
         return self.secrets / "door.token"
 
     @property
+    def drill_note(self) -> Path:
+        """There while a drill runs; says that one runs, never what it breaks."""
+        return self.secrets / "drill.json"
+
+    @property
     def stream_token(self) -> Path:
         """Bearer token of the screens."""
         return self.secrets / "stream.token"
