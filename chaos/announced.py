@@ -7,7 +7,7 @@ import msgspec
 
 from engine.paths import RunPaths
 
-WORDS = "a fault was put in for real, and will be taken out"
+WORDS = "against this fleet: a real fault is put in, and taken out again"
 
 
 class _Note(msgspec.Struct, frozen=True):
