@@ -56,6 +56,7 @@ COMMANDS = (
             "drill --all --policy swarm --policy restart --policy off --json out.json",
             "drill bad-deploy --against-swarm kill-primary --repeat 10",
             "drill kill-payments --against-swarm byzantine:conflicting_votes",
+            "drill kill-payments --against-swarm kill-30-percent",
             "drill --kill-matrix",
         ),
     ),
@@ -151,9 +152,9 @@ COMMANDS = (
     ),
     Command(
         "agent",
-        "one agent of a run's swarm",
+        "one agent of a run's swarm; or a new key and a new process for one",
         "engine.cli.agent",
-        ("agent --run-dir DIR --id diagnosis-1",),
+        ("agent replace diagnosis-1", "agent --run-dir DIR --id diagnosis-1"),
     ),
     Command(
         "actuator",
