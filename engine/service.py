@@ -21,6 +21,7 @@ from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode
 from engine.council import Council, Happening
 from engine.diagnostics import log_to_stderr
+from engine.fleet_door import open_fleet_door
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
@@ -197,16 +198,17 @@ class Engine:
                 settings, self._paths, place, "engine", self._see, self._clock, self._tape.take
             ).run()
             return
-        await founding.appearance(self._paths.endpoints)
-        endpoints = read_endpoints(self._paths.endpoints)
-        await Collector(
-            endpoints,
-            self._council.manifest,
-            self._window,
-            self._clock,
-            phase_ms=500,
-            on_seen=self._tape.see,
-        ).run()
+        async with open_fleet_door(self._paths, self._tape.take, self._clock):
+            await founding.appearance(self._paths.endpoints)
+            endpoints = read_endpoints(self._paths.endpoints)
+            await Collector(
+                endpoints,
+                self._council.manifest,
+                self._window,
+                self._clock,
+                phase_ms=500,
+                on_seen=self._tape.see,
+            ).run()
 
     def _see(self, seen: Observation) -> None:
         self._window.add(seen)
