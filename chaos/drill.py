@@ -280,6 +280,9 @@ class Drill:
     async def _keep_ledger(self, found: Outcome, folder: Path) -> None:
         """Copy the engine's ledger away once a quorum attests its head, and verify the copy."""
         found.ledger = folder / "ledger.sqlite"
+        with suppress(FileNotFoundError):
+            # What proves single certificates of later epochs; the ledger proves itself.
+            shutil.copyfile(self._paths.charters, folder / self._paths.charters.name)
         deadline = asyncio.get_running_loop().time() + SEAL_S
         found.verified = False
         while not found.verified and asyncio.get_running_loop().time() < deadline:
