@@ -86,7 +86,7 @@ async def test_it_is_deployed_answers_and_is_removed(
         assert status == 401
 
         sqs = aws.client("sqs")
-        url = sqs.get_queue_url(QueueName="ic-local-alarms")["QueueUrl"]
+        url = sqs.get_queue_url(QueueName="ic-local-alarms-engine")["QueueUrl"]
         [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
         assert "checkout is slow" in message["Body"]
 
