@@ -102,6 +102,11 @@ class RunPaths:
         return self.secrets / "door.token"
 
     @property
+    def drill_note(self) -> Path:
+        """There while a drill runs; says that one runs, never what it breaks."""
+        return self.secrets / "drill.json"
+
+    @property
     def fleet_door(self) -> Path:
         """Where a rehearsal's fleet finds the engine's door for its spans (JSON: url, token)."""
         return self.fleet / DOOR
