@@ -8,10 +8,10 @@ from controlroom.window.scene.buffers import Bytes, Floats, Mask, Points, shaded
 from controlroom.window.scene.messages import FALLS_S, Fate, Rows, opacity
 from controlroom.window.scene.palette import BAD, KIND_LOOKS, KIND_NAMES, TWIN
 
-TAILS = ((260, 16), (1200, 5), (1 << 30, 1))
-"""Up to so many comets, so many splats each: with thousands of them the tails would be fog."""
 MAX_HEADS = 1_200
 """Heads with a body; beyond, a comet is a splat."""
+TAILS = ((120, 14), (400, 8), (MAX_HEADS, 3), (1 << 30, 1))
+"""Up to so many comets, so many splats each: with thousands of them the tails would be fog."""
 MAX_SPLATS = 8_192
 TAIL = 0.2
 """Length of a tail, as a share of the way."""
