@@ -54,6 +54,7 @@ COMMANDS = (
             "drill --all --policy swarm --policy restart --policy off --json out.json",
             "drill bad-deploy --against-swarm kill-primary --repeat 10",
             "drill kill-payments --against-swarm byzantine:conflicting_votes",
+            "drill kill-payments --against-swarm kill-30-percent",
             "drill --kill-matrix",
         ),
     ),
@@ -83,7 +84,12 @@ COMMANDS = (
         "bench",
         "measure a start, an idle swarm, consensus or the stream, with their aims beside them",
         "chaos.commands.bench",
-        ("bench loop --repeat 5 --json bench.json", "bench consensus", "bench stream"),
+        (
+            "bench loop --repeat 5 --json bench.json",
+            "bench consensus",
+            "bench stream",
+            "bench deploy",
+        ),
     ),
     Command(
         "evaluate",
@@ -144,9 +150,9 @@ COMMANDS = (
     ),
     Command(
         "agent",
-        "one agent of a run's swarm",
+        "one agent of a run's swarm; or a new key and a new process for one",
         "engine.cli.agent",
-        ("agent --run-dir DIR --id diagnosis-1",),
+        ("agent replace diagnosis-1", "agent --run-dir DIR --id diagnosis-1"),
     ),
     Command(
         "actuator",
@@ -198,6 +204,17 @@ def ensure_extras(extras: Sequence[str], packages: Sequence[str], *, install: bo
     importlib.import_module("engine.cli.extras").ensure(extras, packages, install=install)
 
 
+def measure_deploy(told: Callable[[str], None]) -> object:
+    """The figures of a whole deployment on the emulator; the benches may not know of it."""
+    from infra.deploy.bench import LoopBroken, figures
+
+    ensure_extras(("aws", "deploy"), ("boto3", "aws_cdk", "ministack"), install=True)
+    try:
+        return figures(told)
+    except LoopBroken as error:
+        raise CommandError(str(error)) from None
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
@@ -245,6 +262,7 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
                 read_recording=read_recording,
                 ensure=ensure_extras,
                 make_deployer=make_deployer,
+                measure_deploy=measure_deploy,
             )
     return parser
 

@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="TOML file with your own keys; keys.toml in your configuration folder without it",
     )
+    parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--no-install", action="store_true", help="refuse instead of installing what is missing"
     )
@@ -93,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
             quality=args.quality,
             presenting=args.presentation,
             still=args.reduced_motion,
+            announcing=args.announce,
         )
     )
 

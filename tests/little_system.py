@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from engine.telemetry.history import History
 from engine.telemetry.records import LogRecord, Point, Span
 
-SERVICES = ("front", "shop", "search", "pay", "store")
-CALLS = (("front", "shop"), ("front", "search"), ("shop", "pay"), ("shop", "store"))
+SERVICES: tuple[str, ...] = ("front", "shop", "search", "pay", "store")
+CALLS: tuple[tuple[str, str], ...] = (
+    ("front", "shop"),
+    ("front", "search"),
+    ("shop", "pay"),
+    ("shop", "store"),
+)
 STEP_S = 15.0
 STEPS = 80
 ONSET_STEP = 60

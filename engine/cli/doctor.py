@@ -30,6 +30,8 @@ BASE_PACKAGES = (
     "cryptography",
     "msgspec",
     "nats",
+    "numpy",
+    "opentelemetry.proto",
     "platformdirs",
     "prometheus_client",
     "redis",
@@ -79,16 +81,31 @@ class Finding:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``doctor`` takes."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="also ask every door and source that an engine's settings name",
+    )
     parser.add_argument("--plain", action="store_true", help="words only, without glyphs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all findings; 1 if something that is needed is missing, else 0."""
     findings = []
-    for finding in examine():
+    for finding in _everything(args.config):
         findings.append(finding)
         print(text_of(finding, plain=args.plain), flush=True)
     return int(any(finding.status is Status.MISSING for finding in findings))
+
+
+def _everything(config: Path | None) -> Iterator[Finding]:
+    yield from examine()
+    if config is not None:
+        # What it asks with is installed, or the findings before have said that it is not.
+        from engine.cli.doctor_settings import examine_settings
+
+        yield from examine_settings(config)
 
 
 def text_of(finding: Finding, *, plain: bool) -> str:

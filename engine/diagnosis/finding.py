@@ -1,5 +1,6 @@
 """The answer to "what broke?": a ranking with its confidence, or that nothing did (pure)."""
 
+from collections.abc import Sequence
 from math import exp, log
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ def find(
     if not suspects or (page is not None and not _is_real(history, page, stretch, suspects[0])):
         return Finding(NOTHING_FOUND, 0.0, stretch)
     ranking = ranking._replace(suspects=suspects)
-    return Finding(ranking, confidence(ranking), stretch)
+    return Finding(ranking, confidence([s.score for s in suspects]), stretch)
 
 
 def _is_real(history: History, page: Page, stretch: Stretch, best: Suspect) -> bool:
@@ -97,10 +98,9 @@ DOUBT = -0.6
 once over all recordings here together (``docs/senses.md``), three numbers in all."""
 
 
-def confidence(ranking: Ranking) -> float:
-    """Probability that the first suspect is the cause."""
-    first = ranking.suspects[0].score
-    second = ranking.suspects[1].score if len(ranking.suspects) > 1 else LEAST_SCORE
+def confidence(scores: Sequence[float]) -> float:
+    """Probability that the first is the cause; ``scores`` are the ranking's, best first."""
+    first, second = scores[0], scores[1] if len(scores) > 1 else LEAST_SCORE
     lead = log(first / max(second, LEAST_SCORE))
     odds = DOUBT + LEAD_WEIGHT * lead + STRENGTH_WEIGHT * log(1.0 + first)
     return 1.0 / (1.0 + exp(-odds))

@@ -1,9 +1,22 @@
 """The ways to sense, by name: the engine's own, and the baselines it is compared with."""
 
 from collections.abc import Sequence
+from functools import partial
 
+from engine.diagnosis.culprit import blame
 from engine.diagnosis.finding import find
-from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question, Ranked
+from engine.diagnosis.onset import onset_s
+from engine.evaluate.baselines import events, metrics
+from engine.evaluate.council import Council
+from engine.evaluate.senses import (
+    Alarm,
+    Answer,
+    Diagnose,
+    Forecast,
+    Method,
+    Question,
+    Ranked,
+)
 from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 
@@ -26,11 +39,50 @@ def unwatched(recording: Recording) -> Unwatched:
 def own_diagnosis(history: History, question: Question) -> Answer:
     """The engine's diagnosis."""
     found = find(history, question.since_s, question.now_s, question.page, told=question.told)
+    began_s = onset_s(history, found.ranking.suspects, question.page, found.stretch)
     return Answer(
         tuple(Ranked(suspect.service, suspect.score) for suspect in found.ranking.suspects),
         found.confidence,
+        blame(history, found.ranking, question.page, began_s).ref,
     )
 
 
 OWN = Method("own", "the engine's own senses", unwatched, own_diagnosis)
-METHODS = {method.name: method for method in (OWN,)}
+
+
+def _baseline(name: str, summary: str, diagnose: Diagnose) -> Method:
+    """A method that only diagnoses."""
+    return Method(name, summary, unwatched, diagnose)
+
+
+_BASELINES = (
+    _baseline("chance", "every service alike", events.constant),
+    _baseline("n-sigma", "largest deviation in standard deviations", metrics.n_sigma),
+    _baseline("baro-two-sided", "BARO's robust scorer, both ways", metrics.baro),
+    _baseline("robust-floor", "robust deviation with a relative floor", metrics.robust_floor),
+    _baseline("anomaly-traversal", "deepest anomalous along the call graph", metrics.traversal),
+    _baseline(
+        "ranked-correlation",
+        "anomalous services by correlation with what was paged",
+        metrics.ranked_correlation,
+    ),
+    _baseline("spans-logs", "span times and error lines against before", events.spans_and_logs),
+    _baseline("latest-deploy", "blames the last deployment", events.latest_deploy),
+    _baseline("keywords", "blames the change that shares most words", events.keywords),
+    _baseline("always-none", "blames no change", events.never),
+)
+_COUNCIL = (
+    Method(
+        "council",
+        "five agents with degraded windows of their own, merged",
+        Council,
+        own_diagnosis,
+    ),
+    Method(
+        "council-traitor",
+        "the same, one of them lying as well as one can",
+        partial(Council, traitors=1),
+        own_diagnosis,
+    ),
+)
+METHODS = {method.name: method for method in (OWN, *_BASELINES, *_COUNCIL)}

@@ -9,7 +9,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from engine.evaluate.senses import Alarm, Answer, Forecast, Method, Question, Watch
+from engine.evaluate.senses import (
+    Alarm,
+    Answer,
+    DiagnosingWatch,
+    Forecast,
+    Method,
+    Question,
+    Watch,
+)
 from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told, known_at_s
 from engine.telemetry.records import Point
@@ -68,9 +76,10 @@ class _Replay:
 
     def __init__(self, recording: Recording, method: Method, told_s: float | None) -> None:
         self._recording = recording
-        self._diagnose = method.diagnose
         self._history = History(recording.services, recording.calls, recording.changes)
         self._watch: Watch = method.watch(recording)
+        own = self._watch
+        self._diagnose = own.diagnose if isinstance(own, DiagnosingWatch) else method.diagnose
         self._told_s = told_s
         self._alarms: list[Alarm] = []
         self._forecasts: list[Forecast] = []

@@ -1,7 +1,7 @@
 """What a replay asks of the senses, and what they may answer (pure): engine's own or a baseline's."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -72,6 +72,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 Diagnose = Callable[[History, Question], Answer]
+
+
+@runtime_checkable
+class DiagnosingWatch(Protocol):
+    """A watch that keeps what it saw for itself, and diagnoses by that."""
+
+    def diagnose(self, history: History, question: Question) -> Answer:
+        """What broke."""
+        ...
 
 
 class Method(msgspec.Struct, frozen=True):

@@ -2,8 +2,8 @@
 
 A line is one JSON object with ``level``, ``msg`` and perhaps ``exception`` (a type's name). The
 service is the one whose file it is, never what the line claims. Every variable part is masked to
-a typed placeholder (after Drain's pre-masking, He et al., ICWS 2017), so that no raw text, and no
-personal data that looks like one of these, gets any further.
+a typed placeholder (after Drain's pre-masking, He et al., ICWS 2017), after secrets and personal
+data have gone (``engine.telemetry.redaction``), so that no raw text gets any further.
 """
 
 import os
@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 
 import msgspec
+
+from engine.telemetry.redaction import redact
 
 MAX_LINE_BYTES = 8_192
 MAX_POLL_BYTES = 64 * 1_024
@@ -51,7 +53,7 @@ _decoder = msgspec.json.Decoder(_Raw)
 
 def mask(text: str) -> str:
     """``text`` with a typed placeholder for each variable part, on one line, cut to length."""
-    text = text[: 4 * MAX_TEMPLATE_CHARACTERS]
+    text = redact(text[: 4 * MAX_TEMPLATE_CHARACTERS])
     for pattern, placeholder in _MASKS:
         text = pattern.sub(placeholder, text)
     return " ".join(text.split())[:MAX_TEMPLATE_CHARACTERS]

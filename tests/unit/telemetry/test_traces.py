@@ -1,13 +1,9 @@
 """Spans say whose time it was, once their children have come, in whatever order."""
 
 import random
-from typing import TYPE_CHECKING
 
 from engine.telemetry.records import Span
 from engine.telemetry.traces import GRACE_S, Edge, Made, Operation, TraceBook
-
-if TYPE_CHECKING:
-    from engine.telemetry.bins import Binned
 
 
 def trace(number: int, at_s: float) -> list[Span]:
@@ -46,12 +42,15 @@ def test_the_order_within_the_grace_does_not_matter() -> None:
     told(shuffled, spans)
 
     def sums(book: TraceBook) -> dict[object, tuple[int, float]]:
-        kept: dict[object, Binned] = {}
-        for each in (book.work, book.gaps, book.entries, book.calls):
-            kept.update(each)
+        kept = [
+            *book.work.items(),
+            *book.gaps.items(),
+            *book.entries.items(),
+            *book.calls.items(),
+        ]
         return {
             k: (sum(b.count for b in v.bins), round(sum(sum(b.values) for b in v.bins), 6))
-            for k, v in kept.items()
+            for k, v in kept
         }
 
     assert sums(ordered) == sums(shuffled)

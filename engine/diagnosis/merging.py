@@ -1,0 +1,35 @@
+"""One ranking out of several agents', of whom some may lie (pure).
+
+Each agent's scores are taken relative to its own best, so that nobody gains by shouting. For each
+service the ``f`` highest and the ``f`` lowest are left out and the rest is averaged (trimmed mean;
+compare Yin et al., ICML 2018, and approximate agreement, Dolev et al., JACM 1986): what is left
+lies between what honest agents said, so ``f`` liars can neither invent a suspect whom no honest
+agent suspects nor drop one whom all do.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+def merged(opinions: Sequence[Mapping[str, float]], f: int) -> dict[str, float]:
+    """Score by service, 0 to 1, best first; each opinion is one agent's scores by service.
+
+    An agent without an opinion says 0 of everybody. With fewer than ``2 f + 1`` opinions nothing
+    can be said.
+    """
+    if len(opinions) < 2 * f + 1:
+        return {}
+    relative = [_relative(opinion) for opinion in opinions]
+    services = sorted({service for opinion in relative for service in opinion})
+    scores = {}
+    for service in services:
+        said = sorted(opinion.get(service, 0.0) for opinion in relative)
+        kept = said[f : len(said) - f]
+        scores[service] = sum(kept) / len(kept)
+    return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _relative(opinion: Mapping[str, float]) -> dict[str, float]:
+    best = max(opinion.values(), default=0.0)
+    if not 0.0 < best < float("inf"):
+        return {}
+    return {service: max(0.0, score) / best for service, score in opinion.items()}
