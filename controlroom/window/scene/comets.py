@@ -22,7 +22,7 @@ STILL_AT = 0.62
 FLASH = 0.34
 CROWD = 60
 """Comets that shine at full strength."""
-FAINTEST = 0.3
+FAINTEST = 0.16
 CROSS = 6
 """The head of a message that was refused."""
 SECOND_TALE = 3
@@ -120,8 +120,8 @@ def draw(
     crowd = min(1.0, max(FAINTEST, (CROWD / count) ** 0.6))
     _tails(rows, path, u, place, seen * crowd, colours, sizes, splats, length, still=still)
     arrived = (t_s >= rows.arrive_s) & ~refused
-    _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
     if count <= MAX_HEADS:
+        _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
         ahead = path.at(np.minimum(u + 0.02, 1.02)) - place + np.float32(1e-6)
         _bodies(rows, ~arrived, place, ahead, t_s, (colours, sizes, seen), heads)
     return place
