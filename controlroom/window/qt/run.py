@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 import msgspec
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QApplication
 from vtkmodules.vtkCommonCore import vtkLogger
 
+from controlroom.keymap import BadKeymap
 from controlroom.replaying import PlaceLike, Replayed
 from controlroom.window.qt.feed import Feed
 from controlroom.window.qt.fonts import load_fonts
@@ -58,6 +60,20 @@ def run_window(wanted: Wanted) -> int:
     code = app.exec()
     looking.stop()
     return code
+
+
+def check_keys(keys: Mapping[str, str]) -> None:
+    """Refuse keys that no keyboard has.
+
+    Raises:
+        BadKeymap: names the first of them and the remedy.
+    """
+    for action, words in keys.items():
+        for word in words.split():
+            if not QKeySequence(word).toString():
+                raise BadKeymap(
+                    f"{action}: {word!r} is no key; keys look like P, Space, Ctrl+S or F12"
+                )
 
 
 def _announce(window: ControlRoomWindow) -> None:

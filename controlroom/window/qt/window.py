@@ -183,7 +183,7 @@ class ControlRoomWindow(QMainWindow):
     def _bind(self, own: Mapping[str, str]) -> list[QShortcut]:
         found = []
         for action in ACTIONS:
-            for keys in own[action.id].split(" "):
+            for keys in own[action.id].split():
                 shortcut = QShortcut(QKeySequence(keys), self)
                 shortcut.setAutoRepeat(action.id.startswith(("turn", "nearer", "farther")))
                 shortcut.activated.connect(lambda name=action.id: self.do(name))
