@@ -18,7 +18,7 @@ __all__ = ["add_arguments", "run"]
 
 MAX_COUNT = 15_000
 """Screens need files, and many systems allow a process 20,000."""
-SUBJECTS = ("loop", "consensus", "stream", "deploy", "window")
+SUBJECTS = ("loop", "consensus", "stream", "senses", "window", "deploy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +56,14 @@ def run(args: argparse.Namespace) -> int:
         return _written(args, found)
     if args.subject == "window":
         return _window(args)
+    if args.subject == "senses":
+        # numpy and the decoders are loaded for this subject only.
+        from engine.bench import senses
+
+        print("Processor time on one core; medians of the rounds.\n")
+        found = senses.bench(args.repeat, lambda line: print(line, flush=True))
+        print(f"\n{table(found)}")
+        return _written(args, found)
     if args.subject == "deploy":
         # main.py hands it in: faults and blueprints do not know each other.
         found = args.measure_deploy(lambda line: print(line, flush=True))

@@ -14,7 +14,6 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from infra.deploy import account_lock
 from infra.deploy.account_lock import AccountLock
 from infra.deploy.cdk import Cdk
 from infra.deploy.cloud import Cloud
@@ -49,8 +48,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def small(emulator: Running, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Small]:
     made = Small(emulator, tmp_path, f"t{abs(hash(request.node.name)) % 10**8}")
     yield made
-    # What was good is kept in the account too; the next test begins with nothing.
-    made.conduct(Kind.DESTROY)
+    made.clean()
 
 
 def test_a_resource_that_cannot_be_made_is_rolled_back_to_what_was_good(small: Small) -> None:
@@ -187,10 +185,7 @@ def test_a_deployment_whose_process_is_killed_while_it_applies_is_taken_up_again
     assert left is not None
     assert left.run().phase is Phase.APPLY
 
-    # The lock in the account is the dead one's until it counts as dead.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(account_lock, "STALE_S", 0.0)
-        run = small.conduct(Kind.APPLY)
+    run = small.conduct(Kind.APPLY)
 
     assert (run.phase, run.number) == (Phase.DONE, left.number)
     assert any("was left in apply: going on with it" in line for line in small.said)
@@ -268,17 +263,19 @@ def test_a_plan_is_applied_only_by_its_own_digest(small: Small) -> None:
     assert back.phase is Phase.ROLLED_BACK
     assert small.visibility() == "30", "what was before"
     assert small.shelf.good() == applied.number
+    assert small.conduct(Kind.DESTROY).phase is Phase.DESTROYED
+    assert small.status() == ""
 
 
 # --- the account's lock ----------------------------------------------------------------------------
 
 
-def lock_of(emulator: Running, who: str) -> AccountLock:
+def lock_of(emulator: Running, who: str, **pace: float) -> AccountLock:
     s3 = emulator.client("s3")
     bucket = "lock-test"
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=bucket)
-    return AccountLock(s3, bucket, "lock.json", Holder(who, 1, 7, 0))
+    return AccountLock(s3, bucket, "lock.json", Holder(who, 1, 7, 0), **pace)
 
 
 def test_two_machines_cannot_deploy_one_environment_at_a_time(emulator: Running) -> None:
@@ -292,16 +289,14 @@ def test_two_machines_cannot_deploy_one_environment_at_a_time(emulator: Running)
         pass
 
 
-def test_a_deserted_lock_is_taken_over_and_its_old_holder_notices(
-    emulator: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(account_lock, "STALE_S", 0.0)
-    monkeypatch.setattr(account_lock, "RENEW_S", 0.1)
-    with lock_of(emulator, "anna@desk").held() as deserted:
-        monkeypatch.setattr(account_lock, "RENEW_S", 60.0)
-        with lock_of(emulator, "ben@desk").held() as taken:
-            assert deserted.lost.wait(10)
-            assert not taken.lost.is_set()
+def test_a_deserted_lock_is_taken_over_and_its_old_holder_notices(emulator: Running) -> None:
+    # Renewed only after it was taken over, as by a machine that slept.
+    with (
+        lock_of(emulator, "anna@desk", renew_s=5.0).held() as deserted,
+        lock_of(emulator, "ben@desk", stale_s=0.0).held() as taken,
+    ):
+        assert deserted.lost.wait(30)
+        assert not taken.lost.is_set()
 
 
 def test_the_emulator_can_be_found_again(emulator: Running) -> None:
