@@ -61,7 +61,13 @@ class Law:
         if self.epochs.take(entry):
             charter = self.epochs.constitution
             assert isinstance(charter, Charter), "every epoch but the first has a charter"
+            before = self.council.genesis.agent_keys()
             told += self.council.begin(charter)
+            for agent, key in charter.agent_keys().items():
+                if before[agent] != key:
+                    # Its successor is somebody else, and answers for itself.
+                    for given in self._answers.values():
+                        given.pop(AuthorId(agent), None)
             self.notaries.append(Notary(charter, self._members.verifier, self._quorum))
         self.chains[number] = self.epochs.head[1]
         self._told[number] = told
