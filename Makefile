@@ -9,6 +9,8 @@ UV_VERSION := 0.13.9
 # What Qt and VTK need of Debian or Ubuntu, beside their wheels, to show a window on a screen that is none.
 SCREEN := xvfb libgl1 libegl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
+# The real counterparts of the telemetry doors.
+SERVERS := prometheus prometheus-alertmanager
 PIN_EXTRAS := dev window aws deploy
 EVERYTHING := $(addprefix $(VENV)/.,$(PIN_EXTRAS))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
@@ -33,17 +35,17 @@ test: $(EVERYTHING) screen
 	@echo "== tests with real processes"
 	@$(BIN)/python -m pytest -m fleet --junitxml=build/tests-fleet.xml
 
-# The tests of the window start a virtual screen themselves, if the system has one.
+# The tests of the window start a virtual screen themselves, those of the doors a Prometheus, if the system has them.
 screen:
 	@if ! command -v dpkg-query >/dev/null; then \
 		command -v Xvfb >/dev/null || { echo "the window's tests need a virtual screen: install Xvfb" >&2; exit 1; }; \
 		exit 0; \
 	fi; \
-	missing=$$(for name in $(SCREEN); do \
+	missing=$$(for name in $(SCREEN) $(SERVERS); do \
 		dpkg-query --show --showformat='$${db:Status-Status}' $$name 2>/dev/null | grep -qx installed || echo $$name; done); \
 	if test -z "$$missing"; then exit 0; fi; \
 	if test "$$(id -u)" != 0; then \
-		echo "the window's tests need a virtual screen: apt-get install --no-install-recommends "$$missing >&2; exit 1; \
+		echo "the tests need more of this system: apt-get install --no-install-recommends "$$missing >&2; exit 1; \
 	fi; \
 	echo "installing "$$missing; \
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol, cast
 from engine.cli import CommandError
 
 if TYPE_CHECKING:
+    from engine.paths import RunPaths
+    from engine.ports import Drills
     from engine.stream.deploying import Deployer
 
 VERSION = "0.1.0"
@@ -54,6 +56,7 @@ COMMANDS = (
             "drill --all --policy swarm --policy restart --policy off --json out.json",
             "drill bad-deploy --against-swarm kill-primary --repeat 10",
             "drill kill-payments --against-swarm byzantine:conflicting_votes",
+            "drill kill-payments --against-swarm kill-30-percent",
             "drill --kill-matrix",
         ),
     ),
@@ -83,7 +86,12 @@ COMMANDS = (
         "bench",
         "measure a start, an idle swarm, consensus or the stream, with their aims beside them",
         "chaos.commands.bench",
-        ("bench loop --repeat 5 --json bench.json", "bench consensus", "bench stream"),
+        (
+            "bench loop --repeat 5 --json bench.json",
+            "bench consensus",
+            "bench stream",
+            "bench deploy",
+        ),
     ),
     Command(
         "evaluate",
@@ -144,9 +152,9 @@ COMMANDS = (
     ),
     Command(
         "agent",
-        "one agent of a run's swarm",
+        "one agent of a run's swarm; or a new key and a new process for one",
         "engine.cli.agent",
-        ("agent --run-dir DIR --id diagnosis-1",),
+        ("agent replace diagnosis-1", "agent --run-dir DIR --id diagnosis-1"),
     ),
     Command(
         "actuator",
@@ -198,6 +206,17 @@ def ensure_extras(extras: Sequence[str], packages: Sequence[str], *, install: bo
     importlib.import_module("engine.cli.extras").ensure(extras, packages, install=install)
 
 
+def measure_deploy(told: Callable[[str], None]) -> object:
+    """The figures of a whole deployment on the emulator; the benches may not know of it."""
+    from infra.deploy.bench import LoopBroken, figures
+
+    ensure_extras(("aws", "deploy"), ("boto3", "aws_cdk", "ministack"), install=True)
+    try:
+        return figures(told)
+    except LoopBroken as error:
+        raise CommandError(str(error)) from None
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
@@ -245,6 +264,8 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
                 read_recording=read_recording,
                 ensure=ensure_extras,
                 make_deployer=make_deployer,
+                make_drills=make_drills,
+                measure_deploy=measure_deploy,
             )
     return parser
 
@@ -254,6 +275,13 @@ def make_deployer() -> "Deployer":
     from infra.deploy.desk import Desk
 
     return Desk()
+
+
+def make_drills(paths: "RunPaths") -> "Drills":
+    """What an engine may know of the drills in its run."""
+    from chaos.announced import Drills
+
+    return Drills(paths)
 
 
 def complain(chosen: str | None, message: str) -> None:

@@ -5,9 +5,7 @@ a runner process whose credential no responder has; it is not taken out before t
 """
 
 import asyncio
-import os
 import shutil
-import signal
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,21 +14,25 @@ from typing import Literal
 import msgspec
 import platformdirs
 
+from chaos.announced import announce, withdraw
 from chaos.byzantine import PROVABLE
 from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
 from chaos.experiments import ExperimentPlan
+from chaos.harm import Harmed, Killing, NobodyToHarm
 from chaos.integrity import Integrity
 from chaos.measure import RunRecord, impact_ns, recovery_ns, since
 from chaos.rehearsal import Rehearsal, RehearsalFailed
 from chaos.story import Story, story_of
 from chaos.watch import LedgerWatch, Screen, probe_seconds
 from chaos.world import Traitor, World
+from engine.cli import CommandError
+from engine.cli.replace import Replacement
 from engine.cli.verify import Failed, verify
 from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.ledger.reading import write_proof
 from engine.proof import evidence_of
-from engine.supervisor import read_states
+from engine.signing import KeyFileError
 from engine.vocabulary import AgentId
 
 Responder = Literal["swarm", "restart", "off"]
@@ -44,6 +46,7 @@ GREEN_BEFORE = 3
 """Green seconds of the probe before anything is broken: a baseline."""
 SETTLE_S = 30.0
 SEAL_S = 15.0
+REPLACE_S = 90.0
 POLL_S = 0.1
 
 
@@ -63,6 +66,13 @@ class Outcome(msgspec.Struct):
     verified: bool | None = None
     integrity: Integrity | None = None
     evidence_holds: bool = True
+    convicted: tuple[AgentId, ...] = ()
+    """Before anybody was replaced: whoever is, is held against nobody any more."""
+    harmed: Harmed | None = None
+    replaced: AgentId | None = None
+    replace_s: float | None = None
+    fault_budget: int | None = None
+    not_replaced: str = ""
 
 
 def results_folder() -> Path:
@@ -94,6 +104,7 @@ class Drill:
         self._found = Outcome()
         self._rehearsal: Rehearsal | None = None
         self._following: asyncio.Task[None] | None = None
+        self._aftermath: asyncio.Task[None] | None = None
 
     @property
     def rehearsal(self) -> Rehearsal | None:
@@ -115,10 +126,12 @@ class Drill:
 
     async def close(self) -> None:
         """Take the fault out if it is still in, and stop following."""
-        if self._following is not None:
-            self._following.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._following
+        withdraw(self._paths)
+        for task in (self._following, self._aftermath):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         if self._rehearsal is not None:
             await self._rehearsal.abandon()
 
@@ -129,6 +142,7 @@ class Drill:
             DrillFailed: fleet or swarm did not get ready, or the fault could not be put in.
         """
         await self.ready()
+        announce(self._paths)
         found = self._found
         try:
             await self._break(found)
@@ -139,7 +153,11 @@ class Drill:
         await self._settle(found)
         if self._responder == "swarm":
             await self._until_convicted()
-            await self._keep_ledger(found)
+            folder = self._keep_files(found)
+            await self._replace_traitor(found)
+            if self._aftermath is not None:
+                await self._aftermath
+            await self._keep_ledger(found, folder)
         return self._record(found)
 
     async def ready(self) -> None:
@@ -195,16 +213,15 @@ class Drill:
         """Harm the responders at the moment when they are needed."""
         if self._against_swarm is None:
             return
-        if self._world.traitor is not None:
-            try:
+        try:
+            if self._world.traitor is not None:
                 self._world.begin_treason()
-            except ProcessLookupError as error:
-                raise DrillFailed(str(error)) from None
-            return
-        primary = read_states(self._paths.processes).get(self._screen.primary)
-        if primary is None or not primary.pid:
-            raise DrillFailed("the primary is down before it could be killed")
-        os.kill(primary.pid, signal.SIGKILL)
+                return
+            killing = Killing(self._paths, self._screen)
+            self._found.harmed = killing.strike(self._against_swarm, self._plan.seed)
+        except (ProcessLookupError, NobodyToHarm) as error:
+            raise DrillFailed(str(error)) from None
+        self._aftermath = asyncio.create_task(killing.follow(self._found.harmed))
 
     async def _until_over(self, found: Outcome) -> None:
         """Wait until the probe saw the recovery and the swarm has closed its incident."""
@@ -253,14 +270,22 @@ class Drill:
         with suppress(OSError):
             await self._door.say(Traffic(on=True))
 
-    async def _keep_ledger(self, found: Outcome) -> None:
-        """Copy the engine's ledger away once a quorum attests its head, and verify the copy."""
+    def _keep_files(self, found: Outcome) -> Path:
+        """Keep what the ledger is checked with, and the proofs in it; the folder of it all."""
         folder = results_folder() / self._paths.root.name
         folder.mkdir(parents=True, exist_ok=True)
         for path in (self._paths.genesis, self._paths.policy, self._paths.manifest):
             shutil.copyfile(path, folder / path.name)
-        found.ledger = folder / "ledger.sqlite"
+        found.convicted = self._convicted()
         found.evidence_holds = self._keep_evidence(folder)
+        return folder
+
+    async def _keep_ledger(self, found: Outcome, folder: Path) -> None:
+        """Copy the engine's ledger away once a quorum attests its head, and verify the copy."""
+        found.ledger = folder / "ledger.sqlite"
+        with suppress(FileNotFoundError):
+            # What proves single certificates of later epochs; the ledger proves itself.
+            shutil.copyfile(self._paths.charters, folder / self._paths.charters.name)
         deadline = asyncio.get_running_loop().time() + SEAL_S
         found.verified = False
         while not found.verified and asyncio.get_running_loop().time() < deadline:
@@ -285,6 +310,33 @@ class Drill:
         while not self._convicted() and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(POLL_S)
             self._watch.poll()
+
+    async def _replace_traitor(self, found: Outcome) -> None:
+        """End the run as an operator would: with a new key for whoever was turned."""
+        traitor = self._world.traitor
+        if traitor is None:
+            return
+        told: list[str] = []
+        began_s = asyncio.get_running_loop().time()
+        try:
+            replacement = Replacement(self._paths, traitor.agent, told.append)
+            standing = await replacement.carry_out(REPLACE_S)
+        except (CommandError, Malformed, KeyFileError, OSError, TimeoutError) as error:
+            found.not_replaced = (
+                f"{traitor.agent} was not replaced: {str(error) or type(error).__name__}"
+            )
+            return
+        found.replace_s = round(asyncio.get_running_loop().time() - began_s, 3)
+        found.replaced = traitor.agent
+        await self._world.end_traitor()
+        full = self._watch.council.genesis.f if self._watch.council is not None else 0
+        deadline = began_s + REPLACE_S
+        while asyncio.get_running_loop().time() < deadline:
+            swarm = self._screen.state.swarm
+            found.fault_budget = swarm.budget if swarm is not None else standing.fault_budget
+            if found.fault_budget >= full:
+                return
+            await asyncio.sleep(POLL_S)
 
     def _convicted(self) -> tuple[AgentId, ...]:
         council = self._watch.council
@@ -336,12 +388,29 @@ class Drill:
             needless_actions=story.needless_actions,
             handed_over=story.handed_over,
             ledger=str(found.ledger) if found.ledger else None,
-            convicted=self._convicted(),
+            convicted=found.convicted or self._convicted(),
+            killed=found.harmed.victims if found.harmed is not None else (),
+            noticed_s=found.harmed.noticed_s if found.harmed is not None else None,
+            back_s=found.harmed.back_s if found.harmed is not None else None,
+            replaced=(found.replaced,) if found.replaced is not None else (),
+            replace_s=found.replace_s,
+            fault_budget=found.fault_budget,
         )
         failure = failure_of(record, integrity) or wrongly_judged(record, self._world.traitor)
         if not failure and not found.evidence_holds:
             failure = "the evidence of a conviction does not verify"
+        failure = failure or found.not_replaced or self._not_whole_again(found)
         return msgspec.structs.replace(record, failure=failure)
+
+    def _not_whole_again(self, found: Outcome) -> str:
+        """Whether the swarm ends with less than it began with, in words."""
+        council = self._watch.council
+        budget = found.fault_budget
+        if budget is not None and council is not None and budget < council.genesis.f:
+            return f"the fault budget is {budget} of {council.genesis.f} at the end"
+        if found.harmed is not None and found.harmed.back_s is None:
+            return f"not all of {', '.join(found.harmed.victims)} came back"
+        return ""
 
     def _story(self, origin: int) -> Story:
         council = self._watch.council

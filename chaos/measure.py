@@ -54,6 +54,18 @@ class RunRecord(msgspec.Struct, frozen=True):
     ledger: str | None
     convicted: tuple[str, ...] = ()
     """Agents against whom the ledger holds proof."""
+    killed: tuple[str, ...] = ()
+    """Agents whose processes the drill killed, the primary among them."""
+    noticed_s: float | None = None
+    """From the kill until f+1 agents were in a later view."""
+    back_s: float | None = None
+    """From the kill until all of them were well again, as new processes."""
+    replaced: tuple[str, ...] = ()
+    """Agents that had a new key ordered in at the end of the run."""
+    replace_s: float | None = None
+    """From the operator's order for that until the new process was well in the new epoch."""
+    fault_budget: int | None = None
+    """How many more agents might lie or be missing at the very end."""
     failure: str = ""
     """Why the run does not count as passed; empty when it does."""
 

@@ -31,11 +31,22 @@ def run_line(record: RunRecord) -> str:
     parts.append(f"target {record.target or 'none'}")
     for name in ("impact", "detect", "diagnose", "decide", "act", "recover"):
         seconds = getattr(record, f"{name}_s")
-        parts.append(f"{name} {'–' if seconds is None else f'{seconds:.1f} s'}")
+        parts.append(f"{name} {_seconds(seconds)}")
+    if record.killed:
+        parts.append(f"killed {len(record.killed)} agents")
+        parts.append(f"noticed {_seconds(record.noticed_s)}, back {_seconds(record.back_s)}")
+    if record.replaced:
+        parts.append(f"replaced {', '.join(record.replaced)} in {_seconds(record.replace_s)}")
+    if record.fault_budget is not None:
+        parts.append(f"fault budget {record.fault_budget}")
     parts.append(f"orders {record.orders_acknowledged}, lost {record.orders_lost}")
     if record.failure:
         parts.append(record.failure)
     return " · ".join(parts)
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} s"
 
 
 def table(records: Sequence[RunRecord], cap_s: float) -> str:

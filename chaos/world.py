@@ -37,6 +37,8 @@ FLEETS = PROJECT / "assets" / "fleets"
 PYTHONPATH = MappingProxyType({"PYTHONPATH": str(PROJECT)})
 """For a child that is a module of ours, wherever this was started from."""
 OPERATOR = AuthorId("operator")
+SIZE = 5
+"""Agents of a swarm, unless somebody asks for more."""
 START_S = 40.0
 """A fleet that is not up by then will not come up: on a loaded two-core machine it takes 8."""
 
@@ -89,10 +91,16 @@ class World:
     """A running fleet, and the swarm where there is one."""
 
     def __init__(
-        self, paths: RunPaths, *, with_swarm: bool, traitor: Traitor | None = None
+        self,
+        paths: RunPaths,
+        *,
+        with_swarm: bool,
+        traitor: Traitor | None = None,
+        size: int = SIZE,
     ) -> None:
         """Nothing is started yet; see ``running``."""
         self.paths = paths
+        self.size = size
         self.traitor = traitor
         self.with_swarm = with_swarm
         self.fleet: asyncio.subprocess.Process | None = None
@@ -113,6 +121,10 @@ class World:
         if not pid:
             raise ProcessLookupError("the traitor is down before it could begin")
         os.kill(pid, signal.SIGUSR1)
+
+    async def end_traitor(self) -> None:
+        """End the traitor's process: another key has taken its place."""
+        await self.supervisor.retire("traitor")
 
     async def fleet_ended(self) -> int:
         """Wait until the orchestrator ends, which it should not; its exit code."""
@@ -136,7 +148,7 @@ class World:
             )
         if self.with_swarm:
             argv = [sys.executable, str(PROJECT / "main.py"), "engine"]
-            argv += ["--run-dir", str(self.paths.root)]
+            argv += ["--run-dir", str(self.paths.root), "--agents", str(self.size)]
             if self.traitor is not None:
                 argv += ["--elsewhere", self.traitor.agent]
                 lying = [sys.executable, "-m", "chaos.byzantine", "--kind", self.traitor.kind]
@@ -165,14 +177,19 @@ class World:
 
 @asynccontextmanager
 async def running(
-    paths: RunPaths, *, with_swarm: bool, keep: bool = False, traitor: Traitor | None = None
+    paths: RunPaths,
+    *,
+    with_swarm: bool,
+    keep: bool = False,
+    traitor: Traitor | None = None,
+    size: int = SIZE,
 ) -> AsyncGenerator[World]:
     """A world that lives as long as the context; its folder goes with it unless ``keep``.
 
-    A ``traitor`` is one of the swarm's agents, honest until ``World.begin_treason``.
+    A ``traitor`` is one of the swarm's ``size`` agents, honest until ``World.begin_treason``.
     """
     log_to_file(paths.root / "launcher.err", "launcher")
-    world = World(paths, with_swarm=with_swarm, traitor=traitor)
+    world = World(paths, with_swarm=with_swarm, traitor=traitor, size=size)
     registration = runs.register(paths, os.getpid())
     try:
         await world.start()

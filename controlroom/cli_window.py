@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="TOML file with your own keys; keys.toml in your configuration folder without it",
     )
+    parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--no-install", action="store_true", help="refuse instead of installing what is missing"
     )
@@ -83,8 +84,12 @@ def run(args: argparse.Namespace) -> int:
             "there is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set): "
             "use main.py console"
         )
-    from controlroom.window.qt.run import Wanted, run_window
+    from controlroom.window.qt.run import Wanted, check_keys, run_window
 
+    try:
+        check_keys(keys)
+    except ValueError as error:
+        return _refused(str(error))
     return run_window(
         Wanted(
             place=place,
@@ -93,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
             quality=args.quality,
             presenting=args.presentation,
             still=args.reduced_motion,
+            announcing=args.announce,
         )
     )
 

@@ -13,6 +13,7 @@ TRACE = "trace.sqlite"
 """What lies beside a ledger under this name is its trace."""
 SIGHTINGS = "sightings.sqlite"
 TAPE = "tape.sqlite"
+DOOR = "otlp.json"
 """And under this one, what the engine saw meanwhile."""
 
 
@@ -99,6 +100,16 @@ class RunPaths:
     def door_token(self) -> Path:
         """Bearer token of those who send telemetry."""
         return self.secrets / "door.token"
+
+    @property
+    def drill_note(self) -> Path:
+        """There while a drill runs; says that one runs, never what it breaks."""
+        return self.secrets / "drill.json"
+
+    @property
+    def fleet_door(self) -> Path:
+        """Where a rehearsal's fleet finds the engine's door for its spans (JSON: url, token)."""
+        return self.fleet / DOOR
 
     @property
     def stream_token(self) -> Path:

@@ -21,6 +21,7 @@ from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode
 from engine.council import Council, Happening
 from engine.diagnostics import log_to_stderr
+from engine.fleet_door import open_fleet_door
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
 from engine.ledger.follower import LedgerFollower
@@ -30,6 +31,7 @@ from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.paths import RunPaths
 from engine.policy import Rules
+from engine.ports import Drills
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.replacing import MAIN, Replacements, agent_children
@@ -41,7 +43,7 @@ from engine.stream.access import Listen
 from engine.stream.deploying import ABOUT, Deployer, OrderDesk
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
-from engine.stream.state import Health, ScreenState
+from engine.stream.state import DrillRow, Health, ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
@@ -93,6 +95,7 @@ class Engine:
         clock: Clock,
         listen: Listen,
         deployer: Deployer | None = None,
+        drills: Drills | None = None,
     ) -> None:
         """Open the engine's copy of the ledger and fold what it holds."""
         genesis, rules, manifest = constitution
@@ -119,6 +122,7 @@ class Engine:
         self._shown = ScreenState()
         self._listen = listen
         self._deployer = deployer
+        self._drills = drills
         self._orders = OrderDesk(genesis, verifier)
         self._told: list[Event] = []
         """Trace events that the next state takes along."""
@@ -197,16 +201,17 @@ class Engine:
                 settings, self._paths, place, "engine", self._see, self._clock, self._tape.take
             ).run()
             return
-        await founding.appearance(self._paths.endpoints)
-        endpoints = read_endpoints(self._paths.endpoints)
-        await Collector(
-            endpoints,
-            self._council.manifest,
-            self._window,
-            self._clock,
-            phase_ms=500,
-            on_seen=self._tape.see,
-        ).run()
+        async with open_fleet_door(self._paths, self._tape.take, self._clock):
+            await founding.appearance(self._paths.endpoints)
+            endpoints = read_endpoints(self._paths.endpoints)
+            await Collector(
+                endpoints,
+                self._council.manifest,
+                self._window,
+                self._clock,
+                phase_ms=500,
+                on_seen=self._tape.see,
+            ).run()
 
     def _see(self, seen: Observation) -> None:
         self._window.add(seen)
@@ -253,6 +258,9 @@ class Engine:
                 bus_dropped=self._bus.dropped,
                 notices=(*self._warnings, *self._handover.notices),
             )
+            if self._drills is not None:
+                words = self._drills.running()
+                self._shown = replace(self._shown, drill=DrillRow(bool(words), words))
             if self._deployer is not None:
                 self._shown = replace(self._shown, deploys=dict(self._deployer.rows))
             hub.tell([*self._projection.news(), *self._told])
@@ -422,6 +430,7 @@ async def run_engine(
     elsewhere: Collection[AgentId] = (),
     listen: Listen | None = None,
     deployer: Deployer | None = None,
+    drills: Drills | None = None,
 ) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
 
@@ -452,7 +461,7 @@ async def run_engine(
         bus = await NatsBus.connect(paths.bus_credential("engine"))
         try:
             await Engine(
-                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer
+                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer, drills
             ).run()
         finally:
             await bus.close()

@@ -9,6 +9,7 @@ from infra.environments import Environment
 from infra.stacks.api import build_api
 from infra.stacks.bedrock import build_bedrock
 from infra.stacks.compute import build_compute
+from infra.stacks.documents import build_documents
 from infra.stacks.monitoring import build_monitoring
 from infra.stacks.networking import build_networking
 from infra.stacks.part import Part
@@ -63,7 +64,8 @@ def blueprint(
     monitoring = build_monitoring(part, streams)
     build_bedrock(part, security, storage)
     build_compute(part, security, networking, storage.stack, streams.stack, monitoring.stack)
-    build_api(part, security, storage, streams)
+    build_documents(part, monitoring)
+    build_api(part, security, storage, streams, monitoring)
     # What a rule objects to fails the synthesis, so no assembly with an open finding can exist.
     cdk.Validations.of(app).add_plugins(
         cdk_nag.AwsSolutionsChecks(app, write_suppressions_to_cloud_formation=True)

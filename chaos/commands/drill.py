@@ -16,6 +16,7 @@ from chaos.byzantine import KINDS, traitor_for
 from chaos.commands.concealed import add_descriptor, conceal
 from chaos.drill import CAP_S, Drill, DrillFailed, Responder
 from chaos.experiments import CATALOGUE, ExperimentPlan, UnknownExperiment, draw
+from chaos.harm import KILL_PRIMARY, KILL_SHARE, SIZE_FOR_SHARE
 from chaos.keeping import keep_recording
 from chaos.matrix import cells_for, play_all
 from chaos.measure import Report, RunRecord
@@ -23,14 +24,15 @@ from chaos.moments import Moment
 from chaos.report import run_line, table
 from chaos.world import BrokenWorld, Traitor
 from engine.cli import CommandError
+from engine.cli.engine import swarm_size
 from engine.codec import Malformed
 from engine.founding import swarm_of
 from engine.policy import DRILL_RULES
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["HARMS", "add_arguments", "run", "size_for", "traitor_of"]
 
 RESPONDERS = ("swarm", "restart", "off")
-HARMS = ("kill-primary", *(f"byzantine:{kind}" for kind in KINDS))
+HARMS = (KILL_PRIMARY, KILL_SHARE, *(f"byzantine:{kind}" for kind in KINDS))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=HARMS,
         metavar="KIND",
         help=f"harm the swarm too: {', '.join(HARMS)}",
+    )
+    parser.add_argument(
+        "--agents",
+        type=swarm_size,
+        metavar="N",
+        help=f"5, 10, 15 … (default 5; {SIZE_FOR_SHARE} for {KILL_SHARE})",
     )
     parser.add_argument("--seed", type=int, default=1, help="what chance draws (default 1)")
     parser.add_argument("--repeat", type=int, default=1, help="seeds in a row (default 1)")
@@ -141,8 +149,11 @@ async def _run_all(args: argparse.Namespace, plans: list[ExperimentPlan]) -> int
 async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Responder) -> RunRecord:
     """One run in a world of its own, so that nothing of the last one is left in it."""
     paths = world.prepare(world.manifest_path("shop"), DRILL_RULES)
-    traitor = _traitor(args.against_swarm) if policy == "swarm" else None
-    async with world.running(paths, with_swarm=policy == "swarm", traitor=traitor) as running:
+    size = size_for(args.agents, args.against_swarm)
+    traitor = traitor_of(args.against_swarm, size) if policy == "swarm" else None
+    async with world.running(
+        paths, with_swarm=policy == "swarm", traitor=traitor, size=size
+    ) as running:
         drill = Drill(running, plan, policy, args.against_swarm, args.cap)
         try:
             record = await drill.run()
@@ -155,12 +166,17 @@ async def _run_one(args: argparse.Namespace, plan: ExperimentPlan, policy: Respo
             await drill.close()
 
 
-def _traitor(harm: str | None) -> Traitor | None:
+def size_for(agents: int | None, harm: str | None) -> int:
+    """How many agents there are, unless ``agents`` says so: enough for the harm to be survived."""
+    return agents or (SIZE_FOR_SHARE if harm == KILL_SHARE else world.SIZE)
+
+
+def traitor_of(harm: str | None, size: int) -> Traitor | None:
     """Whom ``--against-swarm byzantine:KIND`` turns."""
     word, _, kind = (harm or "").partition(":")
     if word != "byzantine":
         return None
-    return Traitor(traitor_for(kind, [agent for agent, _ in swarm_of(5)]), kind)
+    return Traitor(traitor_for(kind, [agent for agent, _ in swarm_of(size)]), kind)
 
 
 async def _kill_matrix(args: argparse.Namespace) -> int:

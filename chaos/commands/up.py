@@ -9,12 +9,15 @@ from contextlib import suppress
 
 from chaos import world
 from chaos.commands.concealed import add_descriptor, conceal
+from chaos.commands.drill import HARMS, size_for, traitor_of
 from chaos.drill import Drill, DrillFailed
 from chaos.experiments import UnknownExperiment, draw
+from chaos.harm import KILL_SHARE, SIZE_FOR_SHARE
 from chaos.report import run_line
 from chaos.world import PROJECT, BrokenWorld, World
 from engine.cli import CommandError
 from engine.cli.doctor import EXTRAS
+from engine.cli.engine import swarm_size
 from engine.cli.extras import ensure
 from engine.codec import Malformed
 from engine.policy import DRILL_RULES, Rules
@@ -22,6 +25,8 @@ from engine.supervisor import dying_with, end
 
 __all__ = ["add_arguments", "run"]
 
+SHOWN_S = 60.0
+"""A window on a loaded machine without a graphics card takes 20 s; the drill does not wait for ever."""
 LEAVE_RUNNING = 3
 """What a console that was started with the run answers when only it shall end."""
 
@@ -33,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--drill", metavar="NAME", help="break something for real; demo is a start")
     parser.add_argument("--seed", type=int, default=1, help="what the drill draws (default 1)")
+    parser.add_argument(
+        "--agents",
+        type=swarm_size,
+        metavar="N",
+        help=f"5, 10, 15 … (default 5; {SIZE_FOR_SHARE} for {KILL_SHARE})",
+    )
+    parser.add_argument(
+        "--against-swarm",
+        choices=HARMS,
+        metavar="KIND",
+        help=f"with --drill: harm the swarm too: {', '.join(HARMS)}",
+    )
     parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, also on a terminal"
     )
@@ -68,6 +85,8 @@ def _see_to_a_window(*, install: bool) -> None:
 
 
 async def _up(args: argparse.Namespace, *, plain: bool) -> int:
+    if args.against_swarm and not args.drill:
+        raise CommandError("--against-swarm harms a drill: name one with --drill", exit_code=2)
     experiment = draw(args.drill, args.seed) if args.drill else None
     automatic = plain or experiment is not None
     rules = DRILL_RULES if automatic else Rules()
@@ -81,12 +100,19 @@ async def _up(args: argparse.Namespace, *, plain: bool) -> int:
         _say(f"automation: {rules.in_words()} (auto for all risks: {why})")
     _say(f"starting fleet {args.fleet} and its swarm in {paths.root}")
     summary: list[str] = []
-    async with world.running(paths, with_swarm=True) as running:
+    size, harm = size_for(args.agents, args.against_swarm), args.against_swarm
+    traitor = traitor_of(harm, size)
+    async with world.running(paths, with_swarm=True, traitor=traitor, size=size) as running:
         console = await _open_console(running, plain=plain)
         window = await _open_window(running) if args.window else None
+        if window is not None and experiment is not None:
+            # Whoever opens a window for a drill wants to see it from its beginning.
+            await _until_shown(window, stop)
         drill = None
         if experiment is not None:
-            drill = asyncio.create_task(_rehearse(Drill(running, experiment), summary, plain=plain))
+            drill = asyncio.create_task(
+                _rehearse(Drill(running, experiment, "swarm", harm), summary, plain=plain)
+            )
         try:
             # A story that is only told is nothing that one could leave: the window is in front.
             in_front = window if window is not None and plain else console
@@ -130,14 +156,33 @@ async def _open_console(running: World, *, plain: bool) -> asyncio.subprocess.Pr
 
 
 async def _open_window(running: World) -> asyncio.subprocess.Process:
-    return await _open_screen(running, "window", "--no-install")
+    """The window; its standard output closes once it shows the swarm, or when it ends."""
+    return await _open_screen(
+        running, "window", "--no-install", "--announce", stdout=asyncio.subprocess.PIPE
+    )
 
 
-async def _open_screen(running: World, *words: str) -> asyncio.subprocess.Process:
+async def _until_shown(window: asyncio.subprocess.Process, stop: asyncio.Event) -> None:
+    """Wait until the window shows the swarm, or has ended, or somebody ends the run; not for ever."""
+    assert window.stdout is not None
+    shown = asyncio.ensure_future(window.stdout.readline())
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({shown, stopped}, timeout=SHOWN_S, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiting in (shown, stopped):
+            waiting.cancel()
+
+
+async def _open_screen(
+    running: World, *words: str, stdout: int | None = None
+) -> asyncio.subprocess.Process:
     argv = [sys.executable, str(PROJECT / "main.py"), *words]
     argv += ["--run-dir", str(running.paths.root)]
     # It has our terminal as its standard input, so only the kernel can tie it to us.
-    return await asyncio.create_subprocess_exec(*argv, preexec_fn=dying_with(os.getpid()))
+    return await asyncio.create_subprocess_exec(
+        *argv, preexec_fn=dying_with(os.getpid()), stdout=stdout
+    )
 
 
 async def _rehearse(drill: Drill, summary: list[str], *, plain: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
+from chaos.fleet.spans import TRACEPARENT, current
 from chaos.fleet.wiring import LOOPBACK, Wiring
 
 MAX_CONNECTIONS = 64
@@ -71,6 +72,9 @@ class Caller:
     ) -> Answer:
         url = f"http://{LOOPBACK}:{self._wiring.link(self._caller, callee)}{target}"
         headers = {REQUEST_ID: request_id}
+        span = current.get()
+        if span is not None:
+            headers[TRACEPARENT] = span.traceparent
         try:
             async with self._session.request(method, url, data=body, headers=headers) as answer:
                 content = await answer.read()

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import random
 import secrets
 import signal
 import time
@@ -13,12 +14,15 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from chaos.fleet.calls import REQUEST_ID, Caller, CallFailed, Declined
+from chaos.fleet.export import export
 from chaos.fleet.exposition import CONTENT_TYPE, Histogram, page, sample
 from chaos.fleet.logbook import Logbook
 from chaos.fleet.releases import Step, step_of
 from chaos.fleet.shop.stage import REQUEST_ID_KEY, Stage
+from chaos.fleet.spans import TRACEPARENT, Spans, current
 from chaos.fleet.wiring import LOOPBACK, read_wiring, wiring_path
 from engine.codec import Malformed
+from engine.paths import DOOR
 
 CALL_TIMEOUT_S = {"gateway": 2.5, "orders": 1.0}
 """The outer call outlasts the two inner ones, so that the innermost failure is the one reported."""
@@ -72,14 +76,16 @@ class Meter:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def measured(meter: Meter, log: Logbook, step: Step) -> Middleware:
-    """A middleware: each business request passes the release's step, and is counted and logged."""
+def measured(meter: Meter, spans: Spans, log: Logbook, step: Step) -> Middleware:
+    """A middleware: each business request passes the release's step; it is counted, logged, traced."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in ("/health", "/metrics"):
             return await handler(request)
-        started = time.perf_counter()
+        started, began_ns = time.perf_counter(), time.time_ns()
+        span = spans.begin(request.headers.get(TRACEPARENT, ""))
+        current.set(span)
         request_id = request.headers.get(REQUEST_ID) or secrets.token_hex(8)
         request[REQUEST_ID_KEY] = request_id
         status = 500
@@ -109,10 +115,19 @@ def measured(meter: Meter, log: Logbook, step: Step) -> Middleware:
             )
             response = web.json_response({"error": "internal error"}, status=status)
         finally:
-            meter.count(status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            meter.count(status, seconds)
+            ended_ns = began_ns + round(seconds * 1e9)
+            spans.end(span, _route(request), began_ns, ended_ns, error=status >= 500)
         return response
 
     return middleware
+
+
+def _route(request: web.Request) -> str:
+    """Method and route of a request: a pattern of ours, never what a customer put into it."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical if resource is not None else 'unknown'}"
 
 
 async def serve(name: str, release: str, fleet: Path, ready_fd: int) -> None:
@@ -127,9 +142,10 @@ async def serve(name: str, release: str, fleet: Path, ready_fd: int) -> None:
     wiring = read_wiring(wiring_path(fleet))
     log = Logbook(fleet / "logs" / f"{name}.log", name, release)
     meter = Meter(name, release)
+    spans = Spans(name, release, random.Random(secrets.randbits(64)))
     caller = Caller(name, wiring, CALL_TIMEOUT_S.get(name, 1.0))
     stage = Stage.of(name, wiring, caller, log)
-    application = web.Application(middlewares=[measured(meter, log, step)])
+    application = web.Application(middlewares=[measured(meter, spans, log, step)])
 
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"ok": True})
@@ -146,10 +162,12 @@ async def serve(name: str, release: str, fleet: Path, ready_fd: int) -> None:
     log.write("info", "service started", pid=os.getpid())
     os.write(ready_fd, b"\n")
     os.close(ready_fd)
+    exporting = asyncio.create_task(export(spans, fleet / DOOR))
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await stopping.wait()
+    exporting.cancel()
     await runner.cleanup()
     await stage.close()
     await caller.close()

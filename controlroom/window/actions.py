@@ -25,7 +25,6 @@ ACTIONS = (
     Action("take-over", "T", "take the incident over", COMMANDS),
     Action("undo", "U", "undo what was done", COMMANDS),
     Action("note", "N", "write a note for the record", COMMANDS),
-    Action("drill", "X", "start a drill", COMMANDS),
     Action("pause", "P", "pause, go on", TIME),
     Action("earlier", "[", "step to what happened before", TIME),
     Action("later", "]", "step to what happened next", TIME),

@@ -1,8 +1,7 @@
 """The presentation: an incident tells itself, sentence by sentence, from what really happened (pure).
 
 What the swarm does within a second nobody can read within a second: each sentence stays for
-``DWELL_S`` at least, and the next one waits for it. The schedule is a function of the marks alone,
-so a scrubbed recording tells the same.
+``DWELL_S`` at least, and the next one waits for it.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,10 @@ from controlroom.window.timeline import Mark
 from engine.stream.state import ScreenState
 
 DWELL_S = 2.6
+JUMP_S = 20.0
+"""More than playing at any speed moves between two looks: somebody has scrubbed."""
+TELLING, SLOWEST = 0.5, 0.1
+"""Speeds of a recording during an incident, and while sentences wait to be read."""
 LONGEST_S = 14.0
 """A sentence that nothing follows leaves after so long."""
 OVERVIEW, COUNCIL, SERVICE, ACTUATOR = "overview", "council", "service", "actuator"
@@ -30,50 +33,90 @@ class Caption(NamedTuple):
 
 
 class Cue(NamedTuple):
-    """A caption and when it is said."""
+    """A caption and when what it tells happened."""
 
-    start_s: float
+    at_s: float
     caption: Caption
 
 
-_FIRST_OF = frozenset({"opened", "open", "diagnosed", "proposed", "asks", "decided", "certificate"})
+class Said(NamedTuple):
+    """What is to be read now."""
+
+    caption: Caption
+    waiting: int
+    """Sentences of what has happened already that have not been said yet."""
+
+
+_FIRST_OF = frozenset(
+    {"opened", "open", "diagnosed", "proposed", "assessed", "asks", "decided", "certificate",
+     "recovered"}
+)  # fmt: skip
 """Of these, the first one in an attempt is told; the others repeat it."""
 
 
-def schedule(marks: Sequence[Mark], speed: float = 1.0) -> list[Cue]:
-    """The sentences that tell what ``marks`` stand for, each as long as it takes to read it.
-
-    Args:
-        marks: in order of time.
-        speed: seconds of the timeline that pass in one second of the reader's.
-    """
-    cues: list[Cue] = []
+def cues(marks: Sequence[Mark]) -> list[Cue]:
+    """The sentences that tell what ``marks`` stand for, in their order."""
+    found: list[Cue] = []
     said: set[tuple[str, str]] = set()
     accepts = 0
     for mark in marks:
         kind = mark.entry.kind
         if kind in ("attempt", "opened"):
-            said = {it for it in said if it[0] != mark.incident}
+            said = {it for it in said if it[0] != mark.incident or it[1] == kind == "opened"}
             accepts = 0
         accepts += kind == "assessed" and mark.entry.text.startswith("accept")
         caption = _caption(mark, accepts)
         name = (mark.incident, kind)
         if caption is None or (kind in _FIRST_OF and name in said):
             continue
-        if kind in ("recovered", "assessed") and name in said:
-            continue
         said.add(name)
-        earliest = cues[-1].start_s + DWELL_S * speed if cues else mark.t_s
-        cues.append(Cue(max(mark.t_s, earliest), caption))
-    return cues
+        found.append(Cue(mark.t_s, caption))
+    return found
 
 
-def caption_at(cues: Sequence[Cue], t_s: float, state: ScreenState) -> Caption:
-    """What is said at ``t_s``; what is always true, while nothing happens."""
-    current = next((cue for cue in reversed(cues) if cue.start_s <= t_s), None)
-    if current is not None and t_s - current.start_s <= LONGEST_S:
-        return current.caption
-    return _idle(state)
+class Presenter:
+    """Says sentence after sentence: none before it has happened, none shorter than it takes to read.
+
+    What the swarm does in one second takes a dozen to tell: a recording is slowed down meanwhile
+    (``pace``), a live engine is told of with a delay. Whoever scrubs is told where he is.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        """Sentences said so far."""
+        self._since_s = float("-inf")
+        self._t_s = float("-inf")
+
+    def step(self, now_s: float, t_s: float, found: Sequence[Cue], state: ScreenState) -> Said:
+        """What is to be read.
+
+        Args:
+            now_s: the reader's clock.
+            t_s: what is on screen, on the timeline.
+            found: from ``cues``.
+            state: what is on screen.
+        """
+        due = sum(cue.at_s <= t_s for cue in found)
+        jumped = t_s < self._t_s - 0.5 or t_s > self._t_s + JUMP_S
+        self._t_s = t_s
+        if jumped:
+            self._count, self._since_s = due, now_s
+        elif self._count < due and now_s - self._since_s >= DWELL_S:
+            self._count, self._since_s = self._count + 1, now_s
+        waiting = due - self._count
+        current = found[self._count - 1] if 0 < self._count <= len(found) else None
+        old = now_s - self._since_s > LONGEST_S and not waiting
+        if current is None or old or (jumped and t_s - current.at_s > LONGEST_S):
+            return Said(_idle(state), waiting)
+        return Said(current.caption, waiting)
+
+
+def pace(said: Said, state: ScreenState) -> float:
+    """How fast a recording is told: slowly while there is something left to say."""
+    if said.waiting:
+        return SLOWEST
+    incident = state.incident
+    return TELLING if incident is not None and not incident.closed_ms else 1.0
 
 
 def _idle(state: ScreenState) -> Caption:

@@ -2,7 +2,18 @@
 
 from controlroom.window.cards import Bar, Card, Row, Span, Spark, Text, cut, text, wrapped
 from controlroom.window.scene.model import Frame
-from controlroom.window.scene.palette import BAD, DIM, GOLD, HEALTH, INK, KINDS, OK, ROLES, WARN
+from controlroom.window.scene.palette import (
+    BAD,
+    DIM,
+    GOLD,
+    HEALTH,
+    INK,
+    KIND_NAMES,
+    KINDS,
+    OK,
+    ROLES,
+    WARN,
+)
 from controlroom.window.scene.picking import Picked
 from controlroom.window.timeline import Sent
 from engine.stream.state import LinkRow, ScreenState, ServiceRow
@@ -168,18 +179,14 @@ def _contradicted(sent: Sent, frame: Frame) -> tuple[str, str] | None:
     """Both digests in hexadecimal, where the sender contradicted itself in this round."""
     event = sent.event
     sender = frame.seats.row_of.get(event.sender)
-    if sender is None:
+    if sender is None or event.kind not in KIND_NAMES:
         return None
-    rows = frame.messages
-    for place in range(len(rows.number)):
-        if rows.number[place] != sent.number or not rows.twin[place]:
-            continue
-        key = (sender, int(rows.kind[place]), event.view, event.sequence_number)
-        pair = frame.contradictions.get(key)
-        if pair is not None:
-            first, second = (f"{digest & (1 << 64) - 1:016x}" for digest in pair)
-            return first, second
-    return None
+    key = (sender, KIND_NAMES.index(event.kind), event.view, event.sequence_number)
+    pair = frame.contradictions.get(key)
+    if pair is None:
+        return None
+    first, second = (f"{digest & (1 << 64) - 1:016x}" for digest in pair)
+    return first, second
 
 
 def _role(name: str, frame: Frame) -> Card:

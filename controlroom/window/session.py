@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import msgspec
 
 from controlroom.store import Store
+from controlroom.window.captions import COUNCIL, SERVICE
 from controlroom.window.orbit import Orbit
+from controlroom.window.scene.council import HEIGHT as COUNCIL_HIGH
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.model import Frame, Scene
 from controlroom.window.scene.picking import Picked, related, search
@@ -18,6 +20,8 @@ from engine.stream.connection import Connected, Happened, LinkEvent, Received
 from engine.stream.recording import Recording
 from engine.stream.state import ScreenState
 
+PRESENTED = 17.0
+"""Distance from which a presentation shows a part: near enough to see, far enough to know where."""
 LATE_S = 0.3
 """Live, messages are drawn so much later: the trace reaches the engine some tenths of a second after
 what it tells, and what comes late would begin in the middle of its way."""
@@ -145,6 +149,17 @@ class Session:
         """Choose a thing, fly to it and stay with it."""
         self.choose(picked.id)
         self.orbit.go_to(picked.id, picked.place, now_s)
+
+    def look_at(self, what: str, now_s: float, width: int, height: int) -> None:
+        """Turn the presentation's camera to a part of the picture, without coming too near."""
+        it = self._frame.episode if self._frame is not None else None
+        place = self.place_of(f"service:{it.service}") if it is not None else None
+        if what == SERVICE and it is not None and place is not None:
+            self.orbit.go_to("", (place[0], place[1], 0.9), now_s, PRESENTED)
+        elif what == COUNCIL:
+            self.orbit.go_to("", (0.0, 0.0, COUNCIL_HIGH - 0.8), now_s, PRESENTED)
+        else:
+            self.orbit.home(width, height, now_s)
 
     def next_agent(self, by: int) -> str:
         """The agent after the chosen one; the first where none is chosen."""

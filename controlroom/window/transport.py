@@ -129,6 +129,12 @@ class Transport:
         if self.mode is Mode.FOLLOWING and self.speed < 1:
             self.mode = Mode.PLAYING
 
+    def pace(self, speed: float, now_s: float) -> None:
+        """Go on from here at ``speed``, whatever it was."""
+        if speed != self.speed:
+            self._set(self.position(now_s), now_s)
+            self.speed = speed
+
     def step(self, by: int, now_s: float) -> None:
         """Pause at the next thing that happened, or at the one before (negative)."""
         t_s = self.position(now_s)

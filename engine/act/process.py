@@ -20,7 +20,7 @@ from engine.consensus.client import Submitter
 from engine.diagnostics import log_to_stderr
 from engine.founding import check_key, constitution, publish_key
 from engine.genesis import ACTUATOR
-from engine.ledger.charters import read_beginnings
+from engine.ledger.charters import read_beginnings, read_charters
 from engine.paths import RunPaths
 from engine.ports import Executor
 from engine.settings import settings_of
@@ -81,15 +81,19 @@ async def run_actuator(paths: RunPaths) -> None:
         executor = _hands(paths)
         ordered = _LogOnceReached()
         actuator = Actuator(genesis, rules, manifest, verifier, journal, executor, ordered, clock)
+        # The epochs that were proved before it was started anew; the log tells it of later ones.
+        _, *known = read_charters(paths.charters, genesis, verifier)
+        for charter in known:
+            actuator.begin(charter)
         # Before the bus is reached, and also when it never is: freezing needs nothing but this.
         async with open_door(paths.freeze_socket, actuator.freeze_or_thaw):
             bus = await NatsBus.connect(paths.bus_credential("actuator"))
             try:
                 submitter = Submitter(bus, signer, ACTUATOR, genesis, verifier, clock)
-                submitter.on_charter = lambda began: actuator.begin(began.charter)
                 submitter.charters = partial(read_beginnings, paths.charters)
-                for began in submitter.charters():
-                    submitter.follow(began)
+                for charter in known:
+                    submitter.speak_in(charter)
+                submitter.on_charter = lambda began: actuator.begin(began.charter)
                 ordered.reached_by(submitter)
                 await _obey_orders(actuator, bus, submitter)
             finally:

@@ -16,11 +16,11 @@ import msgspec
 
 from engine.agents.likelihood import (
     Judgement,
-    log_bayes_factor,
     log_silence_factor,
     permille_from_log_odds,
     surely_greater,
 )
+from engine.senses.bayes import log_bayes_factor
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.series import Counts, LinkSeries
 from engine.telemetry.window import Link, Window

@@ -8,7 +8,7 @@ failed statements, so what looks like a caller's own trouble may still be its da
 
 import msgspec
 
-from engine.agents.likelihood import log_bayes_factor
+from engine.senses.bayes import log_bayes_factor
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.series import Counts, LinkSeries
 from engine.telemetry.window import Window

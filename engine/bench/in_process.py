@@ -15,7 +15,8 @@ from engine.codec import encode
 from engine.consensus.committee import Committee
 from engine.consensus.effects import Broadcast, Event, Execute, Receive, Send, Submit
 from engine.consensus.messages import Relay
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import settings_for
 from engine.vocabulary import AgentId
 

@@ -19,6 +19,9 @@ from engine.bench.stream_server import TOKEN
 from engine.stream.binary import GAP, HEADER, Kind
 from engine.stream.wire import BINARY, Ack, Start, encode_message
 
+KNOCKING = 50
+"""Connections that wait to be let in at the same time."""
+
 
 class Load(msgspec.Struct, frozen=True):
     """What to do."""
@@ -99,7 +102,8 @@ class Client:
         return count
 
 
-def _connected(load: Load, number: int, context: ssl.SSLContext | None) -> Client:
+def _knocking(load: Load, number: int, context: ssl.SSLContext | None) -> socket.socket:
+    """A connection that has asked to be let in."""
     raw = socket.socket()
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if number < load.stalled:
@@ -114,6 +118,11 @@ def _connected(load: Load, number: int, context: ssl.SSLContext | None) -> Clien
         + (f"Sec-WebSocket-Protocol: {BINARY}\r\n".encode() if load.starts else b"")
         + b"\r\n"
     )
+    return raw
+
+
+def _admitted(load: Load, raw: socket.socket, number: int) -> Client:
+    """The client behind ``raw``, once it was let in."""
     head = b""
     while b"\r\n\r\n" not in head:
         got = raw.recv(4096)
@@ -150,10 +159,14 @@ class Crowd:
         self.load = load
         self.clients: list[Client] = []
         said = time.monotonic()
-        for number in range(load.clients):
-            self.clients.append(_connected(load, number, context))
+        for first in range(0, load.clients, KNOCKING):
+            numbers = range(first, min(first + KNOCKING, load.clients))
+            # Together: one after the other, each would wait for a turn of the server and of ours.
+            knocking = [_knocking(load, number, context) for number in numbers]
+            for number, raw in zip(numbers, knocking, strict=True):
+                self.clients.append(_admitted(load, raw, number))
             # Whoever says nothing for three seconds is served less often: so it is while we connect.
-            if load.starts and time.monotonic() - said > 1:
+            if load.starts and time.monotonic() - said > 2:
                 said = time.monotonic()
                 self.acknowledge()
         self.poll = select.epoll()

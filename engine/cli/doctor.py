@@ -13,11 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from engine import binaries
+from engine.cli.finding import Finding, Status
 
 __all__ = ["Finding", "Status", "add_arguments", "examine", "run", "text_of"]
 
@@ -30,6 +29,8 @@ BASE_PACKAGES = (
     "cryptography",
     "msgspec",
     "nats",
+    "numpy",
+    "opentelemetry.proto",
     "platformdirs",
     "prometheus_client",
     "redis",
@@ -48,47 +49,33 @@ EXTRAS = {
 """What an extra is for, and the packages without which it does not work."""
 
 
-class Status(Enum):
-    """How a finding is: glyph and word, never a colour alone."""
-
-    OK = ("✓", "ok")
-    OPTIONAL = ("○", "optional")
-    MISSING = ("✗", "missing")
-
-    @property
-    def glyph(self) -> str:
-        """One character."""
-        return self.value[0]
-
-    @property
-    def word(self) -> str:
-        """The same for those who cannot see the character."""
-        return self.value[1]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    status: Status
-    detail: str
-    mend: str = ""
-    """The command that mends it; empty when nothing is missing."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what ``doctor`` takes."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="also ask every door and source that an engine's settings name",
+    )
     parser.add_argument("--plain", action="store_true", help="words only, without glyphs")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print all findings; 1 if something that is needed is missing, else 0."""
     findings = []
-    for finding in examine():
+    for finding in _everything(args.config):
         findings.append(finding)
         print(text_of(finding, plain=args.plain), flush=True)
     return int(any(finding.status is Status.MISSING for finding in findings))
+
+
+def _everything(config: Path | None) -> Iterator[Finding]:
+    yield from examine()
+    if config is not None:
+        # What it asks with is installed, or the findings before have said that it is not.
+        from engine.cli.doctor_settings import examine_settings
+
+        yield from examine_settings(config)
 
 
 def text_of(finding: Finding, *, plain: bool) -> str:

@@ -91,9 +91,10 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    # main.py hands the deployer in: the engine knows of no cloud.
-    deployer = args.make_deployer()
-    return run_part(run_engine(paths, size, args.elsewhere, listen, deployer), turns.run)
+    # main.py hands both in: the engine knows of no cloud and of no fault.
+    deployer, drills = args.make_deployer(), args.make_drills(paths)
+    engine = run_engine(paths, size, args.elsewhere, listen, deployer, drills)
+    return run_part(engine, turns.run)
 
 
 def _run_of(args: argparse.Namespace) -> tuple[RunPaths, int]:

@@ -108,8 +108,10 @@ class Replacement:
         while True:
             standing = await self._standing()
             if claimed.public_key in (standing.pending_key, standing.public_key):
-                where = f"epoch {standing.epoch} ends with entry {standing.boundary}"
-                self._tell(f"ordered at entry {standing.executed} or before; {where}")
+                self._tell(
+                    f"ordered by entry {standing.executed}; epoch {standing.epoch} ends with entry "
+                    f"{standing.boundary or standing.executed}"
+                )
                 return
             if standing.objection:
                 raise CommandError(f"the council does not count the order: {standing.objection}")

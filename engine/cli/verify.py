@@ -29,6 +29,10 @@ from engine.vocabulary import Certificate
 __all__ = ["add_arguments", "export", "run", "verify"]
 
 
+DYNAMODB = "dynamodb:"
+"""Begins what names a table instead of a file; policy.toml and fleet.toml then lie right here."""
+
+
 class Failed(Exception):
     """Something does not hold; the message is the finding."""
 
@@ -53,7 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write a ledger that verifies in its canonical form: the same bytes everywhere",
     )
     parser.add_argument(
-        "path", type=Path, metavar="LEDGER|CERTIFICATE|EVIDENCE", help="the file to check"
+        "path",
+        type=Path,
+        metavar="LEDGER|CERTIFICATE|EVIDENCE",
+        help="the file to check, or dynamodb:TABLE[/CLUSTER] for a ledger's copy",
     )
 
 
@@ -77,7 +84,7 @@ def verify(path: Path, trust: Path | None, *, unsealed: bool = False) -> Iterato
         Failed: something does not hold, and so the rest proves nothing.
         Malformed: a file that is needed cannot be read.
     """
-    found = read_any(path)
+    found = _read(path)
     match found:
         case Export():
             yield from _verify_ledger(found, path, trust, unsealed=unsealed)
@@ -94,11 +101,36 @@ def export(ledger: Path, target: Path) -> str:
         Failed: the file holds no ledger.
         Malformed: it cannot be read.
     """
-    found = read_any(ledger)
+    found = _read(ledger)
     if not isinstance(found, Export):
         raise Failed("only a ledger can be exported")
     write_export(target, found.genesis, found.entries, found.seal)
     return f"exported to {target}"
+
+
+def _read(path: Path) -> Export | Certificate | Evidence:
+    """What ``path`` holds: a file, or the copy of a ledger in a DynamoDB table.
+
+    Raises:
+        Failed: the table cannot be read, or holds several ledgers.
+        Malformed: it is nothing that can be verified.
+    """
+    if not str(path).startswith(DYNAMODB):
+        return read_any(path)
+    # boto3 takes half a second to import: only for those who need it.
+    from engine.aws.clients import AWS_ERRORS, client, code_of
+    from engine.ledger.dynamodb import clusters_in, read_mirror
+
+    table, _, cluster = str(path).removeprefix(DYNAMODB).partition("/")
+    try:
+        dynamodb = client("dynamodb")
+        found = [it for it in clusters_in(dynamodb, table) if it.hex().startswith(cluster)]
+        if len(found) != 1:
+            names = ", ".join(it.hex()[:12] for it in found) or "none"
+            raise Failed(f"{table}: name one ledger, dynamodb:{table}/CLUSTER; there are: {names}")
+        return read_mirror(dynamodb, table, found[0])
+    except AWS_ERRORS as error:
+        raise Failed(f"{table}: {code_of(error)}: {error}") from None
 
 
 # --- whom to trust --------------------------------------------------------------------------------

@@ -5,16 +5,14 @@ same events in the same order give the same effects.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from engine.charter import Charter
 from engine.codec import Malformed
 from engine.consensus.catch_up import CatchUp
-from engine.consensus.checkpoint import Diverged
 from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee, OtherEpoch, Refused
 from engine.consensus.effects import (
-    AnyRecord,
     Began,
     Compact,
     Effect,
@@ -54,35 +52,13 @@ from engine.consensus.messages import (
 from engine.consensus.ordering import Ordering
 from engine.consensus.quarantine import Application, no_application
 from engine.consensus.restore import restore, snapshot
+from engine.consensus.resume import Resume, begun_by, first_with
 from engine.consensus.settings import Settings
 from engine.consensus.state import State
 from engine.consensus.succession import Succession
 from engine.genesis import Genesis
 from engine.signing import Signer
 from engine.vocabulary import AgentId, Entry
-
-
-class Resume:
-    """Where a replica starts: an empty one, or what ledger and vote log held."""
-
-    def __init__(
-        self,
-        head: tuple[int, bytes] | None = None,
-        clients: ClientTable | None = None,
-        records: Iterable[AnyRecord] = (),
-        convicted: Collection[AgentId] = (),
-        epochs: Epochs | None = None,
-    ) -> None:
-        """Take what was kept: ``records`` is the vote log.
-
-        ``clients`` and ``epochs`` have seen every entry up to ``head``, and these convict
-        ``convicted``.
-        """
-        self.convicted = convicted
-        self.head = head
-        self.epochs = epochs
-        self.clients = clients
-        self.records = tuple(records)
 
 
 class Replica:
@@ -113,7 +89,7 @@ class Replica:
         self._handovers: dict[int, StableCheckpoint] = {}
         """How earlier epochs ended, by epoch, as far as this replica has the proof."""
         began = [record for record in resume.records if isinstance(record, Began)]
-        voting = _begun_by(epochs, began) or _first_with(signer.public_key, agent, epochs)
+        voting = begun_by(epochs, began) or first_with(signer.public_key, agent, epochs)
         self._state = state = State(voting, place, signer, settings, epochs)
         self._keep_beginning(began[-1] if began else None)
         state.clients = resume.clients or state.clients
@@ -465,32 +441,6 @@ class Replica:
             kept.clear()
             for frame in frames:
                 self._receive(Receive(ids[peer], frame))
-
-
-def _begun_by(epochs: Epochs, began: Sequence[Began]) -> Committee | None:
-    """Who counts in the epoch that the vote log was begun in; None where it names none.
-
-    The ledger may have been lost meanwhile, and be behind the votes.
-    """
-    if not began:
-        return None
-    charter = began[-1].charter
-    if charter.epoch < len(epochs.committees):
-        known = epochs.committees[charter.epoch]
-        if known.genesis != charter:
-            raise Diverged(
-                f"votes of another epoch {charter.epoch} than the ledger's: people must look"
-            )
-        return known
-    return epochs.committees[0].amended(charter)
-
-
-def _first_with(public_key: bytes, agent: AgentId, epochs: Epochs) -> Committee:
-    """The first epoch in which ``agent`` has this key: a vote log that names none is from there."""
-    for committee in epochs.committees:
-        if committee.genesis.agent_keys()[agent] == public_key:
-            return committee
-    return epochs.committees[0]
 
 
 def _place(message: AnyMessage) -> tuple[int, int, bytes]:

@@ -40,7 +40,8 @@ from engine.consensus.epochs import Epochs
 from engine.consensus.evidence import Evidence
 from engine.consensus.inbox import Inbox
 from engine.consensus.quarantine import Application, no_application
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.serving import EntryServer
 from engine.consensus.settings import Settings, settings_for
 from engine.consensus.vote_log import VoteLog

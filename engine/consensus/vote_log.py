@@ -47,8 +47,8 @@ class VoteLog:
             if not may_begin:
                 raise VotesDamaged(
                     f"{self._path}: the votes are gone but the ledger is not; this agent might "
-                    "contradict itself: give it a new key, or take away its ledger too if it has "
-                    "never run"
+                    "contradict itself: give it a new key (main.py agent replace ID), or take away "
+                    "its ledger too if it has never run"
                 )
             self._replace(())
             return ()

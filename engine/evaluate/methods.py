@@ -17,6 +17,7 @@ from engine.evaluate.senses import (
     Question,
     Ranked,
 )
+from engine.evaluate.watching import watch
 from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 
@@ -47,7 +48,7 @@ def own_diagnosis(history: History, question: Question) -> Answer:
     )
 
 
-OWN = Method("own", "the engine's own senses", unwatched, own_diagnosis)
+OWN = Method("own", "the engine's own senses", watch, own_diagnosis)
 
 
 def _baseline(name: str, summary: str, diagnose: Diagnose) -> Method:

@@ -31,7 +31,7 @@ MAX_OPERATIONS = 12
 _SAID_BY_ITS_CONSEQUENCE = frozenset({"certified", "elapsed", "probed", "acted on"})
 _SHORTER = {"awaiting approval": "asks"}
 """Kinds stand in a narrow column."""
-_EVERYWHERE = frozenset({"frozen", "thawed", "convicted", "replaced", "configured"})
+_EVERYWHERE = frozenset({"frozen", "thawed", "convicted", "replaced", "configured", "epoch"})
 
 
 class Story:

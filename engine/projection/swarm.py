@@ -76,7 +76,7 @@ def swarm_row(
         view=view,
         primary=primary_of(council, view),
         executed=council.sequence_number,
-        budget=max(0, well - genesis.quorum),
+        budget=min(genesis.f, max(0, well - genesis.quorum)),
         frozen=council.frozen,
         policy=council.rules.in_words(),
         bus_dropped=bus_dropped + sum(word.vitals.bus_dropped for word in heard.values()),

@@ -32,7 +32,7 @@ class Scope(IntEnum):
     OPERATOR = 2
     """To send commands; what they may do, the signature inside them says."""
     ADMIN = 3
-    """To sign tokens."""
+    """Allows what OPERATOR does; kept for what shall not be everybody's who commands."""
 
 
 class Grant(msgspec.Struct, frozen=True, omit_defaults=True):

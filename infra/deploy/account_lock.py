@@ -5,10 +5,12 @@ while the run lives, and taken over by its ETag (``If-Match``) when it was not r
 Time is S3's own (``Date`` against ``LastModified``), so clocks that differ do no harm.
 """
 
+import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,7 +31,18 @@ class AccountLock:
     begins nothing new then.
     """
 
-    def __init__(self, s3: AwsClient, bucket: str, key: str, holder: Holder) -> None:
+    def __init__(
+        self,
+        s3: AwsClient,
+        bucket: str,
+        key: str,
+        holder: Holder,
+        *,
+        stale_s: float | None = None,
+        renew_s: float = RENEW_S,
+    ) -> None:
+        self._stale_s = STALE_S if stale_s is None else stale_s
+        self._renew_s = renew_s
         self._s3 = s3
         self._bucket = bucket
         self._key = key
@@ -65,10 +78,10 @@ class AccountLock:
         else:
             return
         holder, etag, age_s = self._look()
-        if age_s is not None and age_s < STALE_S:
+        if age_s is not None and age_s < self._stale_s and not self._is_ours_and_dead(holder):
             raise Held(
                 f"somebody else deploys it: {in_words(holder) if holder else 'unknown'}; "
-                f"heard {age_s:.0f} s ago, it counts as dead after {STALE_S:.0f}"
+                f"heard {age_s:.0f} s ago, it counts as dead after {self._stale_s:.0f}"
             )
         try:
             if etag:
@@ -79,6 +92,12 @@ class AccountLock:
             if _refused(error):
                 raise Held("somebody else took a deserted lock a moment ago") from None
             raise
+
+    def _is_ours_and_dead(self, holder: Holder | None) -> bool:
+        """Whether it was left by a process of this machine and user that is no more."""
+        if holder is None or holder.who != self._holder.who or holder.pid == os.getpid():
+            return False
+        return not Path(f"/proc/{holder.pid}").exists()
 
     def _look(self) -> tuple[Holder | None, str, float | None]:
         """Who holds it, its ETag and how long ago it was renewed; nobody: None and an empty ETag."""
@@ -103,13 +122,15 @@ class AccountLock:
 
     def _renew(self) -> None:
         failed_s = 0.0
-        while not self._over.wait(RENEW_S):
+        while not self._over.wait(self._renew_s):
             try:
                 self._put(IfMatch=self._etag)
                 failed_s = 0.0
             except (ClientError, BotoCoreError) as error:
-                failed_s += RENEW_S
-                if failed_s >= STALE_S or (isinstance(error, ClientError) and _refused(error)):
+                failed_s += self._renew_s
+                if failed_s >= self._stale_s or (
+                    isinstance(error, ClientError) and _refused(error)
+                ):
                     self.lost.set()
                     return
 

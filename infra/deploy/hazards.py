@@ -70,7 +70,9 @@ def cost_of(templates: Mapping[str, tuple[Template, Template]], budget_usd: floa
     before = sum(standing_usd(old)[0] for old, _ in templates.values())
     after = sum(standing_usd(new)[0] for _, new in templates.values())
     by_use = set().union(*(standing_usd(new)[1] for _, new in templates.values()))
-    return Cost(round(before, 2), round(after, 2), budget_usd, tuple(sorted(by_use)))
+    return Cost(
+        round(float(before), 2), round(float(after), 2), float(budget_usd), tuple(sorted(by_use))
+    )
 
 
 def _of_change(stack: str, change: Change) -> Iterator[Hazard]:

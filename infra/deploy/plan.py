@@ -91,8 +91,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def digest(plan: Plan) -> str:
-    """What an approval names, in hexadecimal."""
-    return digest_of("deploy plan", msgspec.json.encode(plan, order="deterministic")).hex()
+    """What an approval names, in hexadecimal; the same before and after the plan lay on disk."""
+    # An integer where a float belongs is written as one, and read back as a float.
+    kept = msgspec.json.decode(msgspec.json.encode(plan), type=Plan)
+    return digest_of("deploy plan", msgspec.json.encode(kept, order="deterministic")).hex()
 
 
 def changes_of(described: list[dict[str, Any]]) -> tuple[Change, ...]:

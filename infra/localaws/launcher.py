@@ -31,6 +31,7 @@ KEPT_AFTER_END = 64
 """Ended containers that are still known, for whoever asks how they ended."""
 FOLLOW_EVERY_S = 0.1
 EXEC_WITHIN_S = 300.0
+DOCKERS_HOST = "host.docker.internal"
 ADDRESS = {"NetworkSettings": {"Networks": {"loopback": {"IPAddress": "127.0.0.1"}}}}
 
 
@@ -224,7 +225,8 @@ class Launcher:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             **{
-                name: volumes.here(str(value))
+                # What the emulator calls Docker's host is this machine.
+                name: volumes.here(str(value).replace(DOCKERS_HOST, "127.0.0.1"))
                 for name, value in (asked.get("environment") or {}).items()
             },
         }

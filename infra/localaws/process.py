@@ -56,12 +56,13 @@ def main(folder: Path, port: int, name: str) -> None:
 
     from ministack.app import main as serve
 
-    from infra.localaws import documents, provisioners, volumes
+    from infra.localaws import documents, provisioners, seam, volumes
     from infra.localaws.docker import install_docker
 
     provisioners.install()
     volumes.install(folder / "volumes")
     documents.install()
+    seam.keep_services_running()
     launcher = install_docker(folder / "tasks")
     sys.argv = ["ministack"]
     try:

@@ -27,6 +27,7 @@ __all__ = [
     "in_process_client",
     "intercept",
     "json_answer",
+    "keep_services_running",
     "register",
 ]
 
@@ -35,6 +36,8 @@ Properties = dict[str, Any]
 Created = tuple[str, dict[str, Any]]
 """The physical id, and the attributes that ``Fn::GetAtt`` finds."""
 CALL_WITHIN_S = 10.0
+SCHEDULE_EVERY_S = 0.5
+"""Between two looks at the services of ECS."""
 
 
 class Handler:
@@ -253,3 +256,41 @@ def add_binds(more: Callable[[Properties, Properties], list[str]]) -> None:
         return [*original(definition, container), *more(definition, container)]
 
     ecs._docker_binds_from_taskdef = binds  # noqa: SLF001
+
+
+def keep_services_running() -> None:
+    """Be the scheduler that ECS has: start a task where a service has fewer than it wants.
+
+    The emulator replaces tasks that fail, but not one that somebody stopped once its service was
+    steady, which is how AWS restarts a task. A service is seen short twice before anything is done,
+    so that the emulator's own replacement comes first.
+    """
+    threading.Thread(target=_schedule, name="ecs-scheduler", daemon=True).start()
+
+
+def _schedule() -> None:
+    from ministack.core.responses import request_scope
+    from ministack.services import ecs
+
+    short: set[object] = set()
+    pause = threading.Event()
+    while not pause.wait(SCHEDULE_EVERY_S):
+        seen = {where for where, service in list(ecs._services.all_items()) if _is_short(service)}  # noqa: SLF001
+        for where in seen & short:
+            account, region, key = where
+            with request_scope(account, region):
+                ecs._reconcile_service_tasks(key.split("/", 1)[0], key)  # noqa: SLF001
+        short = seen - short
+
+
+def _is_short(service: Properties) -> bool:
+    """Whether a steady service has fewer tasks than it wants."""
+    deployments = service.get("deployments", [])
+    steady = any(
+        it.get("status") == "PRIMARY" and it.get("rolloutState") == "COMPLETED"
+        for it in deployments
+    )
+    there = service.get("runningCount", 0) + service.get("pendingCount", 0)
+    return bool(
+        service.get("status") == "ACTIVE" and steady and there < service.get("desiredCount", 0)
+    )

@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from infra.stacks.function import add_function
+from infra.stacks.monitoring import METRICS, UNHEALTHY, Monitoring
 from infra.stacks.part import Part, explain
 from infra.stacks.security import Security
 from infra.stacks.storage import Storage
@@ -34,10 +35,18 @@ class Api:
     stack: cdk.Stack
 
 
-def build_api(part: Part, security: Security, storage: Storage, streams: Streams) -> Api:
+def build_api(
+    part: Part, security: Security, storage: Storage, streams: Streams, monitoring: Monitoring
+) -> Api:
     """Three functions, an HTTP API before two of them and a WebSocket API before the third."""
     stack = part.stack(
-        "Api", "health, webhooks and screens", security.stack, storage.stack, streams.stack
+        "Api",
+        "health, webhooks and screens",
+        security.stack,
+        storage.stack,
+        streams.stack,
+        # The alarms that a bad update sets off are there before it.
+        monitoring.stack,
     )
     webhook_secret = _secret(part, stack, security, "Webhook")
     screen_secret = _secret(part, stack, security, "Screens")
@@ -87,7 +96,7 @@ def _secret(
 
 def _health(part: Part, stack: cdk.Stack, security: Security) -> lambda_.Function:
     names = part.names
-    return add_function(
+    function = add_function(
         part,
         stack,
         names.health_function,
@@ -108,6 +117,18 @@ def _health(part: Part, stack: cdk.Stack, security: Security) -> lambda_.Functio
             )
         ],
     )
+    logs.MetricFilter(
+        stack,
+        "Degraded",
+        log_group=function.log_group,
+        filter_name=names.of("degraded"),
+        filter_pattern=logs.FilterPattern.string_value("$.status", "=", "degraded"),
+        metric_namespace=METRICS,
+        metric_name=UNHEALTHY,
+        metric_value="1",
+        dimensions={"Environment": "$.environment"},
+    )
+    return function
 
 
 def _webhook(

@@ -15,10 +15,12 @@ from infra.names import Names
 from infra.stacks.part import Part
 from infra.stacks.streams import Streams
 
-__all__ = ["METRICS", "Monitoring", "build_monitoring"]
+__all__ = ["METRICS", "UNHEALTHY", "Monitoring", "build_monitoring"]
 
 METRICS = "IncidentCommander"
 """The namespace of our own metrics."""
+UNHEALTHY = "Unhealthy"
+"""Counts the times that the health page said degraded."""
 BUDGET_STEPS = ((80, "ACTUAL"), (100, "ACTUAL"), (100, "FORECASTED"))
 
 
@@ -89,7 +91,7 @@ def watches(names: Names) -> list[Watch]:
         Watch(
             "unhealthy",
             "The health page says degraded",
-            _metric(METRICS, "Unhealthy", environment, "Sum"),
+            _metric(METRICS, UNHEALTHY, environment, "Sum"),
             0,
             2,
         ),

@@ -6,12 +6,12 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
+from infra.stacks.deploy_role import build_deploy_role
 from infra.stacks.part import Part
 from infra.stacks.roles import build_roles
 
 __all__ = ["Security", "build_security"]
 
-GITHUB = "token.actions.githubusercontent.com"
 SERVICES_WITH_OUR_KEY = ("logs", "sns", "events", "cloudwatch", "sqs")
 """AWS services that encrypt on our behalf, without a role of ours."""
 
@@ -59,46 +59,5 @@ def build_security(part: Part) -> Security:
         )
     build_roles(part, stack, key)
     if place.owner.repository:
-        _deploy_role(part, stack)
+        build_deploy_role(part, stack, key)
     return Security(stack, key)
-
-
-def _deploy_role(part: Part, stack: cdk.Stack) -> None:
-    """A role that one repository's workflow takes, in one GitHub environment, without a secret.
-
-    It can do nothing itself but take the roles of the CDK's bootstrap, and read what a plan shows.
-    """
-    place = part.environment
-    provider = iam.CfnOIDCProvider(
-        stack, "GitHub", url=f"https://{GITHUB}", client_id_list=["sts.amazonaws.com"]
-    )
-    role = iam.Role(
-        stack,
-        "DeployRole",
-        role_name=part.names.of("deploy"),
-        description="Taken by the deploy workflow of one repository in one GitHub environment",
-        max_session_duration=cdk.Duration.hours(1),
-        assumed_by=iam.FederatedPrincipal(
-            provider.attr_arn,
-            {
-                "StringEquals": {
-                    f"{GITHUB}:aud": "sts.amazonaws.com",
-                    f"{GITHUB}:sub": f"repo:{place.owner.repository}:environment:{place.name}",
-                }
-            },
-            "sts:AssumeRoleWithWebIdentity",
-        ),
-    )
-    roles = ("deploy", "file-publishing", "image-publishing", "lookup")
-    role.add_to_policy(
-        iam.PolicyStatement(
-            sid="TakeTheRolesOfTheBootstrap",
-            actions=["sts:AssumeRole"],
-            resources=[
-                f"arn:aws:iam::{place.account}:role/"
-                f"cdk-hnb659fds-{name}-role-{place.account}-{place.region}"
-                for name in roles
-            ],
-        )
-    )
-    cdk.CfnOutput(stack, "DeployRoleArn", value=role.role_arn)

@@ -10,7 +10,7 @@ from infra.environments import Environment, Owner, environment
 OWNERS = {
     name: Owner(
         account="111122223333",
-        region="eu-west-1",
+        region="us-west-2",
         repository="example/incident-commander",
         alarm_address="on-call@example.com",
     )

@@ -8,6 +8,8 @@ import pytest
 
 from infra.findings import read_findings
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def templates(assembly: Path) -> dict[str, dict[str, Any]]:
     """Every stack's template by the stack's name."""

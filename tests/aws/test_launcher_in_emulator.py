@@ -111,6 +111,30 @@ async def test_a_stopped_task_is_replaced_by_its_service(aws: Running) -> None:
     assert ecs.list_tasks(cluster="c", serviceName="s")["taskArns"] != [task]
 
 
+async def test_a_stopped_task_of_a_steady_service_is_replaced_too(aws: Running) -> None:
+    ecs = aws.client("ecs")
+    ecs.create_cluster(clusterName="c")
+    ecs.create_service(
+        cluster="c",
+        serviceName="s",
+        taskDefinition=define(aws, ["sleep", "600"]),
+        desiredCount=1,
+        launchType="FARGATE",
+    )
+
+    def rollout() -> str:
+        [service] = ecs.describe_services(cluster="c", services=["s"])["services"]
+        return str(service["deployments"][0]["rolloutState"])
+
+    await until(lambda: rollout() == "COMPLETED", 30)
+    [task] = ecs.list_tasks(cluster="c", serviceName="s")["taskArns"]
+
+    ecs.stop_task(cluster="c", task=task, reason="a repair")
+
+    await until(lambda: ecs.list_tasks(cluster="c", serviceName="s")["taskArns"] != [task], 20)
+    await until(lambda: len(pids_in(aws)) == 1, 20)
+
+
 async def test_a_task_runs_our_program_with_its_volume_and_leaves_its_exit_code(
     aws: Running, tmp_path: Path
 ) -> None:

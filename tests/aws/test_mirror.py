@@ -26,9 +26,9 @@ from infra.localaws import LocalAws, Running
 from tests.court import Court, restart
 from tests.unit.ledger.notary import Notary
 
-pytestmark = pytest.mark.fleet
+pytestmark = [pytest.mark.fleet, pytest.mark.timeout(180)]
 
-MANY = 2_000
+MANY = 1_000
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -37,7 +37,7 @@ async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Runnin
         yield running
 
 
-def _table(aws: Running, name: str) -> Client:
+def table_for_ledger(aws: Running, name: str) -> Client:
     """A table with the ledger's keys; returns the client."""
     client = aws.client("dynamodb")
     client.create_table(
@@ -75,7 +75,7 @@ async def _whole(mirror: Mirror) -> None:
 
 async def test_the_copy_verifies_like_the_ledger(aws: Running, tmp_path: Path) -> None:
     notary, path = _mended(tmp_path / "run")
-    client = _table(aws, "verifies")
+    client = table_for_ledger(aws, "verifies")
     await _whole(_mirror(client, "verifies", open_ledger(path)))
     assert clusters_in(client, "verifies") == [notary.genesis.cluster]
     copy = read_mirror(client, "verifies", notary.genesis.cluster)
@@ -89,7 +89,7 @@ async def test_ten_kills_at_random_steps_lose_and_double_nothing(
     aws: Running, tmp_path: Path
 ) -> None:
     notary, path = _mended(tmp_path / "run", MANY)
-    client = _table(aws, "killed")
+    client = table_for_ledger(aws, "killed")
     environment = {**os.environ, **aws.environment()}
     chance = random.Random(7)
     for _ in range(10):
@@ -139,7 +139,7 @@ async def test_calls_that_fail_before_or_after_their_effect_lose_nothing(
     aws: Running, tmp_path: Path, seed: int
 ) -> None:
     notary, path = _mended(tmp_path / "run", 500)
-    client = _table(aws, f"treacherous-{seed}")
+    client = table_for_ledger(aws, f"treacherous-{seed}")
     treacherous = Treacherous(client, seed)
     mirror = _mirror(treacherous, f"treacherous-{seed}", open_ledger(path))
     await _whole(mirror)
@@ -150,14 +150,14 @@ async def test_calls_that_fail_before_or_after_their_effect_lose_nothing(
 
 async def test_two_writers_at_once_write_one_history(aws: Running, tmp_path: Path) -> None:
     notary, path = _mended(tmp_path / "run", 500)
-    client = _table(aws, "two")
+    client = table_for_ledger(aws, "two")
     await asyncio.gather(*(_whole(_mirror(client, "two", open_ledger(path))) for _ in range(2)))
     assert list(read_mirror(client, "two", notary.genesis.cluster).entries) == notary.entries
 
 
 async def test_another_history_in_the_table_is_refused(aws: Running, tmp_path: Path) -> None:
     notary, path = _mended(tmp_path / "run", 10)
-    client = _table(aws, "forged")
+    client = table_for_ledger(aws, "forged")
     await _whole(_mirror(client, "forged", open_ledger(path)))
     client.update_item(
         TableName="forged",
@@ -171,7 +171,7 @@ async def test_another_history_in_the_table_is_refused(aws: Running, tmp_path: P
 
 async def test_a_missing_entry_is_found_out(aws: Running, tmp_path: Path) -> None:
     notary, path = _mended(tmp_path / "run")
-    client = _table(aws, "missing")
+    client = table_for_ledger(aws, "missing")
     await _whole(_mirror(client, "missing", open_ledger(path)))
     key = {"pk": {"S": partition(notary.genesis.cluster)}, "sk": {"S": entry_key(2)}}
     client.delete_item(TableName="missing", Key=key)
@@ -191,14 +191,14 @@ async def test_an_outage_opens_the_circuit_and_costs_nothing_but_lag(
     assert "ResourceNotFound" in mirror.circuit.why
     assert mirror.circuit.state(0.0) is State.OPEN
     assert mirror.lag == len(notary.entries)
-    client = _table(aws, "not-there-yet")
+    client = table_for_ledger(aws, "not-there-yet")
     await _whole(mirror)
     assert mirror.circuit.state(time.monotonic()) is State.CLOSED
     assert len(read_mirror(client, "not-there-yet", notary.genesis.cluster).entries) > 0
 
 
 async def test_no_mirror_is_one_clear_error(aws: Running) -> None:
-    client = _table(aws, "empty")
+    client = table_for_ledger(aws, "empty")
     with pytest.raises(Malformed, match="no genesis"):
         read_mirror(client, "empty", bytes(32))
 

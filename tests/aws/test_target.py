@@ -6,12 +6,12 @@ import pytest
 from infra.environments import Environment
 from infra.target import WrongTarget, banner, check_account, check_addresses, confirm_target
 
-AMAZON = {"s3": "https://s3.eu-west-1.amazonaws.com", "sts": "https://sts.eu-west-1.amazonaws.com"}
+AMAZON = {"s3": "https://s3.us-west-2.amazonaws.com", "sts": "https://sts.us-west-2.amazonaws.com"}
 LOOPBACK = {"s3": "http://127.0.0.1:4566", "sts": "http://localhost:4566"}
 
 
 def test_the_right_target_passes(prod: Environment, local: Environment) -> None:
-    check_addresses(prod, "eu-west-1", AMAZON)
+    check_addresses(prod, "us-west-2", AMAZON)
     check_account(prod, "111122223333")
     check_addresses(local, "us-east-1", LOOPBACK)
     check_account(local, "123456789012")
@@ -29,7 +29,7 @@ def test_the_right_target_passes(prod: Environment, local: Environment) -> None:
 )
 def test_the_cloud_is_not_reached_through_another_address(prod: Environment, endpoint: str) -> None:
     with pytest.raises(WrongTarget, match="unset AWS_ENDPOINT_URL"):
-        check_addresses(prod, "eu-west-1", AMAZON | {"s3": endpoint})
+        check_addresses(prod, "us-west-2", AMAZON | {"s3": endpoint})
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_local_never_leaves_the_machine(local: Environment, endpoint: str) -> No
 
 @pytest.mark.parametrize("region", ["", "us-east-1", "eu-west-2"])
 def test_another_region_is_refused(prod: Environment, region: str) -> None:
-    with pytest.raises(WrongTarget, match="AWS_REGION=eu-west-1"):
+    with pytest.raises(WrongTarget, match="AWS_REGION=us-west-2"):
         check_addresses(prod, region, AMAZON)
 
 
@@ -64,7 +64,7 @@ def test_a_forgotten_variable_is_seen_before_anybody_is_asked(
     # Nobody listens there: a question to STS would fail in another way.
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     session = boto3.Session(
-        aws_access_key_id="x", aws_secret_access_key="x", region_name="eu-west-1"
+        aws_access_key_id="x", aws_secret_access_key="x", region_name="us-west-2"
     )
 
     with pytest.raises(WrongTarget, match=r"s3 would go to http://127\.0\.0\.1:1"):
@@ -83,5 +83,5 @@ def test_a_session_without_a_region_is_refused(
 
 
 def test_the_banner_names_the_target(prod: Environment, local: Environment) -> None:
-    assert banner(prod) == "prod: AWS, account 111122223333, eu-west-1"
+    assert banner(prod) == "prod: AWS, account 111122223333, us-west-2"
     assert banner(local) == "local: emulator on loopback, account 123456789012, us-east-1"

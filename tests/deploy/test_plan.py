@@ -286,6 +286,12 @@ def test_the_digest_is_the_same_for_the_same_and_another_for_anything_else() -> 
     assert digest(a_plan(stacks=())) != digest(a_plan())
 
 
+def test_the_digest_is_the_same_after_the_plan_lay_on_disk() -> None:
+    plan = a_plan(cost=Cost(0, 0, 400, ()))
+
+    assert digest(msgspec.json.decode(msgspec.json.encode(plan), type=Plan)) == digest(plan)
+
+
 def test_a_plan_is_told_with_its_hazards_and_its_digest() -> None:
     text = "\n".join(plan_lines(a_plan(), digest(a_plan())))
 

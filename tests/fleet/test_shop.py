@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -18,6 +19,8 @@ from chaos.faults.undo import State, UndoEntry, ledger_path, newest
 from chaos.fleet.ask import ask
 from chaos.fleet.repairs import JournalLine, RepairJournal
 from engine.act.fleet import FleetExecutor, exchange
+from engine.clock import SystemClock
+from engine.fleet_door import open_fleet_door
 from engine.ports import ActionKey
 from engine.vocabulary import (
     Deploy,
@@ -28,6 +31,9 @@ from engine.vocabulary import (
     ServiceName,
 )
 from tests.fleet.shop import ROOT, UP_WITHIN_S, RunningShop, alive, eventually
+
+if TYPE_CHECKING:
+    from engine.telemetry.records import Span
 
 pytestmark = pytest.mark.fleet
 
@@ -75,6 +81,29 @@ def test_nothing_secret_is_open_to_others(shop: RunningShop) -> None:
     secret += [paths.fleet / "wiring.json", paths.fleet / "redis" / "redis.conf"]
 
     assert [path.name for path in secret if path.stat().st_mode & 0o077] == []
+
+
+async def test_its_spans_tell_who_called_whom(shop: RunningShop) -> None:
+    """The services send OTLP to whoever has opened a door: here the engine's own."""
+    seen: list[Span] = []
+    async with open_fleet_door(shop.paths, lambda spans, _: seen.extend(spans), SystemClock()):
+
+        async def paid() -> bool:
+            return any(span.service == "payments" for span in seen)
+
+        await eventually(paid)
+        payment = next(span for span in seen if span.service == "payments")
+
+        async def whole() -> bool:
+            return {"gateway", "orders"} <= {
+                span.service for span in seen if span.trace_id == payment.trace_id
+            }
+
+        await eventually(whole)
+    by_id = {span.span_id: span for span in seen if span.trace_id == payment.trace_id}
+    order = by_id[payment.parent_id]
+    assert (order.service, by_id[order.parent_id].service) == ("orders", "gateway")
+    assert not shop.paths.fleet_door.exists()
 
 
 async def test_a_killed_service_stays_dead_until_its_run_is_restarted_once(

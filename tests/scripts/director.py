@@ -36,7 +36,8 @@ from engine.consensus.messages import (
     Vote,
     decode_packet,
 )
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
 from tests.scripts.wording import FIRST, Wording
 from tests.unit.consensus.speaking import Speaker

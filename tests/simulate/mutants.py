@@ -13,7 +13,8 @@ from types import FunctionType
 
 import msgspec
 
-from engine.consensus import certificate, restore, view_change
+from engine.charter import Changes
+from engine.consensus import certificate, charter_proof, restore, view_change
 from engine.consensus.catch_up import CatchUp
 from engine.consensus.checkpoint import Checkpoints
 from engine.consensus.committee import Committee
@@ -25,12 +26,15 @@ from engine.consensus.replica import Replica
 from engine.consensus.simulate.storm import Storm
 from engine.consensus.state import State
 from engine.consensus.succession import Succession
+from tests.court import AGENTS
 from tests.simulate import test_attacks as attacks
 from tests.simulate import test_scenarios_clients as clients
+from tests.simulate import test_scenarios_epochs as epochs
 from tests.simulate import test_scenarios_faults as faults
 from tests.simulate import test_scenarios_leader as leader
 from tests.simulate import test_scenarios_view_change as views
 from tests.simulate.stage import Stage
+from tests.unit import test_charter as charters
 
 Killer = Callable[[], object]
 SEEDS = 40
@@ -52,7 +56,7 @@ def applied(mutant: Mutant) -> Generator[None]:
     """Have the mutant instead of the function while this lasts."""
     function = mutant.target
     assert isinstance(function, FunctionType)
-    source = textwrap.dedent(inspect.getsource(function))
+    source = textwrap.dedent(inspect.getsource(function)).removeprefix("@property\n")
     assert source.count(mutant.old) == 1, f"{mutant.name}: the line to change is not there once"
     scope = dict(function.__globals__)
     exec(compile(source.replace(mutant.old, mutant.new), mutant.name, "exec"), scope)
@@ -353,5 +357,78 @@ MUTANTS = (
         "s.next_number = s.plan_stable + len(plan.slots) + 1",
         "s.next_number = s.plan_stable + 1",
         partial(views.test_a_value_that_one_replica_committed_survives_its_leader, 5),
+    ),
+    Mutant(
+        "an epoch has no end",
+        Execution.execute,
+        "s.log.last = s.epochs.last_of(s.committee.epoch)",
+        "s.log.last = None",
+        epochs.test_an_epoch_ends_without_any_traffic_but_null_batches,
+    ),
+    Mutant(
+        "an epoch ends with the next checkpoint",
+        Changes.boundary.fget,  # type: ignore[attr-defined]
+        "due = self.first + 2 * self.period",
+        "due = self.first + 1",
+        partial(
+            charters.test_an_epoch_ends_at_the_first_checkpoint_a_window_above_the_first_order,
+            1,
+            192,
+        ),
+    ),
+    Mutant(
+        "anybody may replace anybody",
+        Changes._objection,
+        "if author not in now.operators:",
+        "if False:",
+        partial(
+            charters.test_an_order_that_does_not_count_says_why_and_changes_nothing,
+            AGENTS[0],
+            0,
+            {},
+            "its author has no authority for it",
+        ),
+    ),
+    Mutant(
+        "a key that nobody holds is ordered in",
+        Changes._objection,
+        "if not self._verifier.verify(change.public_key, Domain.CLAIM, claimed, change.claim):",
+        "if False:",
+        charters.test_a_claim_for_another_epoch_proves_nothing,
+    ),
+    Mutant(
+        "a charter is believed",
+        charter_proof.succeeding,
+        "check_stable(StableCheckpoint(*charter.base, began.proof), committee)",
+        "pass",
+        epochs.test_a_charter_is_believed_with_a_quorum_of_the_old_epoch_and_nothing_less,
+    ),
+    Mutant(
+        "the next epoch is not recognised by its entries",
+        CatchUp.on_entries,
+        "s.superseded = True",
+        "pass",
+        epochs.test_who_was_away_for_two_epochs_catches_up_through_both,
+    ),
+    Mutant(
+        "votes of another epoch are read",
+        Committee.read,
+        "if message.epoch != self.epoch:",
+        "if False:",
+        epochs.test_what_was_said_in_an_older_epoch_is_dropped_and_accuses_nobody,
+    ),
+    Mutant(
+        "a replaced key votes on",
+        Replica._begin_epoch,
+        "if charter.agent_keys()[me] != old.signer.public_key:",
+        "if False:",
+        epochs.test_the_replaced_machine_learns_it_and_takes_no_further_part,
+    ),
+    Mutant(
+        "an epoch begins without its quorum's word",
+        State.is_over.fget,  # type: ignore[attr-defined]
+        "return self.superseded or self.checkpoints.stable.sequence_number >= last",
+        "return True",
+        epochs.test_no_replica_leaves_an_epoch_that_no_quorum_has_settled,
     ),
 )

@@ -7,7 +7,9 @@ scenario keeps it, and the scenario speaks with its key.
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from engine.charter import claim
 from engine.codec import Malformed, decode, encode
+from engine.consensus.committee import Refused
 from engine.consensus.evidence import Evidence, verify_evidence
 from engine.consensus.messages import (
     AnyMessage,
@@ -23,7 +25,15 @@ from engine.consensus.simulate.checker import Checker, Violation
 from engine.consensus.simulate.cluster import SETTINGS, Cluster, Node
 from engine.consensus.simulate.members import OPERATOR, Members
 from engine.signing import Domain
-from engine.vocabulary import AgentId, Convicted, Entry, Signed, Submission
+from engine.vocabulary import (
+    AgentId,
+    CommandId,
+    Convicted,
+    Entry,
+    Replaced,
+    Signed,
+    Submission,
+)
 from tests.unit.consensus.speaking import Speaker
 
 Rule = Callable[[int, int, bytes], bytes | None]
@@ -41,7 +51,10 @@ def message_in(frame: bytes, speaker: Speaker) -> AnyMessage | Packet | None:
     except Malformed:
         return None
     if isinstance(packet, (Vote, Proposal)):
-        return speaker.committee.read(packet.frame)
+        try:
+            return speaker.committee.read(packet.frame)
+        except Refused:
+            return packet  # Of a later epoch than the one that the speaker speaks in.
     return packet
 
 
@@ -226,7 +239,31 @@ class Stage(Cluster):
         """Hand the operator's submissions to the replicas at these places, or to all."""
         nodes = None if at is None else [self.node(place) for place in at]
         for counter in counters:
-            self.submit(self.members.submission(counter), nodes)
+            self.submit(self.members.submission(counter, epoch=self.epoch), nodes)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the log has come to."""
+        return self.checker.law.council.genesis.epoch
+
+    def replace(self, place: int, counter: int = 500) -> Node:
+        """Have a new machine made for a place, and the operator's order for its key submitted."""
+        agent = self.members.ids[place]
+        successor = self.succeed(agent)
+        claimed = claim(agent, self.checker.law.council.genesis, successor.signer)
+        order = Replaced(CommandId(f"r{counter}"), agent, successor.signer.public_key, claimed)
+        self.submit(self.members.signed(OPERATOR, counter, order, epoch=self.epoch))
+        return successor
+
+    def reaches(self, epoch: int, within_ms: int = 20_000) -> bool:
+        """Let time pass until every honest replica that runs votes in ``epoch``."""
+        return self.run(
+            within_ms,
+            until=lambda: (
+                all(it.replica.epoch == epoch for it in self.honest() if it.replica is not None)
+                and self.epoch == epoch
+            ),
+        )
 
     def orders(self, node: Node) -> list[tuple[str, int]]:
         """(author, counter) in the order of one ledger, repetitions included."""

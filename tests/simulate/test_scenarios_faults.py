@@ -237,3 +237,24 @@ def test_a_quorum_of_three_of_five_is_broken_by_one_traitor(quorum: int) -> None
 
     assert broken is (quorum == 3)
     assert broken or not stage.checker.canonical
+
+
+def test_four_of_five_go_on_after_a_conviction_and_stop_without_one_more() -> None:
+    """Scenario 35: a conviction shrinks no quorum: the fifth crash halts safely, until its return."""
+    stage = Stage(liars=[4])
+    for counter in (1, 2):
+        digest = stage.speaker.digest(stage.offer(counter))
+        stage.say(4, Vote(stage.speaker.prepare(4, 0, 1, digest)), 0, 1, 2, 3)
+    assert stage.run(500, until=lambda: bool(stage.accusations))
+    stage.submit(stage.conviction(stage.accusations[0], by=1))
+    stage.ask(1)
+    assert stage.decides(1)
+
+    stage.crash(stage.node(3))
+    executed = [node.head for node in stage.honest()]
+    stage.ask(2, at=[0, 1, 2])
+    stage.run(5000)
+    assert [node.head for node in stage.honest()] == executed
+
+    stage.restart(stage.node(3))
+    assert stage.decides(1, 2)

@@ -28,7 +28,6 @@ class Order(NamedTuple):
 def orders_of(live: ScreenState, keys: dict[str, str], *, replayed: bool) -> list[Order]:
     """The orders, in a fixed order, with which of them may be given now."""
     frozen = orders.is_frozen(live)
-    drillable = not replayed and live.swarm is not None and live.drill is not None
     found = (
         ("approve", "Approve the plan", orders.can_answer(live)),
         ("refuse", "Refuse the plan", orders.can_refuse(live)),
@@ -36,7 +35,6 @@ def orders_of(live: ScreenState, keys: dict[str, str], *, replayed: bool) -> lis
         ("take-over", "Take the incident over", orders.can_take_over(live)),
         ("undo", "Undo what was done", orders.can_undo(live)),
         ("note", "Write a note", live.incident is not None),
-        ("drill", "⚡  Start a drill", drillable and not (live.drill and live.drill.running)),
     )
     return [
         Order(action, f"{words}   {keys.get(action, '')}".rstrip(), allowed and not replayed)

@@ -28,9 +28,10 @@ class LabelLayer(QWidget):
         """The labels on screen."""
         return self._shown
 
-    def show_labels(self, wanted: Sequence[Label], eye: Eye) -> None:
-        """Show as many of ``wanted`` as there is room for."""
-        found = placed(wanted, eye, self._painter.measure)
+    def show_labels(self, wanted: Sequence[Label], eye: Eye, covered: Sequence[QRect] = ()) -> None:
+        """Show as many of ``wanted`` as there is room for outside what is covered."""
+        taken = [(it.left(), it.top(), it.right(), it.bottom()) for it in covered]
+        found = placed(wanted, eye, self._painter.measure, taken)
         drawn = [
             (f"{it.label.title}\n{it.label.sub}", round(it.x), round(it.y), round(20 * it.opacity))
             for it in found

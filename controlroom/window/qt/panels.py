@@ -4,7 +4,7 @@ from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QWidget
 
 from controlroom.store import LinkStatus
-from controlroom.window.captions import caption_at, schedule
+from controlroom.window.captions import Presenter, cues, pace
 from controlroom.window.cards import Card, council_card, incident_card, legend_card, notice_rows
 from controlroom.window.inspecting import details
 from controlroom.window.qt.bar import HEIGHT, Passage, TransportBar
@@ -13,6 +13,7 @@ from controlroom.window.qt.notes import CAPTION_HIGH, CaptionStrip, stale_card, 
 from controlroom.window.qt.overlay import Panel
 from controlroom.window.scene.model import Frame
 from controlroom.window.session import Session
+from controlroom.window.transport import Mode
 
 EDGE = 16
 INCIDENT_WIDE, COUNCIL_WIDE, LEGEND_WIDE, NOTICE_WIDE = 336, 268, 292, 470
@@ -43,6 +44,7 @@ class Panels:
         self.notices = Panel(ground, NOTICE_WIDE)
         self.caption = CaptionStrip(ground)
         self.presenting = False
+        self._presenter = Presenter()
         self.legend_wanted = False
         drawer.hide()
         self.legend.hide()
@@ -64,6 +66,11 @@ class Panels:
         self.notices.move((left + right - notice) // 2, EDGE)
         self.caption.setGeometry(0, bottom - CAPTION_HIGH - 4, free, CAPTION_HIGH)
         return QRect(0, 0, free, bottom - 10)
+
+    def covered(self) -> list[QRect]:
+        """Where the picture cannot be seen: labels keep out of there."""
+        shown = (self.incident, self.council, self.legend, self.notices, self.caption)
+        return [panel.geometry() for panel in shown if panel.isVisible()]
 
     def refresh(self, frame: Frame, now_s: float) -> None:
         """Say what holds now; whatever says the same as before costs nothing."""
@@ -89,15 +96,26 @@ class Panels:
         quiet = self.presenting
         self.caption.setVisible(quiet)
         if quiet:
-            speed = self._session.transport.speed
-            cues = schedule(self._session.timeline.marks(), speed)
-            self.caption.say(caption_at(cues, frame.t_s, frame.state))
+            self._tell(frame, now_s)
         wide = self._ground.width() >= NARROW
         self._show(self.incident, None if quiet else incident_card(frame.state))
         self._show(self.council, None if quiet or not wide else council_card(frame))
         legend = self.legend_wanted and not quiet and wide
         self._show(self.legend, legend_card(frame) if legend else None)
         self._show(self.notices, self._notice(frame, now_s))
+
+    def _tell(self, frame: Frame, now_s: float) -> None:
+        """Say the next sentence of the presentation, and let the camera look at what it tells."""
+        session = self._session
+        transport = session.transport
+        said = self._presenter.step(now_s, frame.t_s, cues(session.timeline.marks()), frame.state)
+        if said.caption != self.caption.caption:
+            session.look_at(
+                said.caption.looks_at, now_s, self._ground.width(), self._ground.height()
+            )
+        self.caption.say(said.caption)
+        if not session.live and transport.mode is Mode.PLAYING:
+            transport.pace(pace(said, frame.state), now_s)
 
     def _notice(self, frame: Frame, now_s: float) -> Card | None:
         """What a person must know now: first of all whether what he sees is true."""

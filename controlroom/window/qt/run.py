@@ -7,8 +7,11 @@ from collections.abc import Mapping
 
 import msgspec
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QApplication
+from vtkmodules.vtkCommonCore import vtkLogger
 
+from controlroom.keymap import BadKeymap
 from controlroom.replaying import PlaceLike, Replayed
 from controlroom.window.qt.feed import Feed
 from controlroom.window.qt.fonts import load_fonts
@@ -31,6 +34,8 @@ class Wanted(msgspec.Struct, frozen=True):
     quality: str = "auto"
     presenting: bool = False
     still: bool = False
+    announcing: bool = False
+    """Whether to say on standard output when the swarm is seen: whoever started us may wait for it."""
 
 
 def run_window(wanted: Wanted) -> int:
@@ -39,18 +44,48 @@ def run_window(wanted: Wanted) -> int:
     assert isinstance(app, QApplication)
     app.setApplicationName("Incident Commander")
     load_fonts()
+    # VTK's own warnings are about itself; what a viewer must know is said in the window.
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)
     window = open_window(wanted)
     signal.signal(signal.SIGINT, lambda *_: window.close())
     signal.signal(signal.SIGTERM, lambda *_: window.close())
     looking = QTimer()
     looking.timeout.connect(lambda: None)
     looking.start(SIGNALS_MS)
+    if wanted.announcing:
+        _announce(window)
     window.begin()
     if wanted.presenting:
         window.present(on=True)
     code = app.exec()
     looking.stop()
     return code
+
+
+def check_keys(keys: Mapping[str, str]) -> None:
+    """Refuse keys that no keyboard has.
+
+    Raises:
+        BadKeymap: names the first of them and the remedy.
+    """
+    for action, words in keys.items():
+        for word in words.split():
+            if not QKeySequence(word).toString():
+                raise BadKeymap(
+                    f"{action}: {word!r} is no key; keys look like P, Space, Ctrl+S or F12"
+                )
+
+
+def _announce(window: ControlRoomWindow) -> None:
+    """Say a word on standard output once a state is on screen."""
+
+    def drawn() -> None:
+        if window.session.shown.agents:
+            window.view.drawn.disconnect(drawn)
+            sys.stdout.write("shown\n")
+            sys.stdout.flush()
+
+    window.view.drawn.connect(drawn)
 
 
 def open_window(wanted: Wanted) -> ControlRoomWindow:

@@ -150,7 +150,7 @@ class ControlRoomWindow(QMainWindow):
         pose = self.session.orbit.pose(now_s)
         if pose != seen_from or now_s - placed_s >= LABELS_S:
             self._labelled = (pose, now_s)
-            self.labels.show_labels(labels(frame, eye), eye)
+            self.labels.show_labels(labels(frame, eye), eye, self.panels.covered())
         return eye
 
     def refresh(self) -> None:
@@ -183,7 +183,7 @@ class ControlRoomWindow(QMainWindow):
     def _bind(self, own: Mapping[str, str]) -> list[QShortcut]:
         found = []
         for action in ACTIONS:
-            for keys in own[action.id].split(" "):
+            for keys in own[action.id].split():
                 shortcut = QShortcut(QKeySequence(keys), self)
                 shortcut.setAutoRepeat(action.id.startswith(("turn", "nearer", "farther")))
                 shortcut.activated.connect(lambda name=action.id: self.do(name))
@@ -365,16 +365,15 @@ class ControlRoomWindow(QMainWindow):
         self.present(on=not self.panels.presenting)
 
     def present(self, *, on: bool) -> None:
-        """Let the incident tell itself, or go back to work; a recording is told at half speed."""
+        """Let the incident tell itself, or go back to work."""
         self.panels.presenting = on
         if on:
             self._open_drawer(wanted=False)
             self._do_overview()
-        if not self.session.live:
-            now_s = self._clock_s()
-            self.session.transport.faster(-1 if on else 1, now_s)
-            if on:
-                self.session.transport.play(now_s)
+        now_s = self._clock_s()
+        self.session.transport.pace(1.0, now_s)
+        if on and not self.session.live:
+            self.session.transport.play(now_s)
 
     def _do_reduced_motion(self) -> None:
         still = not self.session.scene.still

@@ -22,7 +22,8 @@ from engine.consensus.effects import (
 )
 from engine.consensus.evidence import Evidence
 from engine.consensus.messages import Entries
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.adversary import AMNESIAC, Liar
 from engine.consensus.simulate.checker import Checker

@@ -64,21 +64,17 @@ def points_in(results: Iterable[Mapping[str, Any]], metrics: Sequence[Metric]) -
 # --- alarms -----------------------------------------------------------------------------------
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, frozen=True):
     Type: str
     Message: str
 
 
-class _Dimension(msgspec.Struct):
-    name: str
-    value: str
+class _Trigger(msgspec.Struct, frozen=True):
+    Dimensions: tuple[dict[str, str], ...] = ()
+    """Of ``name`` and ``value``; some senders write them with capitals."""
 
 
-class _Trigger(msgspec.Struct):
-    Dimensions: list[_Dimension] = []
-
-
-class _Alarm(msgspec.Struct):
+class _Alarm(msgspec.Struct, frozen=True):
     AlarmName: str
     NewStateValue: str
     StateChangeTime: str
@@ -106,7 +102,8 @@ def alarm_in(body: str, services: Mapping[str, str], dimension: str) -> Alert | 
         raise Malformed(f"CloudWatch: no alarm: {str(error)[:200]}") from None
     if alarm.NewStateValue not in ALARM_STATES or at.tzinfo is None:
         raise Malformed(f"CloudWatch: alarm in the state {alarm.NewStateValue[:40]!r}")
-    named = {found.name: found.value for found in alarm.Trigger.Dimensions}
+    lowered = ({k.lower(): v for k, v in found.items()} for found in alarm.Trigger.Dimensions)
+    named = {found.get("name", ""): found.get("value", "") for found in lowered}
     service = services.get(alarm.AlarmName) or named.get(dimension, "")
     if not service or max(len(service), len(alarm.AlarmName)) > MAX_NAME:
         return None

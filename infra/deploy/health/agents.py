@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.health.suite import Seen, Sight, Unwell
+from infra.deploy.health.swarm import swarm_in_task
 from infra.deploy.run import Verdict
 
 __all__ = ["agent_smoke"]
@@ -30,11 +31,13 @@ def agent_smoke(sight: Sight) -> Seen:
     if not {"AWS::ECS::Service", "AWS::Bedrock::Agent"} & sight.kinds:
         return Seen("this assembly has no agents", Verdict.NOT_CHECKED)
     told: list[str] = []
-    proven = [
-        _tasks(sight, told),
-        _heartbeat(sight, told),
-        _roles(sight, told),
-    ]
+    proven = [_tasks(sight, told)]
+    if sight.environment.emulated:
+        # The task is a process of this machine: the swarm in it can be asked itself.
+        told.append(swarm_in_task(sight.emulator))
+        _roles(sight, told)
+    else:
+        proven += [_heartbeat(sight, told), _roles(sight, told)]
     verdict = Verdict.OK if all(proven) else Verdict.CONTROL_PLANE_ONLY
     return Seen("; ".join(told), verdict)
 

@@ -44,7 +44,7 @@ def ask_health(
     }
     outputs = cloud.outputs([stack.name for stack in stacks])
     measured: dict[str, float] = {}
-    sight = Sight(environment, cloud, outputs, build, frozenset(kinds))
+    sight = Sight(environment, cloud, outputs, build, frozenset(kinds), shelf.emulator)
     checks = (
         Check("dynamodb", dynamodb_canary),
         Check("kinesis", kinesis_round_trip, timeout_s=15),
@@ -53,7 +53,7 @@ def ask_health(
         Check("lambda", lambda_invocation, timeout_s=20),
         Check("http", http_health, timeout_s=20),
         Check("websocket", websocket_round_trip, timeout_s=20),
-        Check("agents", agent_smoke, timeout_s=60),
+        Check("agents", agent_smoke, timeout_s=150, tries=2),
         Check("performance", pace(_baseline(shelf), measured.update), timeout_s=30, tries=2),
     )
     findings = run_checks(sight, checks, told)

@@ -9,6 +9,7 @@ import concurrent.futures
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -47,6 +48,8 @@ class Sight:
     """What should answer."""
     kinds: frozenset[str]
     """The kinds of resources that the assembly holds."""
+    emulator: Path
+    """The folder of the emulator, where there is one."""
 
     @property
     def names(self) -> Names:

@@ -4,7 +4,8 @@ from engine.codec import encode
 from engine.consensus.effects import Broadcast, Effect, Receive, Submit, Tick
 from engine.consensus.messages import Entries, ViewChange, Vote, decode_packet
 from engine.consensus.pace import Pace
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
 from tests.unit.consensus.speaking import Speaker
 

@@ -27,7 +27,8 @@ from engine.consensus.messages import (
     Vote,
     decode_packet,
 )
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
 from engine.vocabulary import AgentId, Entry
 from tests.unit.consensus.speaking import Speaker

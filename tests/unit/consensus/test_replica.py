@@ -34,7 +34,8 @@ from engine.consensus.messages import (
     Vote,
     decode_packet,
 )
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings, settings_for
 from engine.vocabulary import AgentId, AuthorId
 from tests.unit.consensus.speaking import Speaker

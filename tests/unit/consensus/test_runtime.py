@@ -7,17 +7,28 @@ from pathlib import Path
 import pytest
 
 from engine.bus.memory import MemoryBus
+from engine.charter import Changes, claim
 from engine.clock import SystemClock
-from engine.codec import encode
+from engine.codec import decode, encode
 from engine.consensus.announce import Announced, LedgerFetch
 from engine.consensus.client import MOST_WAITING, Overloaded, Submitter
-from engine.consensus.messages import Ordered
+from engine.consensus.effects import Began
+from engine.consensus.messages import Checkpoint, Ordered
 from engine.consensus.runtime import ReplicaRuntime
 from engine.consensus.simulate.members import OPERATOR, Members
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.sqlite import SqliteLedger
 from engine.ledger.verify import verify_ledger
-from engine.vocabulary import AgentId, CommandId, Entry, Frozen, TraceEvent
+from engine.vocabulary import (
+    AgentId,
+    CommandId,
+    Entry,
+    Frozen,
+    Replaced,
+    Signed,
+    Submission,
+    TraceEvent,
+)
 from tests.unit.consensus.speaking import Speaker
 from tests.until import until
 
@@ -220,4 +231,40 @@ async def test_an_author_with_too_much_to_say_is_told_so() -> None:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+    await bus.close()
+
+
+async def test_an_author_speaks_in_the_new_epoch_once_a_quorum_of_the_old_one_proves_it() -> None:
+    speaker, bus, members = Speaker(4, 1), MemoryBus(), Members(4, 1)
+    changes = Changes(speaker.genesis, members.verifier, 64)
+    _, key = members.successor(members.ids[3], 1)
+    order = Replaced(
+        CommandId("r"), members.ids[3], key.public_key,
+        claim(members.ids[3], speaker.genesis, key),
+    )  # fmt: skip
+    assert changes.order(1, OPERATOR, 0, order) == ""
+    charter = changes.charter(bytes(32))
+    votes = [speaker.sign(Checkpoint(*speaker.head, it, *charter.base)) for it in range(3)]
+    heard: list[int] = []
+
+    async def hear(_subject: str, payload: bytes) -> None:
+        heard.append(decode(decode(payload, Signed).payload, Submission).epoch)
+
+    await bus.subscribe(f"submit.{OPERATOR}", hear)
+    submitter = Submitter(
+        bus, members.operator, OPERATOR, speaker.genesis, members.verifier, SystemClock()
+    )
+    told: list[int] = []
+    submitter.on_charter = lambda began: told.append(began.charter.epoch)
+    sent = asyncio.create_task(submitter.submit(_freeze("x")))
+    await until(lambda: heard)
+
+    for proof in (votes[:2], votes):
+        await bus.publish("ordered.agent-0", encode(Began(charter, tuple(proof))))
+    await until(lambda: 1 in heard)
+
+    assert told == [1]
+    assert sorted(set(heard)) == [0, 1]
+    sent.cancel()
+    await asyncio.gather(sent, return_exceptions=True)
     await bus.close()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from engine.codec import encode
 from engine.consensus.effects import Broadcast, Effect, Receive, ReportEvidence, Tick
 from engine.consensus.messages import Packet, Proposal, Vote, decode_packet
-from engine.consensus.replica import Replica, Resume
+from engine.consensus.replica import Replica
+from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
 from tests.unit.consensus.speaking import Speaker
 

@@ -33,11 +33,11 @@ def played(name: str, method: str) -> Iterator[tuple[dict[str, Any], Line]]:
 
 def right(name: str, method: str) -> float:
     """Share of faults of which the first of the ranking is the cause."""
-    hits = [
+    hits: list[bool] = [
         bool(line.ranking) and line.ranking[0]["service"] == truth["service"]
         for truth, line in played(name, method)
     ]
-    return sum(hits) / len(hits)
+    return float(sum(hits)) / len(hits)
 
 
 def test_metrics_alone_find_the_cause_more_often_than_the_best_baseline() -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -174,6 +174,8 @@ def test_a_tampered_ledger_is_not_shown(tmp_path: Path) -> None:
         read_recording(ledger)
 
 
+# Each example writes a database: how long that takes is the machine's business.
+@settings(deadline=None, max_examples=30)
 @given(st.binary(max_size=400))
 def test_no_bytes_make_a_sighting_fail_otherwise(
     tmp_path_factory: pytest.TempPathFactory, blob: bytes

@@ -1,0 +1,51 @@
+"""That a drill runs, for screens: never what it breaks, so that no responder learns more than people do."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from engine.paths import RunPaths
+
+WORDS = "against this fleet: a real fault is put in, and taken out again"
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What lies in the run's folder while a drill runs."""
+
+    pid: int
+
+
+def announce(paths: RunPaths) -> None:
+    """Say that this process rehearses in the run at ``paths``."""
+    scratch = paths.drill_note.with_suffix(".new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(_Note(os.getpid())))
+    scratch.replace(paths.drill_note)
+
+
+def withdraw(paths: RunPaths) -> None:
+    """Say that it is over."""
+    paths.drill_note.unlink(missing_ok=True)
+
+
+class Drills:
+    """What the engine may know of drills: an ``engine.ports.Drills``."""
+
+    def __init__(self, paths: RunPaths) -> None:
+        """Of the run at ``paths``."""
+        self._note = paths.drill_note
+
+    def running(self) -> str:
+        """What is said of the drill that runs; empty while none does, or its process is gone."""
+        return WORDS if _alive(self._note) else ""
+
+
+def _alive(note: Path) -> bool:
+    try:
+        pid = msgspec.json.decode(note.read_bytes(), type=_Note).pid
+        os.kill(pid, 0)
+    except (OSError, OverflowError, msgspec.DecodeError):
+        return False
+    return pid > 0

@@ -1,0 +1,134 @@
+"""The engine's own watch over a recording: what is strange, and what is on its way to a limit."""
+
+from collections.abc import Sequence
+from math import log
+
+from engine.evaluate.senses import Alarm, Forecast
+from engine.senses.crowd import Crowd
+from engine.senses.incidents import Incidents
+from engine.senses.lateness import Lateness
+from engine.senses.runway import Runway
+from engine.senses.strangeness import Excursions, Strangeness
+from engine.telemetry.recording import Recording, Told
+from engine.telemetry.records import Point, Span
+
+LONE_DIGITS = 2.5
+"""Of a lone signal: the mean improbability, in digits, of its three judgements."""
+CROWD_DIGITS = 9.4
+"""Of the loudest two metrics of a service, added. A minute's system of a thousand signals takes
+some millions of looks a day; two metrics are no independent witnesses, so a few digits are spare."""
+LATE_LOG_FACTOR = 8.0
+"""Natural logarithm of how much likelier the traces are when something has changed."""
+LOOK_EVERY_S = 5.0
+
+
+class LoneSignal:
+    """Every sample judged by its own signal's past alone, where there is one signal only."""
+
+    def __init__(self) -> None:
+        self._strangeness, self._excursions = Strangeness(), Excursions()
+        self.scores: list[float] = []
+
+    def take(self, point: Point) -> Alarm | None:
+        """Judge one sample; an alarm when a new excursion goes over the threshold."""
+        score = self._excursions.new(self._strangeness.score(point.value))
+        self.scores.append(score)
+        if score < LONE_DIGITS:
+            return None
+        return Alarm(point.t, point.service, point.metric, score)
+
+
+class System:
+    """Many signals and the spans of many services, correlated into incidents."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._step_s = recording.step_s
+        self._crowd = Crowd(recording.services)
+        self._lateness = Lateness()
+        self._incidents = Incidents(recording.calls, recording.step_s)
+        self._row: dict[tuple[str, str], float] = {}
+        self._row_s = 0.0
+        self._is_new = False
+        self._looked_s = float("-inf")
+
+    def take(self, point: Point | Span) -> None:
+        """Take one point in."""
+        if isinstance(point, Span):
+            duration_ms = point.duration_ms
+            self._lateness.add(point.end_s, point.service, point.name, point.trace_id, duration_ms)
+            return
+        if not self._is_new:
+            self._row, self._row_s, self._is_new = {}, point.t, True
+        self._row[point.service, point.metric] = point.value
+
+    def look(self, now_s: float) -> Alarm | None:
+        """The incident that what has come in opens, if any."""
+        alarm = None
+        if self._is_new:
+            # Samples of one step come in together; what is late belongs to the next.
+            self._is_new = False
+            found = self._crowd.step(self._row)
+            if found and found[0].digits >= CROWD_DIGITS:
+                best = found[0]
+                alarm = self._open(now_s, best.service, best.metric, best.digits)
+        if now_s - self._looked_s < LOOK_EVERY_S:
+            return alarm
+        self._looked_s = now_s
+        late = self._lateness.late(now_s)
+        if late and late[0].log_factor >= LATE_LOG_FACTOR:
+            digits = late[0].log_factor / log(10.0)
+            alarm = self._open(now_s, late[0].service, "span_duration_ms", digits) or alarm
+        return alarm
+
+    def _open(self, now_s: float, service: str, metric: str, digits: float) -> Alarm | None:
+        if not self._incidents.opens(now_s, service):
+            return None
+        return Alarm(now_s, service, metric, digits)
+
+
+class Watch:
+    """Detection and prediction over one recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        # One service with one signal has no like to be compared with: it is its own only measure.
+        self._lone = LoneSignal() if len(recording.services) == 1 else None
+        self._name: tuple[str, str] | None = None
+        self._system = System(recording)
+        self._runways = {
+            (limit.service, limit.metric): Runway(limit.limit, is_above=limit.above)
+            for limit in recording.limits
+        }
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """One for each sample of a lone signal; empty when there are several."""
+        return self._lone.scores if self._lone else ()
+
+    def advance(self, now_s: float, points: Sequence[Told]) -> Sequence[Alarm | Forecast]:
+        """What these points are reason to say."""
+        said: list[Alarm | Forecast] = []
+        for point in points:
+            if isinstance(point, Point):
+                said += self._of_one(point)
+            if self._lone is None and isinstance(point, Point | Span):
+                self._system.take(point)
+        alarm = self._system.look(now_s) if self._lone is None else None
+        return [*said, alarm] if alarm is not None else said
+
+    def _of_one(self, point: Point) -> list[Alarm | Forecast]:
+        name = (point.service, point.metric)
+        runway = self._runways.get(name)
+        crossing = runway.step(point.t, point.value) if runway else None
+        said: list[Alarm | Forecast] = []
+        if crossing is not None:
+            said.append(Forecast(point.t, *name, crossing.left_s))
+        self._name = self._name or name
+        if name != self._name:
+            self._lone = None
+        alarm = self._lone.take(point) if self._lone else None
+        return [*said, alarm] if alarm is not None else said
+
+
+def watch(recording: Recording) -> Watch:
+    """A watch that has seen nothing yet."""
+    return Watch(recording)

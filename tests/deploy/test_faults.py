@@ -1,0 +1,302 @@
+"""Every fault of a deployment ends in a stated state from which one can go on: on the emulator."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+
+from infra.deploy.account_lock import AccountLock
+from infra.deploy.cdk import Cdk
+from infra.deploy.cloud import Cloud
+from infra.deploy.local_lock import Held, Holder
+from infra.deploy.run import Approved, Kind, Phase
+from infra.environments import Approval
+from infra.localaws import Running, end_local_aws, find_local_aws, start_local_aws
+from tests.deploy.small import Small, queue
+
+pytestmark = [pytest.mark.fleet, pytest.mark.timeout(300)]
+
+BAD = {"FifoQueue": True}
+"""A FIFO queue's name ends in ``.fifo``: this one cannot be made."""
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("emulator")
+    running = start_local_aws(folder)
+    before = dict(os.environ)
+    os.environ.update(running.environment())
+    Cdk(running.environment(), folder / "bootstrap.log").bootstrap("123456789012", "us-east-1")
+    try:
+        yield running
+    finally:
+        end_local_aws(folder)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture
+def small(emulator: Running, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Small]:
+    made = Small(emulator, tmp_path, f"t{abs(hash(request.node.name)) % 10**8}")
+    yield made
+    # What was good is kept in the account too; the next test begins with nothing.
+    made.conduct(Kind.DESTROY)
+
+
+def test_a_resource_that_cannot_be_made_is_rolled_back_to_what_was_good(small: Small) -> None:
+    good = small.conduct(Kind.APPLY, small.template(queue(small.name, VisibilityTimeout=30)))
+    bad = small.conduct(Kind.APPLY, small.template(queue(small.name, VisibilityTimeout=60, **BAD)))
+
+    assert good.phase is Phase.DONE
+    assert bad.phase is Phase.ROLLED_BACK
+    assert "Queue" in bad.reason
+    assert small.visibility() == "30"
+    assert small.shelf.good() == good.number
+
+
+def test_a_change_that_makes_health_fail_is_rolled_back_with_no_hand_on_it(small: Small) -> None:
+    small.conduct(Kind.APPLY, small.template(queue(small.name, VisibilityTimeout=30)))
+    bad = small.conduct(
+        Kind.APPLY,
+        small.template(queue(small.name, VisibilityTimeout=60)),
+        well=lambda: small.visibility() == "30",
+    )
+
+    assert bad.phase is Phase.ROLLED_BACK
+    assert bad.reason.startswith("health:")
+    assert small.visibility() == "30"
+
+
+def test_a_first_creation_that_fails_says_what_to_do_and_the_next_apply_does_it(
+    small: Small,
+) -> None:
+    failed = small.conduct(Kind.APPLY, small.template(queue(small.name, **BAD)))
+    assert failed.phase is Phase.FAILED
+    assert "main.py deploy apply local" in failed.remedy
+    assert small.status() == "ROLLBACK_COMPLETE"
+
+    refused = small.conduct(Kind.PLAN, small.template(queue(small.name)))
+    assert refused.phase is Phase.REFUSED
+    assert "ROLLBACK_COMPLETE" in refused.reason
+
+    mended = small.conduct(Kind.APPLY, small.template(queue(small.name)))
+    assert mended.phase is Phase.DONE
+    assert any("delete what a failed first creation left" in line for line in small.said)
+
+
+def kill_when_it_runs(cdk: Cdk) -> None:
+    """End the CDK of its first step, as the kernel would when memory is short."""
+
+    def kill() -> None:
+        deadline = time.monotonic() + 30
+        while not cdk.pid and time.monotonic() < deadline:
+            time.sleep(0.005)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(cdk.pid, signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+
+
+def test_a_cdk_that_is_lost_before_anything_changed_leaves_nothing_begun(small: Small) -> None:
+    plain = small.make_cdk
+
+    def lost(log: Path) -> Cdk:
+        cdk = plain(log)
+        kill_when_it_runs(cdk)
+        return cdk
+
+    small.make_cdk = lost
+    assembly = small.template(queue(small.name))
+    run = small.conduct(Kind.APPLY, assembly)
+
+    assert run.phase is Phase.REFUSED
+    assert "SIGKILL" in run.reason
+    small.make_cdk = plain
+    assert small.conduct(Kind.APPLY, assembly).phase is Phase.DONE
+
+
+def test_a_cdk_that_is_lost_in_the_rollback_is_started_again(small: Small) -> None:
+    small.conduct(Kind.APPLY, small.template(queue(small.name, VisibilityTimeout=30)))
+    plain = small.make_cdk
+    killed: list[Phase] = []
+
+    def lost(log: Path) -> Cdk:
+        cdk = plain(log)
+        phase = small.shelf.newest().run().phase  # type: ignore[union-attr]
+        if phase is Phase.ROLLBACK and not killed:
+            killed.append(phase)
+            kill_when_it_runs(cdk)
+        return cdk
+
+    small.make_cdk = lost
+    bad = small.conduct(
+        Kind.APPLY,
+        small.template(queue(small.name, VisibilityTimeout=60)),
+        well=lambda: small.visibility() == "30",
+    )
+
+    assert killed
+    assert (bad.phase, bad.rollbacks) == (Phase.ROLLED_BACK, 2)
+    assert small.visibility() == "30"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from infra.deploy.cloud import Cloud
+from infra.deploy.run import Kind
+from infra.localaws import find_local_aws
+from tests.deploy.small import Small
+running = find_local_aws(Path(sys.argv[1]))
+os.environ.update(running.environment())
+class Dying(Cloud):
+    def execute(self, name, change_set, *, protected):
+        super().execute(name, change_set, protected=protected)
+        os.kill(os.getpid(), signal.SIGKILL)
+small = Small(running, Path(sys.argv[2]), sys.argv[3])
+small.make_cloud = lambda session: Dying(session, poll_s=0.05)
+small.conduct(Kind.APPLY, Path(sys.argv[4]))
+"""
+
+
+def test_a_deployment_whose_process_is_killed_while_it_applies_is_taken_up_again(
+    small: Small, emulator: Running
+) -> None:
+    assembly = small.template(queue(small.name))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", KILLED),
+            *(str(emulator.folder), str(small.root), small.name, str(assembly)),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    left = small.shelf.newest()
+    assert left is not None
+    assert left.run().phase is Phase.APPLY
+
+    run = small.conduct(Kind.APPLY)
+
+    assert (run.phase, run.number) == (Phase.DONE, left.number)
+    assert any("was left in apply: going on with it" in line for line in small.said)
+
+
+class Throttled(Cloud):
+    """An account whose CloudFormation refuses every second call for a while."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        super().__init__(session, poll_s=0.05)
+        self.refused = 0
+        self._turn = 0
+
+    def client(self, service: str) -> object:
+        new = service not in self._clients
+        client = super().client(service)
+        if new and service == "cloudformation":
+            client.meta.events.register("before-send.cloudformation", self._refuse)
+        return client
+
+    def _refuse(self, request: object, **_: object) -> AWSResponse | None:
+        self._turn += 1
+        if self._turn % 2 or self.refused >= 6:
+            return None
+        self.refused += 1
+        body = (
+            b"<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>"
+            b"<Message>Rate exceeded</Message></Error></ErrorResponse>"
+        )
+
+        class Raw:
+            def stream(self, **_: object) -> Iterator[bytes]:
+                yield body
+
+        url = getattr(request, "url", "")
+        return AWSResponse(url, 400, {"content-type": "text/xml"}, Raw())
+
+
+def test_an_api_that_throttles_costs_time_and_nothing_else(small: Small) -> None:
+    made: list[Throttled] = []
+
+    def throttled(session: boto3.Session) -> Cloud:
+        made.append(Throttled(session))
+        return made[-1]
+
+    small.make_cloud = throttled
+    run = small.conduct(Kind.APPLY, small.template(queue(small.name)))
+
+    assert run.phase is Phase.DONE
+    assert made[0].refused == 6
+
+
+def test_a_plan_is_applied_only_by_its_own_digest(small: Small) -> None:
+    from dataclasses import replace
+
+    small.place = replace(small.place, approval=Approval.PLAN)
+    assembly = small.template(queue(small.name))
+    planned = small.conduct(Kind.PLAN, assembly)
+    assert planned.phase is Phase.APPROVAL
+    assert small.status() in ("", "REVIEW_IN_PROGRESS"), "a plan changes nothing"
+
+    other = small.conduct(Kind.APPLY, assembly, approve="0" * 12)
+    assert other.phase is Phase.REFUSED
+    assert other.plan == planned.plan, "the same assembly against the same account"
+
+    applied = small.conduct(Kind.APPLY, assembly, approve=planned.plan[:12])
+    assert applied.phase is Phase.DONE
+    by_hand = small.conduct(
+        Kind.APPLY,
+        small.template(queue(small.name, VisibilityTimeout=61)),
+        answer=lambda digest: Approved(digest, "anna"),
+    )
+    assert (by_hand.phase, by_hand.approved_by) == (Phase.DONE, "anna")
+    back = small.conduct(Kind.ROLLBACK)
+    assert back.phase is Phase.ROLLED_BACK
+    assert small.visibility() == "30", "what was before"
+    assert small.shelf.good() == applied.number
+
+
+# --- the account's lock ----------------------------------------------------------------------------
+
+
+def lock_of(emulator: Running, who: str, **pace: float) -> AccountLock:
+    s3 = emulator.client("s3")
+    bucket = "lock-test"
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket)
+    return AccountLock(s3, bucket, "lock.json", Holder(who, 1, 7, 0), **pace)
+
+
+def test_two_machines_cannot_deploy_one_environment_at_a_time(emulator: Running) -> None:
+    with (
+        lock_of(emulator, "anna@desk").held(),
+        pytest.raises(Held, match="anna@desk"),
+        lock_of(emulator, "ben@desk").held(),
+    ):
+        pass
+    with lock_of(emulator, "ben@desk").held():
+        pass
+
+
+def test_a_deserted_lock_is_taken_over_and_its_old_holder_notices(emulator: Running) -> None:
+    # Renewed only after it was taken over, as by a machine that slept.
+    with (
+        lock_of(emulator, "anna@desk", renew_s=5.0).held() as deserted,
+        lock_of(emulator, "ben@desk", stale_s=0.0).held() as taken,
+    ):
+        assert deserted.lost.wait(30)
+        assert not taken.lost.is_set()
+
+
+def test_the_emulator_can_be_found_again(emulator: Running) -> None:
+    assert find_local_aws(emulator.folder) is not None

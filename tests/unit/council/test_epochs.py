@@ -1,0 +1,106 @@
+"""What a new epoch means for the council: whose lie it was, who may speak, and what begins anew."""
+
+from engine.charter import Charter
+from engine.council import IncidentStatus
+from engine.vocabulary import Assessed, Convicted, Verdict
+from tests.court import (
+    AGENTS,
+    CHECKOUT,
+    COMMUNICATION,
+    DETECTION,
+    OPERATOR,
+    Court,
+    restart,
+)
+
+
+def begin(court: Court) -> Charter:
+    """Have what was ordered take effect."""
+    charter = court.council.changes.charter(bytes(32))
+    court.council.begin(charter)
+    return charter
+
+
+def test_an_order_to_replace_is_counted_and_told_with_its_end() -> None:
+    court = Court()
+
+    happenings = court.say(OPERATOR, court.replaced(COMMUNICATION))
+
+    assert [it.kind for it in happenings] == ["replaced", "changing"]
+    assert happenings[1].note == "communication-1: epoch ends at 192"
+
+
+def test_a_conviction_ends_with_the_key_that_lied() -> None:
+    court = Court(convict=lambda *_: True)
+    for culprit in (COMMUNICATION,):
+        court.say(DETECTION, Convicted(culprit, "double-commit", b"1", b"2"))
+    court.say(OPERATOR, court.replaced(COMMUNICATION))
+    assert court.council.convicted == {COMMUNICATION}
+
+    happenings = court.council.begin(court.council.changes.charter(bytes(32)))
+
+    assert court.council.convicted == set()
+    assert court.council.genesis.epoch == 1
+    assert happenings[0].note == "epoch 1: another key for communication-1"
+
+
+def test_somebody_elses_conviction_outlives_the_epoch() -> None:
+    court = Court(convict=lambda *_: True)
+    court.say(DETECTION, Convicted(AGENTS[1], "double-commit", b"1", b"2"))
+    court.say(OPERATOR, court.replaced(COMMUNICATION))
+
+    begin(court)
+
+    assert court.council.convicted == {AGENTS[1]}
+
+
+def test_what_is_signed_for_the_old_epoch_is_ignored_in_the_new_one() -> None:
+    court = Court()
+    court.say(OPERATOR, court.replaced(COMMUNICATION))
+    begin(court)
+
+    assert court.ignored(DETECTION, Assessed(CHECKOUT, b"p" * 32, Verdict.ACCEPT, 1)) == (  # type: ignore[arg-type]
+        "of another cluster or epoch"
+    )
+
+
+def test_a_successor_may_judge_otherwise_than_who_was_there_before() -> None:
+    court = Court()
+    court.open()
+    proposal = court.propose(restart())
+    court.assess(COMMUNICATION, Verdict.REJECT)
+    court.assess(DETECTION)
+    court.say(OPERATOR, court.replaced(COMMUNICATION))
+    court.genesis = begin(court)
+
+    court.assess(COMMUNICATION, Verdict.ACCEPT)
+
+    assert set(proposal.assessments) == {COMMUNICATION, DETECTION}
+    assert proposal.assessments[COMMUNICATION].verdict is Verdict.ACCEPT
+    assert not court.council.proven
+
+
+def test_what_was_decided_and_not_certified_is_tried_again_in_the_new_epoch() -> None:
+    court = Court()
+    court.open()
+    court.decide(restart())
+    assert court.status() is IncidentStatus.DECIDED
+    court.say(OPERATOR, court.replaced(COMMUNICATION))
+
+    begin(court)
+
+    assert court.status() is IncidentStatus.OPEN
+    assert court.attempt.number == 2
+
+
+def test_what_was_certified_stands() -> None:
+    court = Court()
+    court.open()
+    court.decide(restart())
+    court.certify()
+    court.say(OPERATOR, court.replaced(COMMUNICATION))
+
+    court.genesis = begin(court)
+    court.act()
+
+    assert court.status() is IncidentStatus.ACTED

@@ -1,0 +1,235 @@
+"""A ledger of two epochs: verified from the genesis alone, and refused when a key is out of time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.certificate import sign_body
+from engine.charter import claim
+from engine.cli.verify import Failed, verify
+from engine.codec import Malformed, encode
+from engine.consensus.certificate import Seal, Unproven, batch_digest
+from engine.consensus.committee import Committee
+from engine.consensus.effects import Began
+from engine.consensus.epochs import Epochs
+from engine.consensus.messages import Checkpoint, Commit, Message, Status
+from engine.genesis import Genesis
+from engine.ledger.charters import read_charters, write_charters
+from engine.ledger.export import parse_export, write_export
+from engine.ledger.follower import Follower
+from engine.ledger.reading import write_proof
+from engine.ledger.sqlite import SqliteLedger
+from engine.ledger.verify import verify_ledger
+from engine.signing import Domain
+from engine.vocabulary import AuthorId, Certificate, Entry, Signed
+from tests.court import AGENTS, COMMUNICATION, OPERATOR, VERIFIER, Court, restart, signer_of
+from tests.unit.ledger.notary import Notary
+
+SUCCESSOR = AuthorId(f"{COMMUNICATION} successor")
+
+
+class Chronicle:
+    """A log in which the fifth agent is replaced: 193 entries, the last one in epoch 1."""
+
+    def __init__(self, folder: Path) -> None:
+        self.court = Court()
+        signer = signer_of(SUCCESSOR)
+        change = self.court.replaced(COMMUNICATION)
+        assert claim(COMMUNICATION, self.court.genesis, signer) == change.claim
+        _, signed = self.court.sign(OPERATOR, change)
+        self.notary = Notary(self.court, folder)
+        self.epochs = Epochs(Committee(self.court.genesis, VERIFIER))
+        self.entries: list[Entry] = []
+        self.add(signed)
+        while self.epochs.constitution.epoch == 0:
+            self.add()
+        self.last_of_first = len(self.entries)
+        self.add(voters=(0, 1, 2, 4))
+
+    @property
+    def genesis(self) -> Genesis:
+        return self.court.genesis
+
+    def sign(self, place: int, message: Message, *, old: bool = False) -> bytes:
+        """A replica's signed frame, with the key that it has in the message's epoch."""
+        new = message.epoch > 0 and place == 4 and not old
+        signer = signer_of(SUCCESSOR if new else AGENTS[place])
+        payload = encode(message)
+        return encode(Signed(payload, signer.sign(Domain.CONSENSUS, payload)))
+
+    def entry(
+        self, number: int, epoch: int, *batch: bytes, voters: tuple[int, ...] = (0, 1, 2, 3),
+        old: bool = False,
+    ) -> Entry:  # fmt: skip
+        head = (self.genesis.cluster, epoch)
+        digest = batch_digest(*head, batch)
+        votes = (self.sign(it, Commit(*head, it, 0, number, digest), old=old) for it in voters)
+        return Entry(number, 0, batch, tuple(votes))
+
+    def add(self, *batch: bytes, voters: tuple[int, ...] = (0, 1, 2, 3)) -> None:
+        """The next entry, committed in the epoch that it is in."""
+        epoch = self.epochs.constitution.epoch
+        entry = self.entry(len(self.entries) + 1, epoch, *batch, voters=voters)
+        self.epochs.take(entry)
+        self.entries.append(entry)
+
+    def seal(self, epoch: int = 1) -> Seal:
+        """The word of a quorum of an epoch that the ledger ends where it ends."""
+        number, chain = self.epochs.head
+        head = (self.genesis.cluster, epoch)
+        said = tuple(
+            self.sign(it, Status(*head, it, 0, True, number, chain, 0)) for it in (0, 1, 2, 4)
+        )
+        return Seal(number, chain, said)
+
+    def began(self, voters: int = 4) -> Began:
+        """How epoch 1 began, proved by ``voters`` of epoch 0."""
+        charter = self.epochs.constitutions[1]
+        votes = (Checkpoint(self.genesis.cluster, 0, it, *charter.base) for it in range(voters))
+        return Began(charter, tuple(self.sign(it.replica, it) for it in votes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def chronicle(tmp_path_factory: pytest.TempPathFactory) -> Chronicle:
+    return Chronicle(tmp_path_factory.mktemp("chronicle"))
+
+
+def verified(chronicle: Chronicle, entries: list[Entry], seal: Seal | None) -> int:
+    keys = chronicle.genesis.author_keys()
+    return verify_ledger(chronicle.genesis, entries, seal, keys, VERIFIER).entries
+
+
+def test_two_epochs_are_verified_from_the_genesis_alone(chronicle: Chronicle) -> None:
+    assert chronicle.last_of_first == 192
+    assert verified(chronicle, chronicle.entries, chronicle.seal()) == 193
+
+
+def test_the_command_tells_of_the_epoch(chronicle: Chronicle) -> None:
+    path = chronicle.notary.folder / "ledger.jsonl"
+    write_export(path, chronicle.genesis, chronicle.entries, chronicle.seal())
+
+    found = list(verify(path, chronicle.notary.keys))
+
+    assert any(
+        "epoch 1 from entry 193 on" in line and "another key for communication-1" in line
+        for line in found
+    )
+    assert parse_export(path.read_text()).entries == tuple(chronicle.entries)
+
+
+Attack = Callable[[Chronicle], list[Entry]]
+ATTACKS: dict[str, tuple[Attack, str]] = {
+    "an entry of the second epoch signed by the first": (
+        lambda it: [*it.entries[:192], it.entry(193, 0)], "of another epoch",
+    ),
+    "the replaced key among its signers": (
+        lambda it: [*it.entries[:192], it.entry(193, 1, voters=(0, 1, 2, 4), old=True)],
+        "is not signed by its sender",
+    ),
+    "the second epoch before its time": (
+        lambda it: [*it.entries[:191], it.entry(192, 1)], "of another epoch",
+    ),
+    "the order for it left out": (
+        lambda it: [it.entry(1, 0), *it.entries[1:]], "of another epoch",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_on_the_change_is_refused(chronicle: Chronicle, name: str) -> None:
+    attack, why = ATTACKS[name]
+
+    with pytest.raises(Unproven, match=why):
+        verified(chronicle, attack(chronicle), None)
+
+
+def test_a_seal_of_the_first_epoch_does_not_end_the_second(chronicle: Chronicle) -> None:
+    with pytest.raises(Unproven, match="no quorum"):
+        verified(chronicle, chronicle.entries, chronicle.seal(epoch=0))
+
+
+def test_a_ledger_file_goes_on_where_it_was_in_either_epoch(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for first, last in ((0, 1), (1, 150), (150, 192), (192, 193)):
+        ledger = SqliteLedger(path, chronicle.genesis, durable=False)
+        for entry in chronicle.entries[first:last]:
+            ledger.append(entry, 0)
+        ledger.close()
+
+    ledger = SqliteLedger(path, chronicle.genesis)
+
+    assert ledger.head == chronicle.epochs.head
+    assert ledger.epochs.constitutions == chronicle.epochs.constitutions
+    ledger.close()
+
+
+def test_a_follower_crosses_the_boundary_and_takes_nothing_from_beyond_it(
+    chronicle: Chronicle,
+) -> None:
+    follower = Follower(Epochs(Committee(chronicle.genesis, VERIFIER)))
+
+    taken = [one for entry in chronicle.entries[:150] for one in follower.offer(entry)]
+    early = follower.offer(chronicle.entries[192])
+    taken += [one for entry in chronicle.entries[150:] for one in follower.offer(entry)]
+
+    assert not early
+    assert taken == chronicle.entries
+    assert follower.head == chronicle.epochs.head
+    assert follower.refused == 0
+
+
+def test_a_follower_asks_those_who_speak_of_an_epoch_it_does_not_know(
+    chronicle: Chronicle,
+) -> None:
+    follower = Follower(Epochs(Committee(chronicle.genesis, VERIFIER)))
+    status = Status(chronicle.genesis.cluster, 1, 2, 0, True, 193, bytes(32), 192)
+
+    follower.hear(AGENTS[2], chronicle.sign(2, status))
+
+    assert follower.ahead() == [AGENTS[2]]
+    assert follower.seal() is None
+
+
+# --- charters beside a single certificate -----------------------------------------------------------
+
+
+def test_charters_are_read_with_their_proofs_and_refused_without(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    path = tmp_path / "charters.json"
+    assert read_charters(path, chronicle.genesis, VERIFIER) == [chronicle.genesis]
+
+    write_charters(path, [chronicle.began()])
+    assert read_charters(path, chronicle.genesis, VERIFIER) == chronicle.epochs.constitutions
+
+    write_charters(path, [chronicle.began(voters=3)])
+    with pytest.raises(Malformed, match="epoch 1: checkpoint proof without a quorum"):
+        read_charters(path, chronicle.genesis, VERIFIER)
+    path.write_bytes(b"[1]")
+    with pytest.raises(Malformed, match="remove it"):
+        read_charters(path, chronicle.genesis, VERIFIER)
+
+
+def test_a_certificate_of_a_later_epoch_needs_that_epochs_charter(
+    chronicle: Chronicle, tmp_path: Path
+) -> None:
+    court = Court()
+    court.open()
+    court.decide(restart())
+    assert court.attempt.body is not None
+    body = msgspec.structs.replace(court.attempt.body, epoch=1)
+    signers = [*(signer_of(it) for it in AGENTS[:3]), signer_of(SUCCESSOR)]
+    names = [*AGENTS[:3], COMMUNICATION]
+    signatures = {name: sign_body(body, it) for name, it in zip(names, signers, strict=True)}
+    path = tmp_path / "certificate.json"
+    write_proof(Certificate(body, court.proposal.plan, signatures), path)
+
+    with pytest.raises(Failed, match="only charters up to epoch 0 are proven"):
+        list(verify(path, chronicle.notary.keys))
+    write_charters(tmp_path / "charters.json", [chronicle.began()])
+
+    assert any("signed by" in line for line in verify(path, chronicle.notary.keys))
