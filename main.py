@@ -84,12 +84,13 @@ COMMANDS = (
     ),
     Command(
         "bench",
-        "measure a start, an idle swarm, consensus or the stream, with their aims beside them",
+        "measure a start, an idle swarm, consensus, the stream or the senses, with their aims beside them",
         "chaos.commands.bench",
         (
             "bench loop --repeat 5 --json bench.json",
             "bench consensus",
             "bench stream",
+            "bench senses --json senses.json",
             "bench deploy",
         ),
     ),

@@ -78,10 +78,12 @@ class Names:
         """Where alarms of the watched fleet arrive."""
         return self.of("alarms")
 
-    @property
-    def alarm_queue(self) -> str:
-        """Where they wait until the engine has taken them."""
-        return self.of("alarms")
+    def alarm_queue(self, process: str) -> str:
+        """Where they wait until one process has taken them: the engine, or an agent by its name.
+
+        Each has its own, because a message goes to one reader only, and each sees for itself.
+        """
+        return self.of(f"alarms-{process}")
 
     @property
     def alarm_dead_letters(self) -> str:

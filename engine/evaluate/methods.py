@@ -6,7 +6,7 @@ from functools import partial
 from engine.diagnosis.culprit import blame
 from engine.diagnosis.finding import find
 from engine.diagnosis.onset import onset_s
-from engine.evaluate.baselines import events, metrics
+from engine.evaluate.baselines import events, metrics, watches
 from engine.evaluate.council import Council
 from engine.evaluate.senses import (
     Alarm,
@@ -86,4 +86,8 @@ _COUNCIL = (
         own_diagnosis,
     ),
 )
-METHODS = {method.name: method for method in (OWN, *_BASELINES, *_COUNCIL)}
+_WATCHES = (
+    Method("ewma-z", "deviation from a moving average", watches.EwmaZ, metrics.robust_floor),
+    Method("predict-linear", "a straight line to the limit", watches.PredictLinear, events.never),
+)
+METHODS = {method.name: method for method in (OWN, *_BASELINES, *_WATCHES, *_COUNCIL)}

@@ -6,6 +6,9 @@ NATS servers that know each other by name.
 
 Where an environment is emulated there is one task instead: ``main.py up``, which brings engine,
 agents, actuator, bus and a demo fleet along, because processes of one machine need no zones.
+
+The services of their own are the shape that a swarm over several machines has. An engine that takes its
+bus and its actuator from elsewhere is what they wait for: today's starts both itself.
 """
 
 from collections.abc import Mapping
@@ -247,7 +250,7 @@ def _settings(part: Part) -> Mapping[str, str]:
         "IC_STATE_TABLE": names.state_table,
         "IC_EVENT_STREAM": names.event_stream,
         "IC_EVENT_BUS": names.event_bus,
-        "IC_ALARM_QUEUE": names.alarm_queue,
+        "IC_ALARM_QUEUE": names.alarm_queue("{process}"),
         "IC_PEOPLE_TOPIC": names.arn("sns", names.people_topic),
         "IC_ARCHIVE_BUCKET": names.archive_bucket,
         "IC_BUS": ",".join(

@@ -113,7 +113,7 @@ def watches(names: Names) -> list[Watch]:
             _metric(
                 "AWS/SQS",
                 "ApproximateAgeOfOldestMessage",
-                {"QueueName": names.alarm_queue},
+                {"QueueName": names.alarm_queue("engine")},
                 "Maximum",
             ),
             120,

@@ -76,6 +76,13 @@ def _agent(names: Names) -> RoleOf:
         "ecs-tasks",
         (
             *_reads(names, fleet_logs),
+            _allow(
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
+                on=[names.arn("sqs", names.alarm_queue("*"))],
+            ),
             _allow("bedrock:InvokeModel", on=list(MODELS.arns(names.environment))),
             _allow(
                 "bedrock:InvokeAgent",
@@ -90,6 +97,9 @@ def _agent(names: Names) -> RoleOf:
         ),
         _reading_accepted(fleet_logs)
         | {
+            f"Resource::{names.arn('sqs', names.alarm_queue('*'))}": (
+                "Each agent has a queue of its own, named after it"
+            ),
             f"Resource::{names.arn('bedrock', 'agent-alias/*')}": (
                 "Bedrock gives aliases their ids; the tag's condition keeps it to ours"
             ),
@@ -113,8 +123,9 @@ def _engine(names: Names) -> RoleOf:
         "ecs-tasks",
         (
             *_reads(names, fleet_logs),
-            # No update and no delete: what is in the ledger stays as it is.
+            # The head moves, entries are put where nothing is, and nothing is ever deleted.
             _allow(
+                "dynamodb:UpdateItem",
                 "dynamodb:PutItem",
                 "dynamodb:GetItem",
                 "dynamodb:Query",
@@ -141,7 +152,7 @@ def _engine(names: Names) -> RoleOf:
                 "sqs:ChangeMessageVisibility",
                 "sqs:GetQueueAttributes",
                 "sqs:GetQueueUrl",
-                on=[names.arn("sqs", names.alarm_queue)],
+                on=[names.arn("sqs", names.alarm_queue("engine"))],
             ),
             _allow("sns:Publish", on=[names.arn("sns", names.people_topic)]),
             _allow(

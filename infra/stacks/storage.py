@@ -11,10 +11,10 @@ from infra.stacks.security import Security
 
 __all__ = ["Storage", "build_storage"]
 
-LEDGER_HASH_KEY = "cluster"
-"""The cluster's id, in hexadecimal: every founding begins a chain of its own."""
-LEDGER_SORT_KEY = "sequence"
-"""The sequence number. Writers add ``attribute_not_exists(#sequence)``: first one wins, for ever."""
+LEDGER_HASH_KEY = "pk"
+"""The cluster: every founding begins a chain of its own (``engine.ledger.mirroring``)."""
+LEDGER_SORT_KEY = "sk"
+"""The head, or an entry's number; an entry is put where nothing is, or not at all."""
 STATE_HASH_KEY = "key"
 STATE_EXPIRY = "expires_at"
 
@@ -37,7 +37,7 @@ def build_storage(part: Part, security: Security) -> Storage:
         "Ledger",
         table_name=part.names.ledger_table,
         partition_key=_key(LEDGER_HASH_KEY, dynamodb.AttributeType.STRING),
-        sort_key=_key(LEDGER_SORT_KEY, dynamodb.AttributeType.NUMBER),
+        sort_key=_key(LEDGER_SORT_KEY, dynamodb.AttributeType.STRING),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
         encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
         encryption_key=security.key,

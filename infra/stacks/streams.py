@@ -18,6 +18,8 @@ from infra.stacks.security import Security
 __all__ = ["Streams", "build_streams"]
 
 EVENT_SOURCE = "incident-commander"
+ENGINE = "engine"
+"""What the engine is called among those that read alarms."""
 TAKES_BEFORE_DEAD = 5
 """How often an alarm is handed out before it counts as one that nobody can take."""
 
@@ -30,7 +32,6 @@ class Streams:
     outgoing: kinesis.Stream
     bus: events.EventBus
     alarms: sns.Topic
-    queue: sqs.Queue
     dead_letters: sqs.Queue
     people: sns.Topic
 
@@ -51,16 +52,20 @@ def build_streams(part: Part, security: Security) -> Streams:
     )
     explain(stream, "AwsSolutions-KDS3", "Our own key: who may use it can be audited and revoked")
     dead = _queue(part, stack, security, "DeadAlarms", names.alarm_dead_letters, None)
-    queue = _queue(
-        part,
-        stack,
-        security,
-        "AlarmQueue",
-        names.alarm_queue,
-        sqs.DeadLetterQueue(max_receive_count=TAKES_BEFORE_DEAD, queue=dead),
-    )
     alarms = _topic(stack, security, "Alarms", names.alarm_topic)
-    alarms.add_subscription(subscriptions.SqsSubscription(queue))
+    queues = {
+        process: _queue(
+            part,
+            stack,
+            security,
+            f"Alarms-{process}",
+            names.alarm_queue(process),
+            sqs.DeadLetterQueue(max_receive_count=TAKES_BEFORE_DEAD, queue=dead),
+        )
+        for process in (ENGINE, *part.environment.placement.zone_of)
+    }
+    for queue in queues.values():
+        alarms.add_subscription(subscriptions.SqsSubscription(queue))
     people = _topic(stack, security, "People", names.people_topic)
     if part.environment.owner.alarm_address:
         people.add_subscription(
@@ -71,11 +76,11 @@ def build_streams(part: Part, security: Security) -> Streams:
         ("EventStream", stream.stream_name),
         ("EventBus", bus.event_bus_name),
         ("AlarmTopicArn", alarms.topic_arn),
-        ("AlarmQueueUrl", queue.queue_url),
+        ("AlarmQueueUrl", queues[ENGINE].queue_url),
         ("PeopleTopicArn", people.topic_arn),
     ):
         cdk.CfnOutput(stack, name, value=value)
-    return Streams(stack, stream, bus, alarms, queue, dead, people)
+    return Streams(stack, stream, bus, alarms, dead, people)
 
 
 def _queue(

@@ -75,8 +75,8 @@ def test_the_ledger_can_be_restored_and_is_kept(prod_assembly: Path) -> None:
     assert ledger["Properties"]["DeletionProtectionEnabled"] is True
     assert ledger["DeletionPolicy"] == ledger["UpdateReplacePolicy"] == "Retain"
     assert [key["AttributeName"] for key in ledger["Properties"]["KeySchema"]] == [
-        "cluster",
-        "sequence",
+        "pk",
+        "sk",
     ]
 
 
@@ -107,7 +107,7 @@ def test_what_is_at_rest_is_encrypted_with_our_key(prod_assembly: Path) -> None:
 
 
 def test_an_alarm_that_nobody_can_take_is_kept_for_two_weeks(prod_assembly: Path) -> None:
-    queue = one(prod_assembly, "AWS::SQS::Queue", QueueName="ic-prod-alarms")
+    queue = one(prod_assembly, "AWS::SQS::Queue", QueueName="ic-prod-alarms-engine")
     dead = one(prod_assembly, "AWS::SQS::Queue", QueueName="ic-prod-alarms-dead")
 
     assert queue["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 5
@@ -117,7 +117,7 @@ def test_an_alarm_that_nobody_can_take_is_kept_for_two_weeks(prod_assembly: Path
 # --- who may do what --------------------------------------------------------------------------
 
 
-def test_the_engine_can_append_to_the_ledger_and_not_change_it(prod_assembly: Path) -> None:
+def test_the_engine_alone_writes_the_ledger_and_nobody_deletes_from_it(prod_assembly: Path) -> None:
     table = NAMES.arn("dynamodb", "table/ic-prod-ledger")
     allowed = {
         (role, action)
@@ -131,9 +131,21 @@ def test_the_engine_can_append_to_the_ledger_and_not_change_it(prod_assembly: Pa
         (role, action)
         for role, action in allowed
         if action.partition(":")[2]
-        not in {"PutItem", "GetItem", "Query", "ConditionCheckItem", "DescribeTable"}
+        not in {"PutItem", "UpdateItem", "GetItem", "Query", "ConditionCheckItem", "DescribeTable"}
     }
     assert {role for role, action in allowed if action == "dynamodb:PutItem"} == {"ic-prod-engine"}
+
+
+def test_whoever_sees_for_itself_has_a_queue_of_its_own(
+    prod: Environment, prod_assembly: Path
+) -> None:
+    queues = {
+        queue["Properties"]["QueueName"] for queue in resources(prod_assembly, "AWS::SQS::Queue")
+    }
+    readers = {"engine", *prod.placement.zone_of}
+
+    assert queues == {"ic-prod-alarms-dead"} | {f"ic-prod-alarms-{name}" for name in readers}
+    assert len(list(resources(prod_assembly, "AWS::SNS::Subscription"))) == len(readers) + 1
 
 
 def test_only_the_actuator_can_change_a_fleet_and_only_what_is_tagged(prod_assembly: Path) -> None:
