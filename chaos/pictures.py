@@ -172,7 +172,7 @@ def swarm_of(n: int, fleet: Recording) -> Recording:
         cluster.submit(cluster.members.submission(counter))
         cluster.run(700)
     roles = {str(member.id): str(member.role) for member in cluster.members.genesis.agents}
-    return _over(fleet, roles, tuple(tracer.events or ()))
+    return over_quiet_fleet(fleet, roles, tuple(tracer.events or ()))
 
 
 def load_of(n: int, fleet: Recording, messages: int = 5_000) -> Recording:
@@ -196,10 +196,12 @@ def load_of(n: int, fleet: Recording, messages: int = 5_000) -> Recording:
                 sent_ns + round(chance.uniform(0.002, 0.01) * NS),
             )
         )
-    return _over(fleet, {name: name.rpartition("-")[0] for name in ids}, tuple(events))
+    return over_quiet_fleet(fleet, {name: name.rpartition("-")[0] for name in ids}, tuple(events))
 
 
-def _over(fleet: Recording, roles: dict[str, str], events: tuple[TraceEvent, ...]) -> Recording:
+def over_quiet_fleet(
+    fleet: Recording, roles: dict[str, str], events: tuple[TraceEvent, ...]
+) -> Recording:
     """A recording of other agents, beside a quiet fleet."""
     n = len(roles)
     f = (n - 1) // 3

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ __all__ = ["add_arguments", "run"]
 
 MAX_COUNT = 15_000
 """Screens need files, and many systems allow a process 20,000."""
-SUBJECTS = ("loop", "consensus", "stream", "senses", "deploy")
+SUBJECTS = ("loop", "consensus", "stream", "senses", "window", "deploy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         print("Over NATS: five replicas in one process, every vote log synced with fdatasync.\n")
         print(table(found))
         return _written(args, found)
+    if args.subject == "window":
+        return _window(args)
     if args.subject == "senses":
         # numpy and the decoders are loaded for this subject only.
         from engine.bench import senses
@@ -77,6 +80,21 @@ def run(args: argparse.Namespace) -> int:
         return asyncio.run(interruptible(_bench(args)))
     except BrokenWorld as error:
         raise CommandError(str(error)) from None
+
+
+def _window(args: argparse.Namespace) -> int:
+    try:
+        from chaos.bench import window
+    except ModuleNotFoundError as error:
+        raise CommandError(f"{error.name} is not installed: make window, then again") from None
+    print("Processor time of the main thread; a budget at 60 Hz. No graphics card was measured.")
+    print(f"Load average {os.getloadavg()[0]:.1f} at the start.\n", flush=True)
+    try:
+        found = window.bench(lambda line: print(line, flush=True))
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+    print(f"\n{table(found)}")
+    return _written(args, found)
 
 
 async def _bench(args: argparse.Namespace) -> int:

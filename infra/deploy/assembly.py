@@ -20,6 +20,7 @@ from infra.target import AwsClient
 __all__ = [
     "GoodRecord",
     "StackOf",
+    "build_of",
     "digest_of_folder",
     "fetch_good",
     "send_good",
@@ -120,6 +121,22 @@ def template_of(stack: StackOf) -> dict[str, Any]:
         Malformed: it cannot be read.
     """
     return _read(stack.template)
+
+
+def build_of(folder: Path) -> str:
+    """The build that an assembly's functions will say they are; empty where none says any.
+
+    Raises:
+        Malformed: this is no assembly.
+    """
+    for stack in stacks_of(folder):
+        for resource in template_of(stack).get("Resources", {}).values():
+            if resource.get("Type") == "AWS::Lambda::Function":
+                settings = resource.get("Properties", {}).get("Environment", {})
+                build = settings.get("Variables", {}).get("BUILD")
+                if isinstance(build, str):
+                    return build
+    return ""
 
 
 def _read(path: Path) -> dict[str, Any]:

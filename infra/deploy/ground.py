@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from engine.codec import Malformed
-from infra.deploy.assembly import stacks_of
+from infra.deploy.assembly import build_of, stacks_of
 from infra.deploy.cdk import Cdk
 from infra.deploy.cloud import Cloud, CloudFailed
 from infra.deploy.conductor import Asker, Conductor
@@ -67,6 +67,9 @@ def open_ground(
         assembly=_assembly(args.assembly),
     )
     source = source_of(REPOSITORY)
+    if args.assembly is not None:
+        # Made elsewhere, perhaps of other sources: what it says of itself is what must answer.
+        source = source._replace(build=build_of(args.assembly) or source.build)
     if args.rehearse_bad_update:
         source = source._replace(build=f"{source.build}-rehearsal")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from infra.deploy.assembly import stacks_of, template_of
 from infra.deploy.cloud import Cloud
 from infra.deploy.hazards import cost_of, hazards_of
-from infra.deploy.plan import Plan, StackPlan
+from infra.deploy.plan import Cost, Plan, StackPlan
 from infra.environments import Environment
 from infra.target import banner
 
@@ -54,7 +54,9 @@ def read_plan(
         else:
             templates[name] = (old, new_template)
     cost = cost_of(templates, environment.budget_usd_per_month)
-    hazards = hazards_of(plans, templates, before, cost)
+    # An emulator costs nothing, whatever its stacks would cost elsewhere.
+    charged = Cost(0.0, 0.0, cost.budget_usd, ()) if environment.emulated else cost
+    hazards = hazards_of(plans, templates, before, charged)
     return Plan(environment.name, banner(environment), digest, tuple(plans), hazards, cost)
 
 

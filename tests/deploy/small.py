@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from infra.deploy.cdk import Cdk
 from infra.deploy.cloud import Cloud
 from infra.deploy.conductor import Conductor, Desired
+from infra.deploy.good import Good
 from infra.deploy.journal import Progress, Shelf
 from infra.deploy.plan import Plan
 from infra.deploy.run import Approved, Finding, Kind, Run, Stopped, Verdict
@@ -147,6 +148,12 @@ class Small:
 
         conductor = Conductor(self.place, self.shelf, cloud, source, steps, self.said.append, ask)
         return conductor.conduct(Desired(kind, **desired))  # type: ignore[arg-type]
+
+    def clean(self) -> None:
+        """Leave neither a stack nor a good assembly in the account: the next test begins anew."""
+        self.cloud.client("cloudformation").delete_stack(StackName=self.name)
+        self.cloud.settle([self.name])
+        Good(self.cloud, self.shelf).forget()
 
     def status(self) -> str:
         """The stack's status; empty when there is none."""

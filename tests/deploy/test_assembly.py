@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.codec import Malformed
-from infra.deploy.assembly import digest_of_folder, stacks_of, template_of
+from infra.deploy.assembly import build_of, digest_of_folder, stacks_of, template_of
 from infra.deploy.health.pace import compared
 from infra.deploy.health.suite import Unwell
 from infra.deploy.run import Verdict
@@ -85,6 +85,17 @@ def test_the_digest_is_over_all_files_but_what_the_cdk_leaves_behind(tmp_path: P
     (two / "more").write_text("")
     assert digest_of_folder(one) != digest_of_folder(two)
     assert template_of(stacks_of(one)[0]) == queue("q")
+
+
+def test_an_assembly_says_which_build_will_answer(tmp_path: Path) -> None:
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {"Environment": {"Variables": {"BUILD": "4f3efd4"}}},
+    }
+
+    named = small_assembly(tmp_path / "named", "S", {"Resources": {"F": function}})
+    assert build_of(named) == "4f3efd4"
+    assert build_of(small_assembly(tmp_path / "silent", "S", queue("q"))) == ""
 
 
 # --- what is deployed ------------------------------------------------------------------------------

@@ -48,8 +48,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def small(emulator: Running, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Small]:
     made = Small(emulator, tmp_path, f"t{abs(hash(request.node.name)) % 10**8}")
     yield made
-    # What was good is kept in the account too; the next test begins with nothing.
-    made.conduct(Kind.DESTROY)
+    made.clean()
 
 
 def test_a_resource_that_cannot_be_made_is_rolled_back_to_what_was_good(small: Small) -> None:
@@ -264,6 +263,8 @@ def test_a_plan_is_applied_only_by_its_own_digest(small: Small) -> None:
     assert back.phase is Phase.ROLLED_BACK
     assert small.visibility() == "30", "what was before"
     assert small.shelf.good() == applied.number
+    assert small.conduct(Kind.DESTROY).phase is Phase.DESTROYED
+    assert small.status() == ""
 
 
 # --- the account's lock ----------------------------------------------------------------------------

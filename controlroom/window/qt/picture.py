@@ -18,7 +18,9 @@ from controlroom.window.qt.fonts import load_fonts
 from controlroom.window.qt.painting import LabelPainter
 from controlroom.window.qt.panels import Panels
 from controlroom.window.qt.style import SHEET
+from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.labels import labels, placed
+from controlroom.window.scene.model import Frame
 from controlroom.window.scene.offscreen import SMOOTH, Picture, Studio
 from controlroom.window.session import Session
 
@@ -69,45 +71,61 @@ class Photographer:
         self._free = self.panels.lay_out()
         self._labels = LabelPainter()
         self._framed = False
-        self._studio = Studio(session.scene, self._free.width(), self._free.height(), samples)
+        self.studio = Studio(session.scene, self._free.width(), self._free.height(), samples)
 
     @property
     def renderer_name(self) -> str:
         """Who draws the scene."""
-        return self._studio.renderer_name
+        return self.studio.renderer_name
 
     def picture(self, now_s: float) -> Picture:
         """What the window shows at ``now_s`` on its clock: ``(height, width, 3)``."""
+        frame, eye = self.frame(now_s)
+        scene = self.studio.picture(eye)
+        height, width, _ = scene.shape
+        image = QImage(*self._size, QImage.Format.Format_RGB888)
+        image.fill(0)
+        painter = QPainter(image)
+        drawn = QImage(scene.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+        painter.drawImage(0, 0, drawn)
+        self.panels.refresh(frame, now_s)
+        self.write_labels(painter, frame, eye)
+        self.write_panels(painter)
+        painter.end()
+        return pixels_of(image)
+
+    def frame(self, now_s: float) -> tuple[Frame, Eye]:
+        """Work out what is to be seen at ``now_s``, and by which eye."""
         width, height = self._free.width(), self._free.height()
         if not self._framed:
             # The camera finds out how large the council is from a frame, and flies there.
             self._session.frame(now_s - SETTLES_S, width, height)
             self._session.frame(now_s - SETTLES_S, width, height)
             self._framed = True
-        frame, eye = self._session.frame(now_s, width, height)
-        scene = self._studio.picture(eye)
-        self.panels.refresh(frame, now_s)
-        image = QImage(*self._size, QImage.Format.Format_RGB888)
-        image.fill(0)
-        painter = QPainter(image)
-        drawn = QImage(scene.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-        painter.drawImage(0, 0, drawn)
-        covered = [
-            (float(it.x()), float(it.y()), float(it.x() + it.width()), float(it.y() + it.height()))
-            for it in (self.panels.incident, self.panels.council, self.panels.notices)
-            if not it.isHidden()
-        ]
+        return self._session.frame(now_s, width, height)
+
+    def write_labels(self, painter: QPainter, frame: Frame, eye: Eye) -> int:
+        """Paint the labels of ``frame``, clear of the panels; returns how many."""
+        panels = (self.panels.incident, self.panels.council, self.panels.notices)
+        covered = [_box(panel) for panel in panels if not panel.isHidden()]
         found = placed(labels(frame, eye), eye, self._labels.measure, covered)
         self._labels.paint(painter, found)
+        return len(found)
+
+    def write_panels(self, painter: QPainter) -> None:
+        """Paint the panels as they were refreshed last."""
         self._ground.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
-        painter.end()
-        return pixels_of(image)
 
     def close(self) -> None:
         """Give everything back."""
-        self._studio.close()
+        self.studio.close()
         self._ground.close()
         self._ground.deleteLater()
+
+
+def _box(widget: QWidget) -> tuple[float, float, float, float]:
+    x, y = float(widget.x()), float(widget.y())
+    return x, y, x + widget.width(), y + widget.height()
 
 
 def pixels_of(image: QImage) -> Picture:

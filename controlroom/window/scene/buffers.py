@@ -39,7 +39,6 @@ class Points:
     def begin(self) -> None:
         """Begin a frame, or, of what seldom changes, begin anew."""
         self._last, self.count, self.dropped = self.count, 0, 0
-        self.version += 1
 
     def put(
         self,
@@ -68,6 +67,7 @@ class Points:
 
     def end(self) -> None:
         """End a frame: what the last one had and this one has not is unseen."""
+        self.version += bool(self.count or self._last)
         rest = slice(self.count, max(self._last, self.count))
         self.colours[rest] = 0
         self.sizes[rest] = 0.0
@@ -113,7 +113,6 @@ class Ribbons:
     def begin(self) -> None:
         """Begin a frame, or, of what seldom changes, begin anew."""
         self._last, self.count, self.dropped = self.count, 0, 0
-        self.version += 1
 
     def put(self, arcs: Arcs, right: Floats, up: Floats) -> None:
         """Add arcs; ``right`` and ``up`` span the plane of those that face the eye."""
@@ -146,6 +145,7 @@ class Ribbons:
 
     def end(self) -> None:
         """End a frame."""
+        self.version += bool(self.count or self._last)
         each = (self.PARTS + 1) * 2
         self.colours[self.count * each : max(self._last, self.count) * each] = 0
 
@@ -172,7 +172,6 @@ class Lines:
     def begin(self) -> None:
         """Begin a frame, or, of what seldom changes, begin anew."""
         self._last, self.count, self.dropped = self.count, 0, 0
-        self.version += 1
 
     def put(self, curves: Floats, colours: Bytes) -> None:
         """Add curves ``(m, POINTS, 3)`` with colours ``(m, POINTS, 4)`` or ``(m, 1, 4)``."""
@@ -188,6 +187,7 @@ class Lines:
 
     def end(self) -> None:
         """End a frame."""
+        self.version += bool(self.count or self._last)
         self.colours[self.count * self.POINTS : max(self._last, self.count) * self.POINTS] = 0
 
 

@@ -31,8 +31,8 @@ from controlroom.window.scene.model import Buffers
 from controlroom.window.scene.palette import FLOOR, SKY, Colour
 
 SMALLEST_TIER = 32
-_TIERS = 4
-"""Each tier has four times the room of the one before."""
+_TIERS = 2
+"""Each tier has twice the room of the one before."""
 
 
 class Tiers:

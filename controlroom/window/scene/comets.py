@@ -8,10 +8,10 @@ from controlroom.window.scene.buffers import Bytes, Floats, Mask, Points, shaded
 from controlroom.window.scene.messages import FALLS_S, Fate, Rows, opacity
 from controlroom.window.scene.palette import BAD, KIND_LOOKS, KIND_NAMES, TWIN
 
-TAILS = ((260, 16), (1200, 5), (1 << 30, 1))
-"""Up to so many comets, so many splats each: with thousands of them the tails would be fog."""
 MAX_HEADS = 1_200
 """Heads with a body; beyond, a comet is a splat."""
+TAILS = ((120, 14), (400, 8), (MAX_HEADS, 3), (1 << 30, 1))
+"""Up to so many comets, so many splats each: with thousands of them the tails would be fog."""
 MAX_SPLATS = 8_192
 TAIL = 0.2
 """Length of a tail, as a share of the way."""
@@ -22,7 +22,7 @@ STILL_AT = 0.62
 FLASH = 0.34
 CROWD = 60
 """Comets that shine at full strength."""
-FAINTEST = 0.3
+FAINTEST = 0.16
 CROSS = 6
 """The head of a message that was refused."""
 SECOND_TALE = 3
@@ -120,8 +120,8 @@ def draw(
     crowd = min(1.0, max(FAINTEST, (CROWD / count) ** 0.6))
     _tails(rows, path, u, place, seen * crowd, colours, sizes, splats, length, still=still)
     arrived = (t_s >= rows.arrive_s) & ~refused
-    _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
     if count <= MAX_HEADS:
+        _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
         ahead = path.at(np.minimum(u + 0.02, 1.02)) - place + np.float32(1e-6)
         _bodies(rows, ~arrived, place, ahead, t_s, (colours, sizes, seen), heads)
     return place

@@ -1,5 +1,6 @@
 """Where the picture is seen from, and where on it things are (pure)."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -53,11 +54,11 @@ def look(
 ) -> Eye:
     """The eye at ``place`` that looks at ``goal``, with z upwards."""
     where, towards = np.array(place, float), np.array(goal, float)
-    forward = towards - where
-    forward /= max(1e-9, float(np.linalg.norm(forward)))
-    right = np.cross(forward, (0.0, 0.0, 1.0))
-    right /= max(1e-9, float(np.linalg.norm(right)))
-    up = np.cross(right, forward)
+    # Written out: numpy's cross product costs more than all the rest of this together.
+    fx, fy, fz = _unit(*(towards - where).tolist())
+    rx, ry, rz = _unit(fy, -fx, 0.0)
+    forward, right = np.array((fx, fy, fz)), np.array((rx, ry, rz))
+    up = np.array((ry * fz - rz * fy, rz * fx - rx * fz, rx * fy - ry * fx))
     view = np.eye(4)
     view[0, :3], view[1, :3], view[2, :3] = right, up, -forward
     view[:3, 3] = -view[:3, :3] @ where
@@ -69,6 +70,11 @@ def look(
     projection[2, 3] = 2 * far * near / (near - far)
     projection[3, 2] = -1.0
     return Eye(where, towards, right, up, projection @ view, width, height)
+
+
+def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
+    length = max(1e-9, math.sqrt(x * x + y * y + z * z))
+    return x / length, y / length, z / length
 
 
 def overview(width: int, height: int, reach: float = 5.2) -> Eye:

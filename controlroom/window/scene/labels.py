@@ -27,7 +27,7 @@ from controlroom.window.scene.palette import (
     WARN,
     Colour,
 )
-from controlroom.window.scene.placing import Label, Placed, Side, placed
+from controlroom.window.scene.placing import MOST, Label, Placed, Side, placed
 from controlroom.window.scene.standing import GAUGE_BODY, GAUGES
 from engine.stream.state import AgentRow, Health, ServiceRow
 
@@ -35,6 +35,8 @@ __all__ = ["Label", "Placed", "labels", "placed"]
 
 LATE_MS = 250.0
 """A message that took longer is labelled with its time."""
+NAMED_PX = 11.0
+"""Of many agents, those whose bodies are larger than this are named one by one."""
 _MOST_NOTES = 4
 
 
@@ -56,7 +58,7 @@ def labels(frame: Frame, eye: Eye) -> list[Label]:
 def _council(frame: Frame, eye: Eye) -> list[Label]:
     plan = frame.seats
     if not plan.one_by_one:
-        return _roles(frame)
+        return [*_roles(frame), *_close_ones(frame, eye)]
     found = []
     reach = GAUGES[1][1] * plan.size / GAUGE_BODY + 0.1
     for i, agent in enumerate(plan.ids):
@@ -148,6 +150,23 @@ def _roles(frame: Frame) -> list[Label]:
         title = f"round {tally.sequence_number}" if tally is not None else "no round yet"
         found.append(Label("council", (0.0, 0.0, HEIGHT), title, sub, INK, 1, (Side.BELOW,)))
     return found
+
+
+def _close_ones(frame: Frame, eye: Eye) -> list[Label]:
+    """Of many agents, the names of those that the eye is close to."""
+    plan = frame.seats
+    at, depth = eye.project(frame.agents)
+    inside = (at[:, 0] > 0) & (at[:, 0] < eye.width) & (at[:, 1] > 0) & (at[:, 1] < eye.height)
+    pixels = plan.size * eye.scale(depth)
+    near = np.flatnonzero(inside & (depth > 0) & (pixels >= NAMED_PX))
+    nearest = near[np.argsort(depth[near])][:MOST]
+    return [
+        Label(
+            f"agent:{plan.ids[i]}", _tuple(frame.agents[i]), plan.ids[i], "",
+            ROLES.get(plan.roles[i], STRANGER).colour, 8, (Side.BELOW,), DIM, plan.size,
+        )
+        for i in nearest.tolist()
+    ]  # fmt: skip
 
 
 def _contradictions(frame: Frame) -> list[Label]:

@@ -116,6 +116,8 @@ class CouncilLayer:
         self._kept: standing.Kept | None = None
         self._around: Table = self._bands.keep()
         self._gauges: Table = self._bands.keep()
+        self._rings: Table = self._bands.keep()
+        self._armed = Changed()
 
     def follow(self, sitting: Sitting, state: ScreenState, focus: frozenset[str]) -> None:
         """Draw the agents and the ring anew if anything of them has changed."""
@@ -143,15 +145,22 @@ class CouncilLayer:
             )
             self._gauges = self._bands.keep()
 
+    def arm(self, *, holding: bool, frozen: bool) -> None:
+        """Draw the actuator's rings anew if it holds something else, or is frozen or thawed."""
+        if self._armed.by(holding, frozen):
+            standing.actuator_rings(holding, frozen, self._bands)
+            self._rings = self._bands.keep()
+
     def face(self, eye: Eye) -> None:
         """Turn gauges and rings to the eye, if they are not."""
         looks = tuple(eye.right.tolist() + eye.up.tolist())
-        if self._faced.by(self._kept, self._around, self._gauges, *looks):
+        if self._faced.by(self._kept, self._around, self._gauges, self._rings, *looks):
             self._ribbons.begin()
             if self._kept is not None:
                 self._bands.add(self._kept.bands)
             self._bands.add(self._around)
             self._bands.add(self._gauges)
+            self._bands.add(self._rings)
             self._bands.draw(self._ribbons, eye.right, eye.up)
             self._ribbons.end()
 

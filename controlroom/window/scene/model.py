@@ -120,6 +120,11 @@ class Scene:
         """Every message that came, as rows."""
         return self._messages
 
+    @property
+    def seats(self) -> Seats:
+        """Where the agents sit."""
+        return self._seats
+
     # --- what comes -----------------------------------------------------------------------------
 
     def show(self, t_s: float, state: ScreenState) -> None:
@@ -164,14 +169,16 @@ class Scene:
         sitting = Sitting(plan, at, outside, turn)
         self._council.follow(sitting, state, self.focus)
         self._council.count(sitting, counted, quorum, self.focus)
+        holding = standing.holds(it, t_s)
+        frozen = state.swarm is not None and state.swarm.frozen
+        self._council.arm(holding=holding, frozen=frozen)
         self._council.face(eye)
         moving = (buffers.heads, buffers.splats, buffers.ribbons)
         for buffer in moving:
             buffer.begin()
         self._council.draw(buffers.splats, buffers.heads)
         self._fleet.draw(t_s, buffers.splats, buffers.heads, still=self.still)
-        frozen = state.swarm is not None and state.swarm.frozen
-        standing.actuator(it, t_s, buffers.heads, self._bands, buffers.splats, frozen=frozen)
+        standing.actuator(holding, buffers.heads, buffers.splats)
         rows = self._messages.under_way(t_s)
         heads = self._draw_messages(rows, at, t_s)
         if it is not None:

@@ -200,20 +200,27 @@ def drill(plan: Ground, state: ScreenState, bands: Bands) -> str:
     return name
 
 
-def actuator(
-    it: Episode | None, t_s: float, heads: Points, bands: Bands, splats: Points, *, frozen: bool
-) -> None:
-    """The one that acts: gold while it holds a certificate, ringed twice while it is frozen."""
-    holds = it is not None and it.carried_s <= t_s < min(it.struck_s, it.closed_s)
-    hue = GOLD if holds else _STEEL
+def holds(it: Episode | None, t_s: float) -> bool:
+    """Whether the actuator is seen to hold a certificate."""
+    return it is not None and it.carried_s <= t_s < min(it.struck_s, it.closed_s)
+
+
+def actuator(holding: bool, heads: Points, splats: Points) -> None:
+    """The one that acts: gold while it holds a certificate."""
+    hue = GOLD if holding else _STEEL
     heads.put(ACTUATOR[None], rgba(hue, 1.0)[None], 0.36, BIPYRAMID, (1.0, 0.0, 0.0))
-    bands.ring(ACTUATOR, (0.52, 0.56), hue, 0.8 if holds else 0.35)
+    if holding:
+        splats.put(ACTUATOR[None], rgba(GOLD, 0.35)[None], 0.62)
+
+
+def actuator_rings(holding: bool, frozen: bool, bands: Bands) -> None:
+    """A ring around it, and two more that bar it while automation is frozen."""
+    hue = GOLD if holding else _STEEL
+    bands.ring(ACTUATOR, (0.52, 0.56), hue, 0.8 if holding else 0.35)
     if frozen:
         ice = KINDS["pre-prepare"].colour
         for radius in (0.62, 0.78):
             bands.ring(ACTUATOR, (radius, radius + 0.07), ice, 0.95, facing=True)
-    if holds:
-        splats.put(ACTUATOR[None], rgba(GOLD, 0.35)[None], 0.62)
 
 
 _STEEL = (150, 168, 200)
