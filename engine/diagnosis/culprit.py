@@ -153,7 +153,7 @@ _OUTSIDE = (
             "hypervisor",
         }
     ),
-    frozenset({"provider", "region", "zone", "az", "outage", "thirdparty", "vendor", "isp"}),
+    frozenset({"provider", "region", "zone", "az", "outage", "vendor", "isp"}),
     frozenset({"dns", "nxdomain", "ntp"}),
     frozenset({"provisioned", "throughput", "throttling", "capacity", "surge", "campaign"}),
 )

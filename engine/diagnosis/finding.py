@@ -94,8 +94,8 @@ def _is_real(history: History, page: Page, stretch: Stretch, best: Suspect) -> b
 LEAD_WEIGHT = 1.6
 STRENGTH_WEIGHT = 0.5
 DOUBT = -0.6
-"""Log odds of being right as a function of the lead over the second and of the best score; fitted
-once over all recordings here together (``docs/senses.md``), three numbers in all."""
+"""Log odds of being right as a function of the lead over the second and of the best score: three
+numbers set by hand; how they hold is measured in ``docs/senses.md``."""
 
 
 def confidence(scores: Sequence[float]) -> float:

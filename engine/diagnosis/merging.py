@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 def merged(opinions: Sequence[Mapping[str, float]], f: int) -> dict[str, float]:
     """Score by service, 0 to 1, best first; each opinion is one agent's scores by service.
 
-    An agent without an opinion says 0 of everybody. With fewer than ``2 f + 1`` opinions nothing
-    can be said.
+    An agent without an opinion found nothing: when most did, nothing is found. With fewer than
+    ``2 f + 1`` opinions nothing can be said.
     """
     if len(opinions) < 2 * f + 1:
         return {}
     relative = [_relative(opinion) for opinion in opinions]
+    if 2 * sum(bool(opinion) for opinion in relative) <= len(relative):
+        return {}
     services = sorted({service for opinion in relative for service in opinion})
     scores = {}
     for service in services:

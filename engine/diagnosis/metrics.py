@@ -29,6 +29,10 @@ AVAILABILITY_FLOOR = 0.005
 OTHER_FAMILY = 0.3
 """Where one metric was paged about, others of its measure weigh so much."""
 REGULAR = 0.8
+"""Part of the longest series' samples that a regular signal has."""
+LEAST_REGULAR = 10
+"""Samples before the stretch without which a signal is not missed."""
+SILENT_WEIGHT = 8.0
 
 
 class Seen(NamedTuple):
@@ -273,10 +277,9 @@ def _silent(keyed: Iterable[tuple[View, str, str, Cut]]) -> list[Reason]:
             counts[service][0] += 1
             counts[service][1] += len(each.within) <= longest // 4
     return [
-        Reason(service, Ground.SILENT, 8.0 * gone / regular, f"{gone} of {regular} signals")
+        Reason(
+            service, Ground.SILENT, SILENT_WEIGHT * gone / regular, f"{gone} of {regular} signals"
+        )
         for service, (regular, gone) in counts.items()
         if gone * 2 > regular
     ]
-
-
-LEAST_REGULAR = 10

@@ -34,6 +34,15 @@ NOTHING = 3.0
 TEMPERATURE = 1.0
 OFF_PATH = 0.3
 """A service that the paged one does not depend on, even indirectly, is suspected so much less."""
+OTHER_GROUND = 0.3
+"""Lost time says so much about a page for failures, and failures about one for lost time."""
+TOLD = 0.5
+"""What a service suffers weighs so much where something below it stands out by ``TOLD_SHARE``."""
+TOLD_SHARE = 0.6
+_PAGED = frozenset({Ground.TIME, Ground.FAILURES, Ground.MISSING})
+"""Grounds that a page may be about."""
+_SUFFERED = frozenset({Ground.FAILURES, Ground.LINES})
+"""What a service shows because of what it depends on."""
 
 
 class Suspect(NamedTuple):
@@ -57,11 +66,6 @@ class Ranking(NamedTuple):
     suspects: tuple[Suspect, ...]
     nothing: float
     """Probability that none of them is."""
-
-
-_PAGED = frozenset({Ground.TIME, Ground.FAILURES, Ground.MISSING})
-OTHER_GROUND = 0.3
-"""Lost time says so much about a page for failures, and failures about one for lost time."""
 
 
 def _ground_of(page: Page | None) -> Ground | None:
@@ -114,12 +118,6 @@ def _discount_told(
             continue
         for ground in _SUFFERED & by.keys():
             by[ground] = by[ground]._replace(weight=TOLD * by[ground].weight)
-
-
-_SUFFERED = frozenset({Ground.FAILURES, Ground.LINES})
-"""What a service shows because of what it depends on."""
-TOLD_SHARE = 0.6
-TOLD = 0.5
 
 
 def ranked(

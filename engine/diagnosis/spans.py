@@ -167,13 +167,16 @@ def _money(binned: Binned, from_s: float, to_s: float) -> _Money:
     now = [_lost(each, usual) for each in within]
     earlier_s = max(BIN_S, (before[-1].place - before[0].place + 1) * BIN_S)
     now_s = max(BIN_S, to_s - _first_bin(from_s))
-    usually = sum(amount for amount, _ in earlier) * now_s / earlier_s
+    # A stall or two in the past is no habit: the worst twentieth of the bins is left out.
+    amounts = sorted(amount for amount, _ in earlier)
+    habit = amounts[: len(amounts) - max(1, len(amounts) // 20)] or amounts
+    usually = sum(habit) * now_s / earlier_s
     lost = sum(amount for amount, _ in now)
     calls = sum(each.count for each in within)
     slow = sum(share * each.count for (_, share), each in zip(now, within, strict=True))
     # The slow calls of one place come in bursts: what bins differ by is what noise is measured by.
     bins = now_s / BIN_S
-    spread = float(np.std([amount for amount, _ in earlier])) * sqrt(bins)
+    spread = float(np.std(habit)) * sqrt(bins)
     off = (lost - usually) / (spread + usual.scale_ms * sqrt(calls + 1.0))
     off *= min(1.0, slow / LEAST_SLOW)
     most = sorted((part for _, part in now), reverse=True)

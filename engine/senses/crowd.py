@@ -127,7 +127,7 @@ class Crowd:
         """How improbable each signal's lasting deviation is, by the tail of all of its metric."""
         now = np.abs(self._lasting[-1])
         metric_of = np.asarray(self._metric_of)
-        past = np.abs(self._lasting[-min(STEPS, self.steps) : -DELAY - LASTING + 1])
+        past = np.abs(self._lasting[-min(STEPS, self.steps) : -2])
         digits = np.zeros(len(now))
         for metric in range(len(self._metrics)):
             members = np.flatnonzero((metric_of == metric) & (now > LEAST_DEVIATION))

@@ -42,7 +42,7 @@ class Tail:
         Its threshold rises from 0, so that its law first describes all distances and turns to the
         far ones as they are learnt. Started like any other stream instead, from the quantile of its
         first values, it is told by the first, inexperienced distances what is usual, and for days
-        nothing is new (``docs/senses.md`` has the figures).
+        nothing is new (``docs/detection.md`` has the figures).
         """
         tail = cls()
         tail._seen = WARM_UP

@@ -5,6 +5,7 @@ month. They are for seeing a NAT gateway too many before it is there, not for a 
 requests and storage are left out and named.
 """
 
+import math
 from typing import Any
 
 __all__ = ["PRICED", "standing_usd"]
@@ -91,12 +92,11 @@ def _fargate(service: dict[str, Any], resources: dict[str, dict[str, Any]]) -> f
 
 
 def _number(value: object, otherwise: float) -> float:
-    """The number in a property; a reference to a parameter has none."""
-    if isinstance(value, int | float):
-        return float(value)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return otherwise
-    return otherwise
+    """The number in a property; a reference has none, and fewer than nothing costs nothing."""
+    if not isinstance(value, int | float | str):
+        return otherwise
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return otherwise
+    return max(0.0, number) if math.isfinite(number) else otherwise

@@ -1,6 +1,7 @@
 """The ledger's copy in DynamoDB: every entry once, in order, whatever dies, and it verifies."""
 
 import asyncio
+import contextlib
 import os
 import random
 import sys
@@ -102,7 +103,9 @@ async def test_ten_kills_at_random_steps_lose_and_double_nothing(
             await process.stdout.readline()
         # Somewhere in the next step, whose answer the process will not see.
         await asyncio.sleep(chance.random() * 0.02)
-        process.kill()
+        # On a busy machine it may have written all there was before we came to it.
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
     await _whole(_mirror(client, "killed", open_ledger(path)))
     copy = read_mirror(client, "killed", notary.genesis.cluster)

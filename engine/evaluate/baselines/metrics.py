@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.diagnosis.deviation import Cut, Stretch, cut
+from engine.diagnosis.families import Measure, family
 from engine.diagnosis.ranking import dependencies, topology
 from engine.evaluate.senses import Answer, Question, Ranked
 from engine.telemetry.history import History
@@ -23,7 +24,11 @@ Score = Callable[[Floats, Floats], float]
 
 NOTICED_STEPS = 2
 LEAST_BEFORE = 8
-ANOMALOUS = 3.0
+ANOMALOUS = 0.01
+"""A value that habit reaches no more often is anomalous: the variant that did best here."""
+UNSPREAD = 1e6
+STRANGEST = 3
+"""Metrics of a service whose mean is its score: the variant that did best here."""
 
 
 def stretch_of(history: History, question: Question) -> Stretch:
@@ -41,31 +46,31 @@ def _sigmas(before: Floats, within: Floats) -> float:
 def _interquartiles(before: Floats, within: Floats) -> float:
     low, middle, high = np.quantile(before, [0.25, 0.5, 0.75])
     spread = float(high - low)
-    return float(np.abs(within - middle).max()) / spread if spread > 0 else 0.0
+    return abs(float(np.median(within) - middle)) / spread if spread > 0 else 0.0
 
 
 def _robust(before: Floats, within: Floats) -> float:
     middle = float(np.median(before))
     spread = 1.4826 * float(np.median(np.abs(before - middle)))
     floor = max(spread, 0.05 * abs(middle), 1e-9)
-    return float(np.abs(within - middle).max()) / floor
+    return abs(float(np.median(within)) - middle) / floor
 
 
 def _largest(score: Score) -> Callable[[History, Question], Answer]:
-    """Ranks services by the strangest of their metrics (of the paged name, where one was paged)."""
+    """Ranks services by their three strangest metrics (of the paged name, where one was paged)."""
 
     def diagnose(history: History, question: Question) -> Answer:
         stretch = stretch_of(history, question)
         paged = question.page.metric if question.page else None
-        scores: dict[str, float] = {}
+        strange: dict[str, list[float]] = {}
         for (service, metric), series in history.series.items():
             if paged is not None and metric != paged:
                 continue
             each = cut(series, *stretch)
             if len(each.before) >= LEAST_BEFORE and len(each.within):
-                strange = score(each.before, each.within)
-                scores[service] = max(strange, scores.get(service, 0.0))
-        return _answer(scores)
+                strange.setdefault(service, []).append(score(each.before, each.within))
+        means = {name: float(np.mean(sorted(each)[-STRANGEST:])) for name, each in strange.items()}
+        return _answer(means)
 
     return diagnose
 
@@ -87,6 +92,7 @@ def _anomalous(history: History, question: Question) -> tuple[dict[str, Cut], di
     """The paged metric of every service, and the deviation of those that are anomalous."""
     assert question.page is not None
     stretch = stretch_of(history, question)
+    falls = family(question.page.metric).measure is Measure.AVAILABILITY
     cuts: dict[str, Cut] = {}
     strange: dict[str, float] = {}
     for (service, metric), series in history.series.items():
@@ -96,10 +102,12 @@ def _anomalous(history: History, question: Question) -> tuple[dict[str, Cut], di
         if len(each.before) < LEAST_BEFORE or not len(each.within):
             continue
         cuts[service] = each
-        spread = float(each.before.std())
-        off = float(np.abs(each.within - each.before.mean()).max())
-        if spread > 0 and off / spread >= ANOMALOUS:
-            strange[service] = off / spread
+        now = each.within[each.focus] if each.focus >= 0 else np.median(each.within)
+        as_far = np.count_nonzero(each.before <= now if falls else each.before >= now)
+        if (1 + as_far) / (1 + len(each.before)) <= ANOMALOUS:
+            spread = float(each.before.std())
+            off = abs(float(now) - float(each.before.mean()))
+            strange[service] = off / spread if spread > 0 else off * UNSPREAD
     return cuts, strange
 
 
@@ -126,21 +134,19 @@ def ranked_correlation(history: History, question: Question) -> Answer:
         return robust_floor(history, question)
     cuts, strange = _anomalous(history, question)
     target = cuts.get(question.page.service)
-    if target is None or question.page.service not in strange:
+    if target is None:
         return Answer()
     scores = {}
     within = dependencies(topology(history), question.page.service)
     for service in strange.keys() & within - {question.page.service}:
-        scores[service] = abs(_correlation(_joined(cuts[service]), _joined(target)))
+        scores[service] = abs(_correlation(cuts[service].within, target.within))
     return _answer(scores)
-
-
-def _joined(each: Cut) -> Floats:
-    return np.concatenate([each.before, each.within])
 
 
 def _correlation(one: Floats, other: Floats) -> float:
     shared = min(len(one), len(other))
+    if shared < 2:
+        return 0.0
     a, b = one[-shared:], other[-shared:]
     if a.std() == 0 or b.std() == 0:
         return 0.0

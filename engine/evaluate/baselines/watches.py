@@ -12,7 +12,7 @@ from engine.telemetry.records import Point
 
 EWMA_WEIGHT = 0.01
 LEAST_Z, LEAST_METRICS = 8.0, 2
-"""The setting of the table in docs/senses.md: two metrics of a service beyond eight deviations."""
+"""The setting of the table in docs/detection.md: two metrics of a service beyond eight deviations."""
 WARM_UP = 20
 LINE_SAMPLES, HORIZON_SAMPLES = 90, 60
 """``predict_linear`` over so many samples, of a crossing within so many: tuned on the episodes."""

@@ -19,6 +19,11 @@ def test_too_few_opinions_say_nothing() -> None:
     assert merged([{"a": 1.0}, {"a": 1.0}], 1) == {}
 
 
+def test_when_most_find_nothing_nothing_is_found() -> None:
+    assert merged([{"a": 1.0}, {"b": 2.0}, {}, {}, {}], 1) == {}
+    assert merged([{"a": 1.0}, {"a": 2.0}, {"a": 1.0}, {}, {}], 1) == {"a": 2 / 3}
+
+
 def test_nobody_gains_by_shouting() -> None:
     honest = [{"a": 1.0, "b": 0.2}] * 4
 

@@ -95,7 +95,7 @@ def test_interrupted_it_leaves_nothing_behind(tmp_path: Path) -> None:
 
     running.send_signal(signal.SIGINT)
 
-    assert running.wait(20) == 130
+    assert running.wait(60) == 130
     assert "Traceback" not in running.stderr.read()
     running.stderr.close()
     assert [path.name for path in tmp_path.iterdir()] == ["sets"]

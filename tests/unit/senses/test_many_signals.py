@@ -31,8 +31,9 @@ def test_the_service_whose_metrics_leave_their_habit_stands_out() -> None:
 
     found = crowd(told)
 
-    assert found[54][0].service == "pay"
-    assert found[54][0].digits > 9.4
+    loudest = max((said[0] for said in found[50:56] if said), key=lambda said: said.digits)
+    assert loudest.service == "pay"
+    assert loudest.digits > 9.4
     assert all(not said or said[0].digits < 6.0 for said in found[:50])
 
 
@@ -71,7 +72,8 @@ def test_a_metric_that_names_another_service_speaks_for_both() -> None:
         row["web", "edge_s.to.pay"] = loud * (10.0 + place % 3)
         row["stock", "edge_s.to.cart"] = 10.0 + place % 3
 
-    assert {said.service for said in crowd(told)[55] if said.digits > 2.0} >= {"web", "pay"}
+    early = [said for step in crowd(told)[50:56] for said in step]
+    assert {said.service for said in early if said.digits > 1.5} == {"web", "pay"}
 
 
 def spans(lateness: Lateness, from_s: float, to_s: float, *, slow: bool, seed: int = 1) -> None:
