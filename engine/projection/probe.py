@@ -4,6 +4,7 @@ from collections import deque
 
 import msgspec
 
+from engine.senses.burn_rate import BurnRate
 from engine.stream.state import SloRow
 from engine.topology import Objective
 
@@ -32,6 +33,7 @@ class ProbeHistory:
         self._objective = objective
         self._seconds: deque[ProbeSecond] = deque(maxlen=SECONDS)
         self._since_ms = 0
+        self._budget = BurnRate(objective.availability_permille)
         self.malformed = 0
         """Lines that were none of the probe's."""
 
@@ -45,6 +47,7 @@ class ProbeHistory:
         if not self._seconds or self._seconds[-1].green != second.green:
             self._since_ms = second.unix_ms
         self._seconds.append(second)
+        self._budget.add(second.unix_ms / 1_000, second.good, second.bad)
 
     def row(self) -> SloRow | None:
         """What screens show; nothing before the first second."""
@@ -60,6 +63,18 @@ class ProbeHistory:
             held_ms=max(0, newest.unix_ms + 1000 - self._since_ms),
             success=good / asked if asked else 0.0,
             history=tuple(_permille(second) for second in self._seconds),
+        )
+
+    def burning(self) -> str:
+        """In words, how the error budget burns where that is a page or a ticket; else empty."""
+        found = self._budget.burning()
+        if not found:
+            return ""
+        rule, burn = found[0]
+        urgency = "page" if rule.page else "ticket"
+        windows = f"{rule.long_min // 60} h and {rule.short_min} min"
+        return (
+            f"{urgency}: {self._objective.subject} burns its error budget {burn:.1f}× ({windows})"
         )
 
     def is_silent(self, now_ms: int) -> bool:

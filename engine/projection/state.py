@@ -153,6 +153,8 @@ class Projection:
             notices.append("the engine's telemetry is stale")
         if self._probe.is_silent(now_ms):
             notices.append("the SLO probe is silent")
+        if burning := self._probe.burning():
+            notices.append(burning)
         notices += [f"{alarm.why}; people must look" for alarm in violated(self._council)]
         notices += [f"{agent} is convicted" for agent in sorted(self._council.proven)]
         notices += self._forecasts()
