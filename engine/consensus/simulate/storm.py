@@ -182,7 +182,10 @@ class Storm:
         happenings[item.kind](item)
 
     def _lie_begins(self, item: Item) -> None:
-        self.cluster.turn(self._agent(item.places[0]), item.way)
+        agent = self._agent(item.places[0])
+        # Who was replaced before it began to lie is gone; its successor is somebody else.
+        if self.cluster.nodes[agent][0].person == agent:
+            self.cluster.turn(agent, item.way)
 
     def _weather(self, item: Item) -> None:
         network = self.cluster.network
