@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from controlroom.place_arguments import add_place
 from controlroom.replaying import PlaceLike, Replayed
 from engine.stream.link import check_address
 from engine.stream.runs import Place
@@ -16,35 +17,9 @@ LEAVE_RUNNING = 3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument(
-        "--connect", metavar="URL", help="address of the engine, like ws://127.0.0.1:8700"
-    )
-    parser.add_argument(
-        "--run-dir",
-        metavar="DIR",
-        type=Path,
-        help="folder of the run; the newest run alive on this machine without it",
-    )
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        type=Path,
-        help="file with the token for --connect; the run's own without it",
-    )
-    parser.add_argument(
-        "--replay",
-        metavar="LEDGER",
-        type=Path,
-        help="show a run again from its ledger, with the trace and the sightings beside it",
-    )
+    add_place(parser)
     parser.add_argument(
         "--plain", action="store_true", help="tell the story line by line, as to a pipe"
-    )
-    parser.add_argument(
-        "--keys",
-        metavar="FILE",
-        type=Path,
-        help="TOML file with your own keys; keys.toml in your configuration folder without it",
     )
 
     parser.add_argument(

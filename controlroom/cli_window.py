@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from controlroom.place_arguments import add_place
 from engine.stream.link import check_address
 from engine.stream.recording import Recording
 from engine.stream.runs import Place
@@ -16,27 +17,7 @@ QUALITIES = ("auto", "high", "low")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
-    parser.add_argument(
-        "--connect", metavar="URL", help="address of the engine, like ws://127.0.0.1:8700"
-    )
-    parser.add_argument(
-        "--run-dir",
-        metavar="DIR",
-        type=Path,
-        help="folder of the run; the newest run alive on this machine without it",
-    )
-    parser.add_argument(
-        "--token-file",
-        metavar="FILE",
-        type=Path,
-        help="file with the token for --connect; the run's own without it",
-    )
-    parser.add_argument(
-        "--replay",
-        metavar="LEDGER",
-        type=Path,
-        help="show a run again from its ledger, with the trace and the sightings beside it",
-    )
+    add_place(parser)
     parser.add_argument(
         "--record",
         metavar="FILE",
@@ -53,12 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--presentation", action="store_true", help="let the incident tell itself, with captions"
     )
     parser.add_argument("--reduced-motion", action="store_true", help="nothing flies or flickers")
-    parser.add_argument(
-        "--keys",
-        metavar="FILE",
-        type=Path,
-        help="TOML file with your own keys; keys.toml in your configuration folder without it",
-    )
     parser.add_argument("--announce", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--no-install", action="store_true", help="refuse instead of installing what is missing"

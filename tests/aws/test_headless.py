@@ -25,6 +25,7 @@ from engine.telemetry.doors.cloudwatch import alarm_in
 from engine.telemetry.tape import reach
 from engine.vocabulary import OutcomeKind
 from infra.localaws import LocalAws, Running
+from tests.aws.task_processes import task_pids
 from tests.aws.test_mirror import table_for_ledger
 from tests.until import until
 
@@ -130,20 +131,6 @@ def _alarm(aws: Running) -> str:
     return url.removesuffix("-engine")
 
 
-def _task_pids(aws: Running) -> list[int]:
-    """The processes that run as tasks: those whose folder is below the emulator's."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                here = (entry / "cwd").readlink()
-            except OSError:
-                continue
-            if here.is_relative_to(aws.folder / "tasks"):
-                found.append(int(entry.name))
-    return found
-
-
 async def test_an_alarm_is_mended_on_aws_and_the_copy_verifies(
     aws: Running, tmp_path: Path
 ) -> None:
@@ -162,8 +149,8 @@ async def test_an_alarm_is_mended_on_aws_and_the_copy_verifies(
     )  # fmt: skip
     try:
         watch = LedgerWatch(paths)
-        await until(lambda: len(_task_pids(aws)) == 1, 30)
-        [sick] = _task_pids(aws)
+        await until(lambda: len(task_pids(aws)) == 1, 30)
+        [sick] = task_pids(aws)
         await until(lambda: _watched_s(paths) > 15, 60)  # Nobody is judged in his first seconds.
         os.kill(sick, signal.SIGUSR1)
 
@@ -176,7 +163,7 @@ async def test_an_alarm_is_mended_on_aws_and_the_copy_verifies(
         [incident] = watch.council.incidents.values()
         assert incident.status is IncidentStatus.RECOVERED
         assert incident.attempt.outcomes == {0: OutcomeKind.DONE}
-        [well] = _task_pids(aws)
+        [well] = task_pids(aws)
         assert well != sick
         assert _delay_s(aws, queue, paths) < 5.0  # The aim is 2 s; this machine is shared.
         await _copy_verifies(aws, paths)

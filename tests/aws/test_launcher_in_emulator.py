@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.localaws import LocalAws, Running
+from tests.aws.task_processes import task_pids
 from tests.until import until
 
 pytestmark = pytest.mark.fleet
@@ -55,20 +56,6 @@ def define(aws: Running, command: list[str], image: str = "shell", **more: objec
     return str(answer["taskDefinition"]["taskDefinitionArn"])
 
 
-def pids_in(aws: Running) -> list[int]:
-    """The processes that run as tasks: those whose folder is below the emulator's."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                here = (entry / "cwd").readlink()
-            except OSError:
-                continue
-            if here.is_relative_to(aws.folder / "tasks"):
-                found.append(int(entry.name))
-    return found
-
-
 async def test_a_service_keeps_its_process_running_and_ends_it(aws: Running) -> None:
     ecs = aws.client("ecs")
     ecs.create_cluster(clusterName="c")
@@ -80,15 +67,15 @@ async def test_a_service_keeps_its_process_running_and_ends_it(aws: Running) -> 
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
     )
-    await until(lambda: len(pids_in(aws)) == 1)
-    [first] = pids_in(aws)
+    await until(lambda: len(task_pids(aws)) == 1)
+    [first] = task_pids(aws)
 
     os.kill(first, signal.SIGKILL)
 
-    await until(lambda: len(pids_in(aws)) == 1 and pids_in(aws) != [first], 20)
+    await until(lambda: len(task_pids(aws)) == 1 and task_pids(aws) != [first], 20)
 
     ecs.update_service(cluster="c", service="s", desiredCount=0)
-    await until(lambda: not pids_in(aws), 20)
+    await until(lambda: not task_pids(aws), 20)
 
 
 async def test_a_stopped_task_is_replaced_by_its_service(aws: Running) -> None:
@@ -101,13 +88,13 @@ async def test_a_stopped_task_is_replaced_by_its_service(aws: Running) -> None:
         desiredCount=1,
         launchType="FARGATE",
     )
-    await until(lambda: len(pids_in(aws)) == 1)
-    [first] = pids_in(aws)
+    await until(lambda: len(task_pids(aws)) == 1)
+    [first] = task_pids(aws)
     [task] = ecs.list_tasks(cluster="c", serviceName="s")["taskArns"]
 
     ecs.stop_task(cluster="c", task=task, reason="a repair")
 
-    await until(lambda: first not in pids_in(aws) and len(pids_in(aws)) == 1, 20)
+    await until(lambda: first not in task_pids(aws) and len(task_pids(aws)) == 1, 20)
     assert ecs.list_tasks(cluster="c", serviceName="s")["taskArns"] != [task]
 
 
@@ -132,7 +119,7 @@ async def test_a_stopped_task_of_a_steady_service_is_replaced_too(aws: Running) 
     ecs.stop_task(cluster="c", task=task, reason="a repair")
 
     await until(lambda: ecs.list_tasks(cluster="c", serviceName="s")["taskArns"] != [task], 20)
-    await until(lambda: len(pids_in(aws)) == 1, 20)
+    await until(lambda: len(task_pids(aws)) == 1, 20)
 
 
 async def test_a_task_runs_our_program_with_its_volume_and_leaves_its_exit_code(
@@ -215,6 +202,6 @@ async def test_tasks_die_with_the_emulator(tmp_path: Path) -> None:
         aws.client("ecs").run_task(
             cluster="c", taskDefinition=define(aws, ["sleep", "600"]), launchType="FARGATE"
         )
-        await until(lambda: len(pids_in(aws)) == 1)
+        await until(lambda: len(task_pids(aws)) == 1)
         os.kill(aws.pid, signal.SIGKILL)
-        await until(lambda: not pids_in(aws))
+        await until(lambda: not task_pids(aws))
