@@ -12,12 +12,13 @@ SCREEN := xvfb libgl1 libegl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libx
 # The real counterparts of the telemetry doors.
 SERVERS := prometheus prometheus-alertmanager
 PIN_EXTRAS := dev window aws deploy
-EVERYTHING := $(addprefix $(VENV)/.,$(PIN_EXTRAS))
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement
+EVERYTHING := $(VENV)/.everything
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+CHECKS := check-format check-lint check-mypy check-basedpyright check-imports check-words
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run window screenshots test screen check bench fmt pins clean venv
+.PHONY: run window screenshots test screen check $(CHECKS) bench fmt pins clean venv
 
 # exec: no shell stays between the terminal and the program, so stdin and Ctrl-C reach it untouched.
 run: $(VENV)/.base
@@ -61,12 +62,26 @@ bench: $(VENV)/.base
 screenshots: $(VENV)/.window
 	$(BIN)/python main.py screenshots
 
+# Two at a time: the two type checkers take a core each, and nearly all of the time.
 check: $(EVERYTHING)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(CHECKS)
+
+check-format:
 	@echo "== ruff format --check" && $(BIN)/ruff format --check $(CHECKED)
+
+check-lint:
 	@echo "== ruff check" && $(BIN)/ruff check $(CHECKED)
+
+check-mypy:
 	@echo "== mypy --strict" && $(BIN)/mypy
+
+check-basedpyright:
 	@echo "== basedpyright" && $(BIN)/basedpyright
+
+check-imports:
 	@echo "== lint-imports" && $(BIN)/lint-imports
+
+check-words:
 	@echo "== codespell" && git ls-files -z | xargs -0 $(BIN)/codespell
 
 fmt: $(VENV)/.dev
@@ -85,13 +100,19 @@ $(VENV)/.made:
 
 $(VENV)/.base: requirements.txt $(VENV)/.made
 	@echo "installing $< (once)"
-	@$(INSTALL) $<
+	@$(INSTALL) --requirement $<
 	@touch $@
 
-$(VENV)/.dev $(VENV)/.window $(VENV)/.aws $(VENV)/.deploy: $(VENV)/.%: requirements-%.txt $(VENV)/.base
+# Not compiled: Python does that for what is imported, and of these gigabytes that is little.
+$(VENV)/.dev $(VENV)/.window: $(VENV)/.%: requirements-%.txt $(VENV)/.base
 	@echo "installing $< (once)"
-	@$(INSTALL) $<
+	@$(INSTALL) --no-compile --requirement $<
 	@touch $@
+
+$(EVERYTHING): $(PIN_EXTRAS:%=requirements-%.txt) $(VENV)/.base
+	@echo "installing what checks and tests need (once; a minute or two)"
+	@$(INSTALL) --no-compile $(PIN_EXTRAS:%=--requirement requirements-%.txt)
+	@touch $@ $(VENV)/.dev $(VENV)/.window
 
 # Keeps the pinned versions that still fit; `make pins UPGRADE=--upgrade` takes the newest of everything.
 # All extras are resolved together first and constrain each file, so that any file can be installed over any other.
