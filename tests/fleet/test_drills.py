@@ -1,6 +1,7 @@
 """A drill of each kind through the command line: what it says, what it proves, what it hides."""
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -93,10 +94,14 @@ class Spy(threading.Thread):
         return folders
 
     def _look_at_files(self, folder: Path) -> None:
-        for path in folder.rglob("*"):
+        # os.walk steps over a folder that goes while it looks; Path.rglob raises.
+        for parent, folders, files in os.walk(folder):
             # PostgreSQL's pages hold orders; what the fleet logs and keeps otherwise is looked at.
-            if "base" in path.parts or "pg_wal" in path.parts:
-                continue
+            folders[:] = [name for name in folders if name not in {"base", "pg_wal"}]
+            self._look_at_names(folder, [Path(parent, name) for name in (*folders, *files)])
+
+    def _look_at_names(self, folder: Path, paths: list[Path]) -> None:
+        for path in paths:
             self._note(f"name {path.name}", str(path).encode())
             try:
                 if path.is_file() and path.stat().st_size < 4 << 20:
