@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from chaos.door import Inject
+from chaos.experiments import draw
 from chaos.faults.fault import KillService
 from chaos.world import prepare
 from engine.clock import SystemClock
@@ -34,6 +35,7 @@ from tests.until import until
 pytestmark = [pytest.mark.fleet, pytest.mark.timeout(180)]
 
 ASK = Rules(automation=Automation(low=Policy.ASK, medium=Policy.ASK, high=Policy.ASK))
+EARLY_SEED = next(s for s in range(100) if draw("kill-payments", s).onset_ms < 3_200)
 STILL_S = 4.0
 """Agents remind the actuator every second: four reminders that it does not obey are an answer."""
 
@@ -206,3 +208,17 @@ async def test_a_freeze_reaches_the_council_and_the_screens_too(run: Run) -> Non
 
         assert run.freeze("thaw") == (0, "thawed")
         await until(lambda: not is_frozen(seen))
+
+
+async def test_a_drill_that_an_operator_orders_breaks_something_and_is_told_of(run: Run) -> None:
+    async with console(run) as seen:
+        await until(lambda: seen.row.status == "recovered", 30)
+        now_ms = time.time_ns() // 1_000_000
+        order = seen.operator.drill("kill-payments", EARLY_SEED, now_ms)
+        assert (await seen.give(order)).accepted
+        await until(lambda: seen.state.drill is not None and seen.state.drill.running)
+
+        again = await seen.give(seen.operator.drill("quiet", 1, now_ms))
+        assert again.reason == "a drill runs already"
+        await until(lambda: not run.shop.status("payments").alive, 20)
+    # The engine ends with the fault still in: the drill takes it out (``Run.stop``).
