@@ -40,11 +40,13 @@ async def test_one_drill_at_a_time_and_none_outlives_its_engine(tmp_path: Path) 
     drills = Drills(run_at(tmp_path))
     assert await drills.order(order("kill-payments")) == ""
 
-    assert drills.row.running
-    assert "payments" not in drills.row.text
+    during = drills.row
+    assert during.running
+    assert "payments" not in during.text
     assert await drills.order(order("quiet")) == "a drill runs already"
     # There is no fleet to become green: it would wait for a minute.
     await drills.close()
 
-    assert not drills.row.running
-    assert drills.row.last == "kill-payments: stopped before its end; the fault is out"
+    after = drills.row
+    assert not after.running
+    assert after.last == "kill-payments: stopped before its end; the fault is out"
