@@ -51,10 +51,13 @@ def _with_services(state: ScreenState, count: int) -> ScreenState:
 
 def _messages(ids: list[str], count: int) -> Iterator[TraceEvent]:
     chance = random.Random(7)
+    # Each says each thing to all others, so that none of it is missing anywhere.
+    ways = [(a, b, kind) for kind in MIX for a in ids for b in ids if a != b]
     for number in range(count):
-        sender, receiver = chance.sample(ids, 2)
+        place = number if len(ways) <= count else chance.randrange(len(ways))
+        sender, receiver, kind = ways[place % len(ways)]
         sent_ns = NS + round(chance.random() * 0.4 * NS)
         yield TraceEvent(
-            AgentId(AuthorId(sender)), AgentId(AuthorId(receiver)), chance.choice(MIX), 0, number,
-            number.to_bytes(8, "big"), sent_ns, sent_ns + round(chance.uniform(*FLIGHT_S) * NS),
+            AgentId(AuthorId(sender)), AgentId(AuthorId(receiver)), kind, 0, place // len(ways),
+            bytes(8), sent_ns, sent_ns + round(chance.uniform(*FLIGHT_S) * NS),
         )  # fmt: skip

@@ -87,7 +87,8 @@ def _drawn(tell: Tell) -> list[Figure]:
     messages, seen = session.scene.messages, set[int]()
     timeline = session.timeline
     for step in range(int((timeline.last_s - timeline.first_s + 16.0) * 30)):
-        seen.update(messages.under_way(timeline.first_s - 1.0 + step / 30).number.tolist())
+        rows = messages.under_way(timeline.first_s - 1.0 + step / 30)
+        seen.update(rows.number[rows.records > 0].tolist())
     lost = len(recording.messages) - len(seen) - messages.folded - messages.strangers
     tell(
         f"{len(recording.messages)} records of a drill: {len(seen)} drawn, {messages.folded} folded"

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from controlroom.window.qt.fonts import BODY, SMALL, font
 from controlroom.window.qt.painting import qcolor
+from controlroom.window.scene.episode import NOT_DONE, UNKNOWN
 from controlroom.window.scene.palette import BAD, DIM, GOLD, INK, KINDS, LINE, OK, WARN, Colour
 from controlroom.window.timeline import Mark
 from controlroom.window.transport import Mode, Shown
@@ -29,11 +30,19 @@ _LOOKS: dict[str, tuple[Colour, str]] = {
     "decided": (KINDS["commit"].colour, "◆"),
     "certificate": (GOLD, "■"),
     "acted": (GOLD, "▼"),
+    "undone": (WARN, "▲"),
     "convicted": (BAD, "✖"),
     "recovered": (OK, "·"),
     "closed": (OK, "●"),
 }
 _TOLD = frozenset(_LOOKS)
+
+
+def _look_of(mark: Mark) -> tuple[Colour, str]:
+    """How a mark looks; an action that was not carried out does not look like one that was."""
+    if mark.entry.outcome in (NOT_DONE, UNKNOWN):
+        return (BAD, "✖") if mark.entry.outcome == NOT_DONE else (WARN, "■")
+    return _LOOKS[mark.entry.kind]
 
 
 class Passage(NamedTuple):
@@ -153,15 +162,15 @@ class TransportBar(QWidget):
         first_s, last_s = self._span()
         for mark in passage.marks:
             if mark.entry.kind in _TOLD and first_s <= mark.t_s <= last_s:
-                self._paint_mark(painter, mark.entry.kind, self._x_of(mark.t_s), middle)
+                self._paint_mark(painter, _look_of(mark), self._x_of(mark.t_s), middle)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(qcolor(INK))
         painter.drawRoundedRect(QRectF(at - 2, middle - 11, 4, 22), 2, 2)
 
     @staticmethod
-    def _paint_mark(painter: QPainter, kind: str, x: float, y: float) -> None:
+    def _paint_mark(painter: QPainter, look: tuple[Colour, str], x: float, y: float) -> None:
         """A shape of its own for each kind: the colour only helps."""
-        colour, glyph = _LOOKS[kind]
+        colour, glyph = look
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(qcolor(colour))
         size = 2.0 if glyph == "·" else 5.0

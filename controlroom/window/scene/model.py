@@ -25,6 +25,7 @@ from controlroom.window.scene.layers import (
     dim_of,
 )
 from controlroom.window.scene.messages import Messages, Rows
+from controlroom.window.scene.missing import Lack
 from controlroom.window.scene.votes import Tally, same, tally
 from controlroom.window.timeline import Moment, Sent
 from engine.stream.state import ScreenState
@@ -71,6 +72,8 @@ class Frame(NamedTuple):
     """Whether a view change is on screen."""
     reasons: Mapping[int, str]
     """Why messages were refused, by number."""
+    lacks: Mapping[int, Lack]
+    """What is missing, by number."""
     contradictions: Mapping[tuple[int, int, int, int], tuple[int, int]]
     """By sender, kind, view and sequence number: two digests that one agent sent."""
     folded: dict[str, int]
@@ -135,7 +138,9 @@ class Scene:
             self._seats = seats(members[:MAX_AGENTS])
             number = {role: i for i, (role, _) in enumerate(self._seats.groups)}
             groups = [number[role] for role in self._seats.roles]
-            self._messages = Messages(self._seats.row_of, groups, self._late_s)
+            self._messages = Messages(
+                self._seats.row_of, groups, self._late_s, complete=self._seats.one_by_one
+            )
         if self._waiting and self._cast:
             self._messages.take(self._waiting)
             self._waiting.clear()
@@ -190,7 +195,7 @@ class Scene:
         return Frame(
             t_s, state, plan, at, outside, self._fleet.plan, it, counted, rows, heads,
             self._fleet.drilled, self._turns.turning(t_s), self._messages.reasons,
-            self._messages.contradictions, self._folded(rows),
+            self._messages.lacks, self._messages.contradictions, self._folded(rows),
         )  # fmt: skip
 
     def _sit(self, t_s: float) -> tuple[Floats, Floats, float]:
@@ -254,7 +259,7 @@ class Scene:
     def _folded(self, rows: Rows) -> dict[str, int]:
         buffers, floor = self.buffers, self._fleet.plan
         counts = {
-            "messages drawn together": int(rows.records.sum()) - len(rows.records),
+            "messages drawn together": int(np.maximum(rows.records - 1, 0).sum()),
             "messages without a body": len(rows.records)
             if len(rows.records) > comets.MAX_HEADS
             else 0,
