@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from controlroom.window.scene.model import Frame
 from controlroom.window.scene.palette import BAD, DIM, GOLD, HEALTH, INK, KINDS, OK, WARN, Colour
-from engine.stream.state import Health, IncidentRow, ScreenState
+from engine.stream.state import IncidentRow, ScreenState
 
 LONG = 96
 """Characters of a line that is cut, with an ellipsis, where it would be longer."""
@@ -177,7 +177,7 @@ def council_card(frame: Frame) -> Card:
     swarm, tally = frame.state.swarm, frame.tally
     if swarm is None:
         return Card("COUNCIL", (text("○ not heard yet", DIM),))
-    well = sum(row.health is Health.OK for row in frame.state.agents.values())
+    well = sum(frame.well.values())
     glyph, colour = ("✓", OK) if well == swarm.n else ("!", WARN) if swarm.ready else ("✖", BAD)
     budget = WARN if swarm.budget < swarm.f else INK
     rows: list[Row] = [

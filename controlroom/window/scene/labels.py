@@ -117,14 +117,9 @@ def _roles(frame: Frame) -> list[Label]:
     """One label a role: how many there are, how they are, how far they have come."""
     found = []
     swarm, tally = frame.state.swarm, frame.tally
-    rows = frame.state.agents
     for role, members in frame.seats.groups:
         look = ROLES.get(role, STRANGER)
-        well = sum(
-            1
-            for i in members.tolist()
-            if (row := rows.get(frame.seats.ids[i])) is not None and row.health is Health.OK
-        )
+        well = frame.well.get(role, 0)
         words = [f"✓ {well} ok" if well == len(members) else f"! {len(members) - well} not well"]
         if tally is not None and swarm is not None:
             words.append(f"{int((tally.commits[members] >= swarm.quorum).sum())} committed")
@@ -157,11 +152,11 @@ def _close_ones(frame: Frame, eye: Eye) -> list[Label]:
     inside = (at[:, 0] > 0) & (at[:, 0] < eye.width) & (at[:, 1] > 0) & (at[:, 1] < eye.height)
     pixels = plan.size * eye.scale(depth)
     near = np.flatnonzero(inside & (depth > 0) & (pixels >= NAMED_PX))
-    nearest = near[np.argsort(depth[near])][:MOST]
+    nearest = near[np.argsort(depth[near])][: 2 * MOST]
     return [
         Label(
             f"agent:{plan.ids[i]}", _tuple(frame.agents[i]), plan.ids[i], "",
-            ROLES.get(plan.roles[i], STRANGER).colour, 8, (Side.BELOW,), DIM, plan.size,
+            ROLES.get(plan.roles[i], STRANGER).colour, 8, (Side.BELOW, Side.ABOVE), DIM, plan.size,
         )
         for i in nearest.tolist()
     ]  # fmt: skip

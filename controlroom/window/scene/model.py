@@ -5,6 +5,7 @@ pausing, scrubbing and playing slowly show exactly what was shown live.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from controlroom.window.scene.messages import Messages, Rows
 from controlroom.window.scene.missing import Lack
 from controlroom.window.scene.votes import Tally, same, tally
 from controlroom.window.timeline import Moment, Sent
-from engine.stream.state import ScreenState
+from engine.stream.state import Health, ScreenState
 
 MAX_AGENTS = 1_024
 MAX_WAITING = 250_000
@@ -66,6 +67,8 @@ class Frame(NamedTuple):
     """The messages on screen."""
     heads: Floats
     """Where they are."""
+    well: Mapping[str, int]
+    """By role, how many agents are well."""
     drilled: str
     """The service that a drill harms, as far as it is told."""
     turning: bool
@@ -117,6 +120,7 @@ class Scene:
         self._at: Floats = np.zeros((0, 3), np.float32)
         self._episode: tuple[object, Episode | None] = (None, None)
         self._tally: tuple[object, Tally | None] = (None, None)
+        self._well: tuple[object, Mapping[str, int]] = (None, {})
 
     @property
     def messages(self) -> Messages:
@@ -194,7 +198,7 @@ class Scene:
             buffer.end()
         return Frame(
             t_s, state, plan, at, outside, self._fleet.plan, it, counted, rows, heads,
-            self._fleet.drilled, self._turns.turning(t_s), self._messages.reasons,
+            self._wells(state), self._fleet.drilled, self._turns.turning(t_s), self._messages.reasons,
             self._messages.lacks, self._messages.contradictions, self._folded(rows),
         )  # fmt: skip
 
@@ -229,6 +233,13 @@ class Scene:
         if self._episode[0] is not moment.state:
             self._episode = (moment.state, episode(moment.t_s, moment.state))
         return self._episode[1]
+
+    def _wells(self, state: ScreenState) -> Mapping[str, int]:
+        """How many agents are well, counted once a state."""
+        if self._well[0] is not state:
+            counts = Counter(row.role for row in state.agents.values() if row.health is Health.OK)
+            self._well = (state, counts)
+        return self._well[1]
 
     def _draw_messages(self, rows: Rows, at: Floats, t_s: float) -> Floats:
         dim = None
