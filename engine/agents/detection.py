@@ -20,6 +20,7 @@ from engine.agents.likelihood import (
     permille_from_log_odds,
     surely_greater,
 )
+from engine.agents.prediction import forecasts
 from engine.senses.bayes import log_bayes_factor
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.series import Counts, LinkSeries
@@ -85,6 +86,7 @@ def anomalies(window: Window, manifest: Manifest, now_ms: int) -> tuple[Anomaly,
         found += _of_link(window, link, series, now_ms)
     found += _of_liveness(window, manifest, now_ms)
     found += _of_alerts(window, manifest)
+    found += [forecast.anomaly for forecast in forecasts(window, now_ms)]
     found.sort(key=lambda anomaly: -anomaly.likelihood_permille)
     return tuple(found[:MAX_ITEMS])
 

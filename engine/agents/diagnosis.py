@@ -43,9 +43,14 @@ UNHARMED = -3.0
 ONSET_SLACK_MS = 3_000
 LATEST_ONSET_MS = 60_000
 """A release whose failures begin later than this after it went live is not blamed for its change."""
+RUNNING_OUT = 12.0
+"""Of a forecast: nothing that hurts yet can outweigh it, and what hurts shows on every caller."""
 MAX_HYPOTHESES = 6
 MAX_EVIDENCE = 8
 LEAST_PERMILLE = 10
+
+
+_OF_RELEASES = (FaultKind.BAD_DEPLOY, FaultKind.ERRORS, FaultKind.LEAK)
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -103,7 +108,7 @@ def _mends(actions: tuple[Action, ...], kind: FaultKind) -> bool:
     for action in actions:
         if isinstance(action, RestartService) and kind is not FaultKind.BAD_DEPLOY:
             return True
-        if isinstance(action, RollBack) and kind in (FaultKind.BAD_DEPLOY, FaultKind.ERRORS):
+        if isinstance(action, RollBack) and kind in _OF_RELEASES:
             return True
     return False
 
@@ -155,6 +160,9 @@ def _direct(trouble: Trouble) -> list[Evidence]:
         found.append(Evidence(Signal(trouble.service, SignalKind.LIVENESS), round(1_000 * weight)))
     if trouble.alerts:
         found.append(Evidence(Signal(trouble.service, SignalKind.ALERT), 500 * trouble.alerts))
+    if trouble.running_out is not None:
+        signal = Signal(trouble.service, trouble.running_out)
+        found.append(Evidence(signal, round(1_000 * RUNNING_OUT)))
     if _follows_change(trouble):
         weight = 2.0 * (1.0 if trouble.gone else trouble.own_share)
         if weight >= 0.1:
@@ -213,6 +221,8 @@ def _kinds(trouble: Trouble, callers: list[Trouble]) -> dict[FaultKind, float]:
         FaultKind.BAD_DEPLOY: (12.0 if trouble.gone else 7.0) if follows else -6.0,
         FaultKind.ERRORS: 4.0 if failing else 0.0,
         FaultKind.SLOW: 4.0 if late and not failing else 0.0,
+        # A release that leaks is mended like a bad one; what it does has a name of its own.
+        FaultKind.LEAK: 11.0 if trouble.running_out is not None else -6.0,
     }
     return dict(zip(weights, softmax(list(weights.values())), strict=True))
 

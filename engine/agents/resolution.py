@@ -112,6 +112,9 @@ def _remedies(
             return [restart]
         case FaultKind.BAD_DEPLOY:
             return back
+        case FaultKind.LEAK:
+            # A restart gives back what has leaked, and the leak goes on.
+            return [*back, restart]
         case FaultKind.ERRORS | FaultKind.SLOW:
             return [*back, restart] if changed else [restart]
 
@@ -153,7 +156,7 @@ def _contradicts_life(hypothesis: Hypothesis, window: Window, now_ms: int) -> bo
             return not gone and (well or not answers)
         case FaultKind.HANG:
             return gone or well
-        case FaultKind.ERRORS | FaultKind.SLOW:
+        case FaultKind.ERRORS | FaultKind.SLOW | FaultKind.LEAK:
             return gone
         case FaultKind.BAD_DEPLOY:
             return False

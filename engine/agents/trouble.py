@@ -8,6 +8,7 @@ failed statements, so what looks like a caller's own trouble may still be its da
 
 import msgspec
 
+from engine.agents.prediction import forecasts
 from engine.senses.bayes import log_bayes_factor
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.series import Counts, LinkSeries
@@ -55,6 +56,8 @@ class Trouble(msgspec.Struct, frozen=True):
     """Callers whose bytes get no bytes back."""
     alerts: int = 0
     """Alerts of other systems that fire about it."""
+    running_out: SignalKind | None = None
+    """What of it is on its way to its limit, soonest first."""
     onset_ms: int | None = None
     """When its trouble began, as far as the window shows."""
     changed_ms: int | None = None
@@ -78,11 +81,14 @@ def _trouble(window: Window, service: ServiceName, now_ms: int) -> Trouble:
     if firing:
         weight = max(weight, ALERT_WEIGHT)
     gone, gone_ms = window.dead_for(service, now_ms)
+    ahead = next((f for f in forecasts(window, now_ms) if f.signal.service == service), None)
     onset_ms = _onset(into, kind, now_ms) if weight > 0 else None
     if firing and (onset_ms is None or firing[0].at_ms < onset_ms):
         onset_ms = firing[0].at_ms
     if gone and (onset_ms is None or now_ms - gone_ms < onset_ms):
         onset_ms = now_ms - gone_ms
+    if ahead is not None and onset_ms is None:
+        onset_ms = ahead.began_ms
     return Trouble(
         service=service,
         weight=weight,
@@ -98,6 +104,7 @@ def _trouble(window: Window, service: ServiceName, now_ms: int) -> Trouble:
         unwell=_run(window, service, HealthAnswer.UNWELL, now_ms),
         unanswered=sum(is_unanswered(at, now_ms) for at in into.values()),
         alerts=min(len(firing), 4),
+        running_out=ahead.signal.kind if ahead is not None else None,
         onset_ms=onset_ms,
         changed_ms=changed_ms(window, service, now_ms),
     )

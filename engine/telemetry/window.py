@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 
+from engine.senses.outlook import Outlook
 from engine.telemetry.samples import (
     AlertSeen,
     HealthAnswer,
@@ -76,6 +77,8 @@ class Window:
         self._status_ms: int | None = None
         self._first_ms: int | None = None
         self._misses: deque[Missed] = deque(maxlen=MAX_MISSES)
+        self.outlook = Outlook()
+        """What is on its way to a limit."""
         self._alerts: dict[ServiceName, dict[str, AlertSeen]] = {name: {} for name in names}
         """By service, what fires now, by fingerprint."""
 
@@ -149,6 +152,9 @@ class Window:
             else:
                 ring.append((seen.at_ms, status.alive))
                 self._statuses[status.name] = status
+                for use in status.uses:
+                    share = use.used / use.limit
+                    self.outlook.add(seen.at_ms / 1_000, status.name, use.kind, share)
 
     # --- out: freshness -----------------------------------------------------------------------
 
