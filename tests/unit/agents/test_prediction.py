@@ -3,7 +3,7 @@
 from engine.agents.prediction import Forecast, expects_recovery, forecasts
 from engine.telemetry.window import Window
 from engine.vocabulary import ServiceName, Signal, SignalKind
-from tests.shop_stream import SHOP, Harm, ShopStream
+from tests.shop_stream import CATALOG, SHOP, Harm, ShopStream
 
 
 def leaking(seconds: int, files_a_second: int = 5) -> tuple[ShopStream, Window]:
@@ -20,7 +20,7 @@ def test_a_leak_is_foreseen_with_the_time_that_is_left() -> None:
 
     (forecast,) = forecasts(window, stream.now_ms)
 
-    left_ms = 1_000 * (256 - stream.files["catalog"]) / 5
+    left_ms = 1_000 * (256 - stream.files[CATALOG]) / 5
     assert forecast.signal == Signal(ServiceName("catalog"), SignalKind.FILES)
     assert abs(forecast.crosses_at_ms - stream.now_ms - left_ms) < 0.25 * left_ms
     assert forecast.earliest_ms <= forecast.crosses_at_ms <= forecast.latest_ms
@@ -35,7 +35,7 @@ def test_a_leak_is_foreseen_long_before_anything_fails() -> None:
         stream.live(1, window)
         seconds += 1
 
-    assert stream.files["catalog"] < 256 * 0.65
+    assert stream.files[CATALOG] < 256 * 0.65
     assert seconds < 32
 
 
