@@ -18,7 +18,7 @@ from engine.agents import (
     resolution,
 )
 from engine.agents.hindsight import did_not_hold, spent
-from engine.agents.likelihood import Judgement
+from engine.agents.judgement import Judgement
 from engine.agents.patience import deadlines
 from engine.certificate import certificate_digest, sign_body
 from engine.council import Council, Incident, IncidentStatus, Proposal

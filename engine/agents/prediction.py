@@ -8,7 +8,7 @@ be called in time.
 
 import msgspec
 
-from engine.agents.likelihood import Judgement
+from engine.agents.judgement import Judgement
 from engine.senses.outlook import Foreseen
 from engine.telemetry.series import LinkSeries
 from engine.telemetry.window import Window

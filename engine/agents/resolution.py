@@ -10,8 +10,8 @@ agent's words. What has been tried in this incident is not tried again.
 from collections.abc import Sequence
 
 from engine import catalogue
-from engine.agents.likelihood import Judgement
-from engine.agents.trouble import changed_ms
+from engine.agents.facts import changed_ms
+from engine.agents.judgement import Judgement
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.window import Window
 from engine.topology import Manifest, ServiceStatus
