@@ -90,6 +90,7 @@ class ShopStream:
             for place, spec in enumerate(self.manifest.service)
         }
         self.files = {spec.name: 28 for spec in self.manifest.service}
+        self.seconds = 0
         self.logged: dict[tuple[str, str, str], int] = {}
 
     # --- what happens -------------------------------------------------------------------------
@@ -169,13 +170,14 @@ class ShopStream:
         """The status with what its run uses; connections come and go."""
         if not status.alive:
             return status
-        used = min(MOST_FILES, self.files[status.name] + self.now_ms // 7 % 4)
+        used = min(MOST_FILES, self.files[status.name] + self.seconds * 5 % 4)
         uses = (Use(SignalKind.FILES, used, MOST_FILES),)
         return msgspec.structs.replace(status, uses=uses)
 
     # --- one second ---------------------------------------------------------------------------
 
     def _second(self) -> None:
+        self.seconds += 1
         for name, harm in self.harm.items():
             self.files[ServiceName(name)] += harm.leaked_files
         arrivals = sum(self.random.random() < self.per_second / 60 for _ in range(60))

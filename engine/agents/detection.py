@@ -172,11 +172,15 @@ def _usual(series: LinkSeries, kind: SignalKind) -> float:
 
 def _share_off(series: LinkSeries, kind: SignalKind, now_ms: int) -> Off:
     """How likely the share of failed, or late, calls is off its habit now."""
+    guard = _GUARDS[kind]
+    # Nearly always too little is bad to be looked at step by step: that is what a look costs.
+    if _bad(series.counts(now_ms - SPANS_MS[-1], now_ms), kind) < guard.least_steps:
+        return Off()
     tallies = [
         Tally(step.begin_ms, step.end_ms, _bad(step.counts, kind), step.counts.attempts)
         for step in series.steps(now_ms - SPANS_MS[-1], now_ms)
     ]
-    return off(tallies, _usual(series, kind), series.habit.requests, _GUARDS[kind], now_ms)
+    return off(tallies, _usual(series, kind), series.habit.requests, guard, now_ms)
 
 
 def _silence_permille(window: Window, link: Link, series: LinkSeries, now_ms: int) -> int:

@@ -138,22 +138,23 @@ def _mends(actions: tuple[Action, ...], kind: FaultKind) -> bool:
 
 def _case(window: Window, manifest: Manifest, now_ms: int) -> _Case:
     services = [spec.name for spec in manifest.service]
+    links = {(caller, str(callee)): series for (caller, callee), series in window.links.items()}
     graph = graph_of(manifest)
-    seen = troubles(services, window.links, now_ms)
+    seen = troubles(services, links, now_ms)
     return _Case(seen, facts_of(window, manifest, seen, now_ms), earned(seen, graph), graph)
 
 
 @lru_cache(maxsize=8)
 def graph_of(manifest: Manifest) -> Graph:
     """Who calls whom, as the manifest says."""
-    names = [spec.name for spec in manifest.service]
+    names = [str(spec.name) for spec in manifest.service]
     hidden = {
         name: frozenset(
             call.caller for call in manifest.call if call.callee == name and call.protocol != "http"
         )
         for name in names
     }
-    reached_by = {name: frozenset({name, *manifest.callers_of(name)}) for name in names}
+    reached_by = {name: frozenset({name, *map(str, manifest.callers_of(name))}) for name in names}
     return Graph(reached_by, hidden)
 
 

@@ -27,7 +27,8 @@ MAX_LINKS = 4_096
 SHARES = 1_000_000
 """A used share is told again as so many parts of so many."""
 _LINK = re.compile(r'link_([a-z_]{1,40})\{caller="([^"{}]{1,200})"\}\Z')
-_COUNTERS = frozenset(LinkSeen.__struct_fields__[3:])
+_COUNTERS = LinkSeen.__struct_fields__[3:]
+"""In the order in which a reading takes them."""
 _KINDS = frozenset(str(kind) for kind in SignalKind if kind.is_bounded)
 
 
@@ -82,7 +83,7 @@ class Retelling:
         told_ms, counters = self._links.get(link, (at_ms, {}))
         found: list[Observation] = []
         if told_ms != at_ms:
-            found, counters = [LinkSeen(told_ms, *link, **counters)], {}
+            found, counters = [_reading(told_ms, link, counters)], {}
         if link not in self._links and len(self._links) >= MAX_LINKS:
             self.dropped += 1
             return []
@@ -116,3 +117,8 @@ class Retelling:
             if change.service == service and change.at_s * 1_000 <= now_ms
         ]
         return (ReleaseChange("before", 0), *made)
+
+
+def _reading(at_ms: int, link: tuple[str, str], counters: dict[str, int]) -> LinkSeen:
+    caller, callee = link
+    return LinkSeen(at_ms, caller, callee, *(counters.get(name, 0) for name in _COUNTERS))

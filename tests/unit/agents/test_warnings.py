@@ -42,7 +42,7 @@ class Swarm:
     def live(self, seconds: int, thinking: tuple[AgentId, ...] = AGENTS) -> None:
         for _ in range(seconds):
             self.stream.live(1, *self.windows.values())
-            for _ in range(4):
+            for _ in range(2):
                 self._think(thinking)
 
     def _think(self, thinking: tuple[AgentId, ...]) -> None:

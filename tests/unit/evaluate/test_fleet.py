@@ -39,9 +39,8 @@ class Lived:
                 self.alarm_ms = stream.now_ms
         self.suspect = rank(window, SHOP, stream.now_ms).hypotheses[0].service
         tape.close()
-        self.folder = cut(
-            tape_path := folder / "tape.sqlite", SHOP, *reach(tape_path), folder / "r"
-        ).folder
+        path = folder / "tape.sqlite"
+        self.folder = cut(path, SHOP, *reach(path), folder=folder / "r").folder
 
 
 def _begin(stream: ShopStream, harm: str) -> None:
@@ -81,7 +80,9 @@ def test_a_quiet_recording_of_the_shop_is_left_quiet(tmp_path: Path) -> None:
     tape.close()
     path = tmp_path / "tape.sqlite"
 
-    line = replay.play(recording.read(cut(path, SHOP, *reach(path), tmp_path / "r").folder), OWN)
+    line = replay.play(
+        recording.read(cut(path, SHOP, *reach(path), folder=tmp_path / "r").folder), OWN
+    )
 
     assert (line.alarms, line.ranking) == ([], [])
 
