@@ -39,6 +39,12 @@ def chain_link(previous: bytes, sequence_number: int, digest: bytes) -> Digest:
     return digest_of("chain", previous, sequence_number.to_bytes(8, "big"), digest)
 
 
+def chain_after(previous: bytes, entry: Entry, cluster: bytes, epoch: int) -> Digest:
+    """The chain digest after ``entry``."""
+    digest = batch_digest(cluster, epoch, entry.batch)
+    return chain_link(previous, entry.sequence_number, digest)
+
+
 def check_entry(entry: Entry, committee: Committee) -> None:
     """Check that a quorum of ``committee`` committed ``entry``.
 

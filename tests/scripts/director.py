@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.codec import encode
-from engine.consensus.certificate import chain_link
+from engine.consensus.certificate import chain_after
 from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee
 from engine.consensus.effects import (
@@ -111,8 +111,7 @@ class Director:
         clients, chain = ClientTable(), committee.cluster
         for entry in machine.entries:
             clients.fresh(entry)
-            digest = self.speaker.digest(entry.batch)
-            chain = chain_link(chain, entry.sequence_number, digest)
+            chain = chain_after(chain, entry, committee.cluster, committee.epoch)
         agent = members.ids[place]
         resume = Resume((len(machine.entries), chain), clients, machine.records)
         machine.replica = Replica(committee, agent, members.signers[agent], self.settings, resume)

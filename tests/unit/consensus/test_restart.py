@@ -147,8 +147,11 @@ def test_a_crash_between_a_proof_and_its_commit_is_made_good_twice_over() -> Non
 
     again = restarted(records[:-1])
     digest = _digest(again.proposal(1, again.submission(1)))
-    effects = again.hear(2, Vote(again.speaker.prepare(2, 0, 1, digest)))
-    effects = [*effects, *again.hear(3, Vote(again.speaker.prepare(3, 0, 1, digest)))]
+    effects = [
+        effect
+        for by in (2, 3)
+        for effect in again.hear(by, Vote(again.speaker.prepare(by, 0, 1, digest)))
+    ]
     assert [vote.digest for vote in said(again, effects) if isinstance(vote, Commit)] == [digest]
 
     third = restarted([*records[:-1], *written(effects)])

@@ -1,5 +1,7 @@
 """What a new view begins with follows from its view-changes, and from nothing else."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -66,7 +68,7 @@ def test_an_honest_new_view_is_recomputed_to_the_same_plan(speaker: Speaker) -> 
     assert plan_of(message, speaker.committee, WINDOW).slots == ((1, A),)
 
 
-def _bad_new_views(it: Speaker) -> dict[str, tuple[list[Message], list[bytes]]]:
+def _bad_new_views(it: Speaker) -> dict[str, tuple[Sequence[Message], list[bytes]]]:
     proved = [it.view_change(by, 1, it.prepared(0, 1, A)) for by in (1, 2, 3, 4)]
     header = it.pre_prepare(1, 1, A)
     return {
