@@ -105,10 +105,10 @@ def test_a_view_is_entered_again_without_what_was_settled_meanwhile() -> None:
 
     again = restarted(written([*effects, *more]), (2, chain))
     # The batch at 3 is known to nobody here yet: the header alone came with the view.
-    effects = again.hear(3, Batches(((backup.submission(3),),)))
+    told = again.hear(3, Batches(((backup.submission(3),),)))
 
     assert (again.replica.view, again.replica.entered) == (2, True)
-    prepares = [vote for vote in said(again, effects) if isinstance(vote, Prepare)]
+    prepares = [vote for vote in said(again, told) if isinstance(vote, Prepare)]
     assert [(vote.sequence_number, vote.digest) for vote in prepares] == [(3, digests[2])]
     assert set(again.replica.holdings.items()) >= {("slots", 1)}
 
