@@ -1,10 +1,13 @@
 """What proves an entry and the end of a ledger, and what only looks like it."""
 
+from functools import reduce
+
 import msgspec
 import pytest
 
-from engine.consensus.certificate import Unproven, check_entry, seal_from, verify_seal
+from engine.consensus.certificate import Unproven, chain_after, check_entry, seal_from, verify_seal
 from engine.consensus.messages import Status
+from engine.vocabulary import Entry
 from tests.unit.consensus.speaking import Speaker
 
 CHAIN, OTHER = bytes([1] * 32), bytes([2] * 32)
@@ -13,6 +16,21 @@ CHAIN, OTHER = bytes([1] * 32), bytes([2] * 32)
 @pytest.fixture
 def speaker() -> Speaker:
     return Speaker()
+
+
+def test_a_chain_digest_commits_to_all_batches_and_their_places_and_to_no_votes(
+    speaker: Speaker,
+) -> None:
+    def chain(*entries: Entry) -> bytes:
+        return reduce(lambda so_far, it: chain_after(so_far, it, *speaker.head), entries, CHAIN)
+
+    one, two = speaker.entry(1, b"x"), speaker.entry(2, b"y")
+    told = chain(one, two)
+
+    assert chain(msgspec.structs.replace(one, view=3, commits=()), two) == told
+    assert chain(speaker.entry(1, b"y"), two) != told
+    assert chain(speaker.entry(1, b"x"), speaker.entry(3, b"y")) != told
+    assert chain(two) != told
 
 
 def test_entries_begin_at_one(speaker: Speaker) -> None:

@@ -85,6 +85,15 @@ def test_what_is_kept_of_a_log_goes_on_as_the_log_itself() -> None:
     assert kept.constitutions == log.epochs.constitutions
 
 
+def test_every_number_belongs_to_one_epoch_and_none_before_the_first_to_the_founders() -> None:
+    log = Log()
+    log.end_epoch()
+    boundary = log.epochs.head[0]
+
+    numbers = (0, 1, boundary, boundary + 1, boundary + 1000)
+    assert [log.epochs.committee_at(it).epoch for it in numbers] == [0, 0, 0, 1, 1]
+
+
 def test_the_chain_of_a_log_leads_through_its_charters() -> None:
     log = Log()
     order = log.speaker.members.signed(OPERATOR, 1, log.order())
