@@ -121,6 +121,7 @@ def test_votes_of_an_epoch_that_the_ledger_lost_are_kept_in_that_epoch() -> None
     known = begun_by(log.epochs, [began])
 
     assert emptied is not None
+    assert known is not None
     assert known is log.epochs.committees[1]
     assert (emptied.epoch, emptied.genesis) == (1, known.genesis)
 
