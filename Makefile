@@ -30,13 +30,14 @@ run: $(VENV)/.base
 window: $(VENV)/.window
 	@exec $(BIN)/python main.py up --drill demo --window --plain
 
-# Tests marked `fleet` start real processes and measure them: they run one at a time, after the others.
+# Tests marked `fleet` start real processes and mostly wait for them: two files at a time, in order, so that no
+# long one comes last.
 test: $(EVERYTHING) screen coverage
 	@mkdir -p build
 	@echo "== tests without processes"
 	@$(BIN)/python -m pytest -m "not fleet" -n 2 $(CORE_TESTS:%=--ignore=%) --junitxml=build/tests.xml
 	@echo "== tests with real processes"
-	@$(BIN)/python -m pytest -m fleet --junitxml=build/tests-fleet.xml
+	@$(BIN)/python -m pytest -m fleet -n 2 --dist loadfile --no-loadscope-reorder --junitxml=build/tests-fleet.xml
 
 # Part of `test`, in which these tests run only once: fails below 100 %, and nothing can be excluded from that.
 coverage: $(EVERYTHING)
