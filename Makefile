@@ -41,6 +41,7 @@ test: $(EVERYTHING) screen coverage
 
 # Part of `test`, in which these tests run only once: fails below 100 %, and nothing can be excluded from that.
 coverage: $(EVERYTHING)
+	@mkdir -p build
 	@echo "== the consensus core: every line, every branch"
 	@$(BIN)/python -m pytest $(CORE_TESTS) -n 2 --cov --cov-config=tests/consensus.coveragerc
 
