@@ -94,8 +94,7 @@ class Ordering:
                 return
             # Made only now: its age says how long the primary has had this work.
             slot = s.slot(s.next_number)
-            if slot is None:
-                return
+            assert slot is not None, "the next number lies between the watermarks"
             s.next_number += 1
             digest = s.digest_of(batch)
             slot.header = slot.first_header = s.sign_for(PrePrepare, slot, digest)
