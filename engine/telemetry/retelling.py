@@ -83,7 +83,8 @@ class Retelling:
         told_ms, counters = self._links.get(link, (at_ms, {}))
         found: list[Observation] = []
         if told_ms != at_ms:
-            found, counters = [_reading(told_ms, link, counters)], {}
+            found.append(_reading(told_ms, link, counters))
+            counters = {}
         if link not in self._links and len(self._links) >= MAX_LINKS:
             self.dropped += 1
             return []
