@@ -135,6 +135,8 @@ class ControlRoomWindow(QMainWindow):
         software = "llvmpipe" in self.view.capabilities().lower()
         high = self._quality == "high" or (self._quality == "auto" and not software)
         self.view.set_samples(SMOOTH_SAMPLES if high else 0)
+        if not high:
+            self.view.stage.simplify()
 
     # --- every frame --------------------------------------------------------------------------------
 
