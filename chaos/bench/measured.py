@@ -9,7 +9,7 @@ from engine.bench.figure import Figure
 
 __all__ = ["Tell", "lower", "measured"]
 
-WITHIN_S = 300.0
+WITHIN_S = 600.0
 Tell = Callable[[str], None]
 """Hears of the progress."""
 
@@ -25,10 +25,13 @@ def measured(words: list[str], environment: Mapping[str, str]) -> str:
         ValueError: it failed; the message is its last word.
     """
     ours = {key: value for key, value in os.environ.items() if key != "GALLIUM_NOOP"}
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        env=ours | dict(environment), capture_output=True, text=True, timeout=WITHIN_S, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", *words], env=ours | dict(environment), capture_output=True,
+            text=True, timeout=WITHIN_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{words[0]} took over {WITHIN_S:.0f} s: this machine is busy") from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise ValueError(f"{words[0]} failed: {last}")
