@@ -31,7 +31,6 @@ from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.paths import RunPaths
 from engine.policy import Rules
-from engine.ports import Drills
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.replacing import MAIN, Replacements, agent_children
@@ -39,11 +38,14 @@ from engine.settings import settings_of
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
 from engine.sources import Sources
+from engine.stream import deploying, drilling
 from engine.stream.access import Listen
-from engine.stream.deploying import ABOUT, Deployer, OrderDesk
+from engine.stream.deploying import Deployer
+from engine.stream.drilling import Drills
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
-from engine.stream.state import DrillRow, Health, ScreenState
+from engine.stream.orders import OrderDesk
+from engine.stream.state import Health, ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
@@ -162,6 +164,8 @@ class Engine:
         finally:
             for relay in self._relays:
                 relay.cancel()
+            if self._drills is not None:
+                await self._drills.close()
             self._trace.close()
             self._sightings.close()
             self._tape.close()
@@ -259,8 +263,7 @@ class Engine:
                 notices=(*self._warnings, *self._handover.notices),
             )
             if self._drills is not None:
-                words = self._drills.running()
-                self._shown = replace(self._shown, drill=DrillRow(bool(words), words))
+                self._shown = replace(self._shown, drill=self._drills.row)
             if self._deployer is not None:
                 self._shown = replace(self._shown, deploys=dict(self._deployer.rows))
             hub.tell([*self._projection.news(), *self._told])
@@ -345,10 +348,23 @@ class Engine:
         reason = await self._deployer.order(order)
         return Reply(command.id, accepted=not reason, reason=reason)
 
+    async def _drill(self, command: Command) -> Reply:
+        """Hand an operator's signed order to the drills: never to the log, which the agents read."""
+        if self._drills is None:
+            return Reply(command.id, accepted=False, reason="this engine knows of no drills")
+        try:
+            order = self._orders.take_drill(command.payload, self._clock.unix_ms())
+        except Malformed as error:
+            return Reply(command.id, accepted=False, reason=str(error))
+        reason = await self._drills.order(order)
+        return Reply(command.id, accepted=not reason, reason=reason)
+
     async def _command(self, command: Command) -> Reply:
         """Pass an operator's signed submission on: to the log, and a freeze to the actuator too."""
-        if command.about == ABOUT:
+        if command.about == deploying.ABOUT:
             return await self._deploy(command)
+        if command.about == drilling.ABOUT:
+            return await self._drill(command)
         try:
             submission = decode(decode(command.payload, Signed).payload, Submission)
         except Malformed as error:

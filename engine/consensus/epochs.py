@@ -82,7 +82,7 @@ class Epochs:
     def last_of(self, epoch: int) -> int | None:
         """The last entry of ``epoch``; None while it is not known."""
         if epoch + 1 < len(self.committees):
-            return self.committees[epoch + 1].genesis.base[0]
+            return self.committees[epoch + 1].base[0]
         return self.boundary if epoch + 1 == len(self.committees) else None
 
     @property
@@ -92,8 +92,10 @@ class Epochs:
 
     def committee_at(self, number: int) -> Committee:
         """Whose signatures the entry ``number`` needs, up to the one that is next."""
-        fitting = [it for it in self.committees if it.base[0] < number]
-        return fitting[-1] if fitting else self.committees[0]
+        for committee in reversed(self.committees):
+            if committee.base[0] < number:
+                return committee
+        return self.committees[0]
 
     def follows(self, previous: bytes, entry: Entry, chain: bytes) -> bool:
         """Whether ``chain`` is the chain digest after ``entry``, with ``previous`` before it."""

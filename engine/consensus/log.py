@@ -88,6 +88,8 @@ class Log:
         self.last: int | None = None
         """The last number of this epoch: nothing above it is voted on. None while unknown."""
         self.slots: dict[int, Slot] = {}
+        self._top = low
+        """No slot is above this number."""
         self.batches: dict[bytes, Batch] = {null_digest: ()}
 
     @property
@@ -103,13 +105,14 @@ class Log:
         found = self.slots.get(number)
         if found is None:
             found = self.slots[number] = Slot(number, now_ms)
+            self._top = max(self._top, number)
         return found
 
     def undecided(self, executed: int) -> Iterator[Slot]:
         """Slots with a header above ``executed`` that are not committed, in order."""
-        for number in sorted(self.slots):
-            slot = self.slots[number]
-            if number > executed and slot.entry is None and slot.header is not None:
+        for number in range(max(executed, self.low) + 1, self._top + 1):
+            slot = self.slots.get(number)
+            if slot is not None and slot.entry is None and slot.header is not None:
                 yield slot
 
     def keys_in_flight(self, executed: int, but: int) -> set[Key]:

@@ -83,7 +83,7 @@ class Ordering:
     def propose(self) -> None:
         """As primary: put what waits into batches, as far as the window allows."""
         s = self._state
-        if not (s.is_primary and s.entered) or s.executed < s.plan_stable:
+        if not (s.entered and s.is_primary) or s.executed < s.plan_stable:
             return
         s.next_number = max(s.next_number, s.executed + 1, s.log.low + 1)
         while s.next_number <= min(s.log.high, s.executed + s.settings.in_flight):
@@ -322,8 +322,7 @@ class Ordering:
             pause = 2 * slot.resend_pause_ms or s.settings.resend_ms
             slot.resend_pause_ms = min(pause, s.settings.resend_most_ms)
             slot.resend_at_ms = s.now_ms + slot.resend_pause_ms
-        missing = self._missing()
-        if missing and s.now_ms >= self._fetch_batches_ms:
+        if s.now_ms >= self._fetch_batches_ms and (missing := self._missing()):
             self._fetch_batches_ms = s.now_ms + s.settings.fetch_ms
             s.broadcast(FetchBatches(tuple(missing[:MOST_RESENT])))
 

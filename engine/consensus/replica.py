@@ -225,10 +225,11 @@ class Replica:
         Raises:
             engine.consensus.checkpoint.Diverged: more than f replicas lie, or own state is damaged.
         """
-        if self._state.quarantine.is_violated() or self._retired:
+        s = self._state
+        if s.quarantine.is_violated() or self._retired:
             self._step_halted(event)
-            return self._state.take_effects()
-        view = (self._state.view, self._state.entered)
+            return s.take_effects()
+        view, entered = s.view, s.entered
         match event:
             case Receive():
                 self._receive(event)
@@ -237,20 +238,22 @@ class Replica:
             case Tick():
                 self._tick(event.now_ms)
         self._shun()
-        if view != (self._state.view, self._state.entered) and self._state.entered:
+        if s.entered and (view != s.view or not entered):
             self._replay_future()
             self._shun()
-        if self._state.quarantine.is_violated():
+        if s.quarantine.is_violated():
             self._halt()
-        elif self._state.is_over:
+        elif s.log.last is not None and s.is_over:
             self._begin_epoch()
-        else:
+        elif s.pending.waiting or s.log.last is not None:
             self._ordering.propose()
         return self._state.take_effects()
 
     def _shun(self) -> None:
         """Let every part know of those who were convicted in this step."""
         places = self._state.quarantine.places
+        if places is self._shunned:
+            return
         if places != self._shunned and not self._state.quarantine.is_violated():
             self._shunned = places
             for place in places:
@@ -383,22 +386,16 @@ class Replica:
 
     def _hear(self, peer: int, packet: Vote | Proposal, message: AnyMessage, frame: bytes) -> None:
         s = self._state
-        told = self._is_told(peer, packet, message)
-        if isinstance(message, (PrePrepare, Prepare, Commit)) and message.view < s.view:
-            raise Refused("of an old view")
-        match message:
-            case PrePrepare() | Prepare() | Commit() if message.view > s.view or not s.entered:
+        told = message.replica != peer and self._is_told(packet, message)
+        if isinstance(message, (PrePrepare, Prepare, Commit)):
+            if message.view < s.view:
+                raise Refused("of an old view")
+            if message.view > s.view or not s.entered:
                 self._keep_for_later(peer, frame)
                 raise Refused("kept until its view is entered")
-            case PrePrepare():
-                if isinstance(packet, Proposal):
-                    self._ordering.on_proposal(packet, message)
-                else:
-                    self._ordering.on_header(message, packet.frame)
-            case Prepare() | Commit() if told:
-                self._ordering.on_shown_vote(message, packet.frame)
-            case Prepare() | Commit():
-                self._ordering.on_vote(message, packet.frame)
+            self._hear_on_slot(packet, message, told=told)
+            return
+        match message:
             case Checkpoint():
                 self._execution.on_checkpoint(message, packet.frame)
             case ViewChange():
@@ -410,14 +407,25 @@ class Replica:
             case Ordered():
                 raise Refused("not for replicas")
 
-    def _is_told(self, peer: int, packet: Vote | Proposal, message: AnyMessage) -> bool:
-        """Whether ``peer`` shows another's vote, which is compared but not counted.
+    def _hear_on_slot(
+        self, packet: Vote | Proposal, message: PrePrepare | Prepare | Commit, *, told: bool
+    ) -> None:
+        if isinstance(message, PrePrepare):
+            if isinstance(packet, Proposal):
+                self._ordering.on_proposal(packet, message)
+            else:
+                self._ordering.on_header(message, packet.frame)
+        elif told:
+            self._ordering.on_shown_vote(message, packet.frame)
+        else:
+            self._ordering.on_vote(message, packet.frame)
+
+    def _is_told(self, packet: Vote | Proposal, message: AnyMessage) -> bool:
+        """Whether a peer shows another's vote, which is compared but not counted.
 
         Raises:
             Refused: only its signer may send this.
         """
-        if message.replica == peer:
-            return False
         # What proves itself may come from anyone; votes count over their sender's own channel only.
         told = isinstance(message, (Prepare, Commit)) and message.replica != self._state.me
         shown = isinstance(message, PrePrepare) and isinstance(packet, Vote)
