@@ -34,6 +34,11 @@ ABSENT = ("does not exist", "ChangeSetNotFound")
 class CloudFailed(Exception):
     """The account did not do what was asked; the message says what it answered."""
 
+    def __init__(self, message: str, given_up: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.given_up = tuple(given_up)
+        """As ``Stack.Resource``: what would have to be given up so that a rollback can go on."""
+
 
 class Cloud:
     """One account and region, through boto3."""
@@ -254,16 +259,27 @@ class Cloud:
         return told
 
     def _continue(self, name: str, skip: Sequence[str]) -> None:
+        # An empty list would be sent as one resource without a name.
+        given_up = {"ResourcesToSkip": list(skip)} if skip else {}
         try:
-            self._formation.continue_update_rollback(StackName=name, ResourcesToSkip=list(skip))
+            self._formation.continue_update_rollback(StackName=name, **given_up)
         except (ClientError, BotoCoreError) as error:
             raise CloudFailed(f"{name}: {error}") from None
         fact = self.settle([name])[0]
         if way_out(fact.status) is Way.CONTINUE:
-            raise CloudFailed(
-                f"{name} cannot roll back: {fact.reason}; give up the resource with "
-                f"main.py deploy rollback ENV --orphan {name}.LOGICAL_ID"
-            )
+            stuck = self._failed_to_roll_back(name)
+            named = f" ({', '.join(stuck)})" if stuck else ""
+            raise CloudFailed(f"{name} cannot roll back{named}: {fact.reason}", stuck)
+
+    def _failed_to_roll_back(self, name: str) -> list[str]:
+        """The resources that CloudFormation may be told to pass over: those whose update failed."""
+        stuck: list[str] = []
+        for event in reversed(self.events(name, 0.0)):
+            if event.logical == name and event.status == "UPDATE_ROLLBACK_IN_PROGRESS":
+                break
+            if event.status == "UPDATE_FAILED":
+                stuck.append(f"{name}.{event.logical}")
+        return stuck
 
     def begin_delete(self, name: str) -> None:
         """Let CloudFormation take a stack away; it goes on whether we live or not.
