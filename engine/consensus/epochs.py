@@ -15,7 +15,7 @@ from engine.consensus.certificate import batch_digest, chain_link
 from engine.consensus.committee import Committee
 from engine.consensus.settings import Settings, settings_for
 from engine.genesis import Genesis
-from engine.vocabulary import AgentId, Entry, Replaced, Signed, Submission
+from engine.vocabulary import Entry, Replaced, Signed, Submission
 
 _TAG = str(Replaced.__struct_config__.tag).encode()
 """Stands in every submission that holds a change: whatever lacks it need not be decoded."""
@@ -73,11 +73,6 @@ class Epochs:
     def boundary(self) -> int | None:
         """The last entry of the present epoch; None while nothing is about to change."""
         return self._changes.boundary
-
-    @property
-    def changing(self) -> tuple[AgentId, ...]:
-        """Agents that have another key from the next epoch on."""
-        return tuple(self._changes.pending)
 
     def last_of(self, epoch: int) -> int | None:
         """The last entry of ``epoch``; None while it is not known."""

@@ -166,7 +166,9 @@ class Stable(Parcel, frozen=True, tag="stable"):
     checkpoint: StableCheckpoint
 
 
-Packet = Vote | Proposal | Relay | Fetch | Entries | FetchBatches | Batches | Stable
+Request = Relay | Fetch | Entries | FetchBatches | Batches | Stable
+"""What is no signed message: a question, or an answer that proves itself."""
+Packet = Vote | Proposal | Request
 
 
 class Ballot(NamedTuple):

@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from engine.charter import Charter
 from engine.codec import Malformed
 from engine.consensus.catch_up import CatchUp
-from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee, OtherEpoch, Refused
 from engine.consensus.effects import (
     Began,
@@ -36,12 +35,11 @@ from engine.consensus.messages import (
     FetchBatches,
     NewView,
     Ordered,
-    Packet,
     Prepare,
     PrePrepare,
     Proposal,
     Relay,
-    Stable,
+    Request,
     StableCheckpoint,
     Status,
     ViewChange,
@@ -169,11 +167,6 @@ class Replica:
         return began if began is not None and began.proof else None
 
     @property
-    def clients(self) -> ClientTable:
-        """Whose submissions are ordered."""
-        return self._state.clients
-
-    @property
     def pending(self) -> int:
         """Submissions that are not ordered yet."""
         return len(self._state.pending.waiting)
@@ -235,8 +228,8 @@ class Replica:
                 self._receive(event)
             case Submit():
                 self._submit(event.submission)
-            case Tick():
-                self._tick(event.now_ms)
+            case tick:
+                self._tick(tick.now_ms)
         self._shun()
         if s.entered and (view != s.view or not entered):
             self._replay_future()
@@ -301,14 +294,11 @@ class Replica:
     def _step_halted(self, event: Event) -> None:
         """Only say where this replica is, and give others what they lack."""
         self._halt()
-        match event:
-            case Tick():
-                self._pass_time(event.now_ms)
-                self._catch_up.tick()
-            case Receive():
-                self._receive(event)
-            case Submit():
-                pass
+        if isinstance(event, Tick):
+            self._pass_time(event.now_ms)
+            self._catch_up.tick()
+        elif isinstance(event, Receive):
+            self._receive(event)
 
     def _pass_time(self, now_ms: int) -> None:
         s = self._state
@@ -360,13 +350,13 @@ class Replica:
                 self._serve(peer, packet)
         except OtherEpoch as error:
             refused = str(error)
-            if peer is not None and peer not in s.quarantine.places:
-                self._catch_up.on_other_epoch(peer, error.epoch, self._handovers.get(error.epoch))
+            assert peer is not None, "strangers were refused before anything of theirs was read"
+            self._catch_up.on_other_epoch(peer, error.epoch, self._handovers.get(error.epoch))
         except (Malformed, Refused) as error:
             refused = str(error)
         s.out.append(Trace(event.peer, kind, *place, refused))
 
-    def _serve(self, peer: int, packet: Packet) -> None:
+    def _serve(self, peer: int, packet: Request) -> None:
         match packet:
             case Relay():
                 for submission in packet.submissions[: self._state.settings.batch_submissions]:
@@ -379,10 +369,8 @@ class Replica:
                 self._catch_up.on_fetch_batches(peer, packet)
             case Batches():
                 self._ordering.on_batches(packet)
-            case Stable():
-                self._catch_up.on_stable(peer, packet)
-            case Vote() | Proposal():
-                raise AssertionError("votes and proposals are heard, not served")
+            case stable:
+                self._catch_up.on_stable(peer, stable)
 
     def _hear(self, peer: int, packet: Vote | Proposal, message: AnyMessage, frame: bytes) -> None:
         s = self._state
@@ -396,16 +384,16 @@ class Replica:
             self._hear_on_slot(packet, message, told=told)
             return
         match message:
+            case Ordered():
+                raise Refused("not for replicas")
             case Checkpoint():
                 self._execution.on_checkpoint(message, packet.frame)
             case ViewChange():
                 self._succession.on_view_change(message, packet.frame)
             case NewView():
                 self._succession.on_new_view(message, packet.frame)
-            case Status():
-                self._catch_up.on_status(message, packet.frame)
-            case Ordered():
-                raise Refused("not for replicas")
+            case status:
+                self._catch_up.on_status(status, packet.frame)
 
     def _hear_on_slot(
         self, packet: Vote | Proposal, message: PrePrepare | Prepare | Commit, *, told: bool
@@ -459,7 +447,7 @@ def _place(message: AnyMessage) -> tuple[int, int, bytes]:
             return 0, message.sequence_number, message.chain
         case Status():
             return message.view, message.executed, message.chain
-        case ViewChange() | NewView():
-            return message.view, 0, b""
         case Ordered():
             return 0, message.sequence_number, b""
+        case change:
+            return change.view, 0, b""
