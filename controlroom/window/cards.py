@@ -129,7 +129,11 @@ def _status(row: IncidentRow) -> tuple[str, Colour]:
         return f"■ {word}", WARN
     if row.needs_approval:
         return "! waits for an operator", WARN
-    return (f"? {word}", WARN) if row.status == "claimed" else (f"✖ {word}", BAD)
+    if row.status == "claimed":
+        return f"? {word}", WARN
+    # On its way to a repair, but not mended yet: the cross is for what nothing is done about.
+    answered = row.status in ("proposed", "decided", "certified", "acted")
+    return (f"▸ {word}", KINDS["commit"].colour) if answered else (f"✖ {word}", BAD)
 
 
 def _slo(state: ScreenState) -> list[Row]:
