@@ -218,7 +218,7 @@ def _services(frame: Frame, eye: Eye) -> list[Label]:
                 sub,
                 colour,
                 6 if well else 3,
-                (Side.BELOW,),
+                (Side.BELOW, Side.ABOVE),
                 DIM,
                 reach,
             )

@@ -12,6 +12,10 @@ from controlroom.window.scene.palette import DIM, Colour
 MOST = 60
 """Labels that are drawn at once; more could not be read."""
 EDGE_PX, GAP_PX = 8, 4
+URGENT = 3
+"""Things whose labels are so important are not covered by the labels of others either."""
+BODY = 0.7
+"""How much of a label's reach its thing fills."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 
@@ -77,6 +81,11 @@ def placed(
     for label, point, far, pixels in zip(
         everything, at.tolist(), depth.tolist(), scale.tolist(), strict=True
     ):
+        if label.priority <= URGENT and label.reach and far > 0.2:
+            taken.append(_body(point, BODY * label.reach * pixels))
+    for label, point, far, pixels in zip(
+        everything, at.tolist(), depth.tolist(), scale.tolist(), strict=True
+    ):
         if far <= 0.2 or not (
             -80 <= point[0] <= eye.width + 80 and -40 <= point[1] <= eye.height + 40
         ):
@@ -127,6 +136,11 @@ def _beside(side: Side, x: float, y: float, reach: float, size: tuple[float, flo
         case _:
             assert_never(side)
     return left, top, left + width, top + height
+
+
+def _body(at: list[float], radius: float) -> Box:
+    """The box of a thing itself."""
+    return at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius
 
 
 def _is_free(box: Box, taken: list[Box]) -> bool:

@@ -17,6 +17,7 @@ from controlroom.window.scene.model import Frame, Scene
 from controlroom.window.scene.palette import GOLD
 from controlroom.window.timeline import Timeline
 from engine.playback import read_recording
+from engine.stream.state import Health
 
 INCIDENTS = Path(__file__).parents[3] / "assets" / "incidents"
 EYE = overview(1280, 720)
@@ -161,6 +162,23 @@ def test_an_action_that_was_not_done_is_neither_gold_nor_told_as_done(liar: Play
 
     assert gold[0] > 0
     assert gold[1] == 0
+
+
+def test_no_label_of_another_thing_lies_over_a_service_that_fails(liar: Played) -> None:
+    frame = liar.at(12.0)
+    found = placed(labels(frame, EYE), EYE, lambda label: (7.0 * len(label.title), 30.0))
+    row = frame.ground.row_of["payments"]
+    at, _ = EYE.project(frame.ground.places[row][None])
+    x, y = at[0].tolist()
+    assert frame.state.services["payments"].health is Health.BROKEN
+
+    over = [
+        it.label.id
+        for it in found
+        if abs(it.x - x) < 3.5 * len(it.label.title) and it.y < y < it.y + 30.0
+    ]
+
+    assert over == []
 
 
 def _golden(played: Played, it: Episode) -> int:
