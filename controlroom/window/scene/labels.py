@@ -283,7 +283,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
                     "seen by those who saw it fail",
                     OK,
                     1,
-                    (Side.ABOVE,),
+                    (Side.RIGHT, Side.ABOVE),
                 )
             )
     found.append(
