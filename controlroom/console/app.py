@@ -265,13 +265,15 @@ class ConsoleApp(App[Leave]):
 
     def action_keys(self) -> None:
         """Show which key does what, the viewer's own keys included."""
-        rows = []
+        commanding: list[str] = []
+        moving: list[str] = []
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if binding.description and not binding.system:
                 off = "" if enabled else "   (not now)"
-                rows.append(f"{self.get_key_display(binding):>12}  {binding.description}{off}")
-        rows += ["", "● ok   ▲ warn   ✖ broken   ○ unknown   ♛ leads   ◂ suffers from"]
-        self.push_screen(Details("keys", "\n".join(rows)))
+                row = f"{self.get_key_display(binding):>12}  {binding.description.lower()}{off}"
+                (commanding if binding.id in own_key_ids() else moving).append(row)
+        legend = "● ok   ▲ warn   ✖ broken   ○ unknown   ♛ leads   ◂ suffers from"
+        self.push_screen(Details("keys", "\n".join([*commanding, "", *moving, "", legend])))
 
     def action_leave(self) -> None:
         """Quit; asks what becomes of the run when it was started together with the console."""
