@@ -243,7 +243,7 @@ class Futures:
                     return None
                 case _:
                     pass
-        if said != state.said:
+        if len(said) > len(state.said):
             self._check_words(said)
         return _Future(replica, frozenset(said), decided, state.timed_out)
 

@@ -30,7 +30,7 @@ _LEFT_OUT = frozenset({
 })  # fmt: skip
 """What only evidence or timeouts ask for, and certificates whose meaning stands beside them."""
 _STAMP = "_ms"
-_PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
+_PLAIN: frozenset[type] = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def copied(replica: Replica) -> Replica:
