@@ -1,24 +1,21 @@
 """The engine's own watch over a recording: what is strange, and what is on its way to a limit."""
 
 from collections.abc import Sequence
-from math import log
-
 from engine.evaluate.senses import Alarm, Forecast
 from engine.senses.crowd import Crowd
 from engine.senses.incidents import Incidents
-from engine.senses.lateness import Lateness
+from engine.senses.outcry import Outcry
+from engine.senses.requests import Requests
+from engine.senses.rows import Rows
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
 from engine.telemetry.recording import Recording, Told
-from engine.telemetry.records import Point, Span
+from engine.telemetry.records import LogRecord, Point, Span
 
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
-CROWD_DIGITS = 9.4
-"""Of the loudest two metrics of a service, added. A minute's system of a thousand signals takes
-some millions of looks a day; two metrics are no independent witnesses, so a few digits are spare."""
-LATE_LOG_FACTOR = 8.0
-"""Natural logarithm of how much likelier the traces are when something has changed."""
+CROWD_NATS = 6.0
+"""Of the metrics of a service (``docs/detection.md`` says where from): three steps far off, at least."""
 LOOK_EVERY_S = 5.0
 
 
@@ -39,27 +36,29 @@ class LoneSignal:
 
 
 class System:
-    """Many signals and the spans of many services, correlated into incidents."""
+    """The metrics, spans and logs of many services, correlated into incidents."""
 
     def __init__(self, recording: Recording) -> None:
         self._step_s = recording.step_s
-        self._crowd = Crowd(recording.services)
-        self._lateness = Lateness()
+        self._crowd = Crowd(recording.services, recording.calls)
+        self._rows = Rows()
+        self._requests, self._outcry = Requests(self._rows), Outcry(self._rows)
         self._incidents = Incidents(recording.calls, recording.step_s)
         self._row: dict[tuple[str, str], float] = {}
         self._row_s = 0.0
         self._is_new = False
         self._looked_s = float("-inf")
 
-    def take(self, point: Point | Span) -> None:
+    def take(self, point: Told) -> None:
         """Take one point in."""
         if isinstance(point, Span):
-            duration_ms = point.duration_ms
-            self._lateness.add(point.end_s, point.service, point.name, point.trace_id, duration_ms)
-            return
-        if not self._is_new:
-            self._row, self._row_s, self._is_new = {}, point.t, True
-        self._row[point.service, point.metric] = point.value
+            self._requests.add(point)
+        elif isinstance(point, LogRecord):
+            self._outcry.add(point)
+        else:
+            if not self._is_new:
+                self._row, self._row_s, self._is_new = {}, point.t, True
+            self._row[point.service, point.metric] = point.value
 
     def look(self, now_s: float) -> Alarm | None:
         """The incident that what has come in opens, if any."""
@@ -67,23 +66,22 @@ class System:
         if self._is_new:
             # Samples of one step come in together; what is late belongs to the next.
             self._is_new = False
-            found = self._crowd.step(self._row)
-            if found and found[0].digits >= CROWD_DIGITS:
-                best = found[0]
-                alarm = self._open(now_s, best.service, best.metric, best.digits)
+            for found in self._crowd.step(self._row):
+                if found.nats >= CROWD_NATS:
+                    opened = self._open(now_s, found.service, found.metric, found.nats)
+                    alarm = alarm or opened
         if now_s - self._looked_s < LOOK_EVERY_S:
             return alarm
         self._looked_s = now_s
-        late = self._lateness.late(now_s)
-        if late and late[0].log_factor >= LATE_LOG_FACTOR:
-            digits = late[0].log_factor / log(10.0)
-            alarm = self._open(now_s, late[0].service, "span_duration_ms", digits) or alarm
+        for broken in self._rows.broken(now_s):
+            opened = self._open(now_s, broken.row.service, broken.row.signal, broken.nats)
+            alarm = alarm or opened
         return alarm
 
-    def _open(self, now_s: float, service: str, metric: str, digits: float) -> Alarm | None:
+    def _open(self, now_s: float, service: str, metric: str, nats: float) -> Alarm | None:
         if not self._incidents.opens(now_s, service):
             return None
-        return Alarm(now_s, service, metric, digits)
+        return Alarm(now_s, service, metric, nats)
 
 
 class Watch:
@@ -110,7 +108,7 @@ class Watch:
         for point in points:
             if isinstance(point, Point):
                 said += self._of_one(point)
-            if self._lone is None and isinstance(point, Point | Span):
+            if self._lone is None:
                 self._system.take(point)
         alarm = self._system.look(now_s) if self._lone is None else None
         return [*said, alarm] if alarm is not None else said
