@@ -1,6 +1,7 @@
 """The engine's own watch over a recording: what is strange, and what is on its way to a limit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
 from engine.evaluate.senses import Alarm, Forecast
 from engine.senses.crowd import Crowd
 from engine.senses.incidents import Incidents
@@ -14,7 +15,7 @@ from engine.telemetry.records import LogRecord, Point, Span
 
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
-CROWD_NATS = 6.0
+CROWD_NATS = 7.0
 """Of the metrics of a service (``docs/detection.md`` says where from): three steps far off, at least."""
 LOOK_EVERY_S = 5.0
 
@@ -60,28 +61,31 @@ class System:
                 self._row, self._row_s, self._is_new = {}, point.t, True
             self._row[point.service, point.metric] = point.value
 
-    def look(self, now_s: float) -> Alarm | None:
-        """The incident that what has come in opens, if any."""
-        alarm = None
-        if self._is_new:
-            # Samples of one step come in together; what is late belongs to the next.
-            self._is_new = False
-            for found in self._crowd.step(self._row):
-                if found.nats >= CROWD_NATS:
-                    opened = self._open(now_s, found.service, found.metric, found.nats)
-                    alarm = alarm or opened
-        if now_s - self._looked_s < LOOK_EVERY_S:
-            return alarm
-        self._looked_s = now_s
-        for broken in self._rows.broken(now_s):
-            opened = self._open(now_s, broken.row.service, broken.row.signal, broken.nats)
-            alarm = alarm or opened
-        return alarm
+    def look(self, now_s: float) -> list[Alarm]:
+        """The incidents that what has come in opens."""
+        opened = [alarm for alarm in self._off(now_s) if self._opens(alarm)]
+        if now_s - self._looked_s >= LOOK_EVERY_S:
+            self._looked_s = now_s
+            for row, nats, since_s in self._rows.broken(now_s):
+                alarm = Alarm(now_s, row.service, row.signal, nats, since_s)
+                if self._opens(alarm):
+                    opened.append(alarm)
+        return opened
 
-    def _open(self, now_s: float, service: str, metric: str, nats: float) -> Alarm | None:
-        if not self._incidents.opens(now_s, service):
-            return None
-        return Alarm(now_s, service, metric, nats)
+    def _off(self, now_s: float) -> Iterator[Alarm]:
+        """Services whose metrics are off, where a new row has come in."""
+        if not self._is_new:
+            return
+        # Samples of one step come in together; what is late belongs to the next.
+        self._is_new = False
+        for found in self._crowd.step(self._row):
+            if found.nats >= CROWD_NATS:
+                # A sample speaks of the step before it: on average trouble began in its middle.
+                since_s = self._row_s - (found.steps - 0.5) * self._step_s
+                yield Alarm(now_s, found.service, found.metric, found.nats, since_s)
+
+    def _opens(self, alarm: Alarm) -> bool:
+        return self._incidents.opens(alarm.at_s, alarm.service)
 
 
 class Watch:
@@ -110,8 +114,7 @@ class Watch:
                 said += self._of_one(point)
             if self._lone is None:
                 self._system.take(point)
-        alarm = self._system.look(now_s) if self._lone is None else None
-        return [*said, alarm] if alarm is not None else said
+        return [*said, *self._system.look(now_s)] if self._lone is None else said
 
     def _of_one(self, point: Point) -> list[Alarm | Forecast]:
         name = (point.service, point.metric)

@@ -8,7 +8,8 @@ today's, and is lent to by all signals of the same metric, so that little histor
 of all (pooling: Efron & Morris 1975). What a step says is a likelihood ratio of two heavy-tailed
 laws (Student's t with two degrees), the habit's and one ten times as wide; its logarithm is bounded
 and summed over the steps like Page's cumulative sum (1954), so that one wild sample is nothing and
-what stays speaks. Late and failing count upwards, available downwards, everything else both ways.
+what stays speaks. Time, failures and what is used up count upwards, availability downwards,
+everything else both ways.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,6 +61,8 @@ class Standout:
     """The one of its metrics that is furthest off now."""
     nats: float
     """How much more "broken" explains its last steps than habit does; 0 to 40."""
+    steps: int
+    """How many steps these are: Page's estimate of when it began."""
 
 
 class Crowd:
@@ -83,6 +86,7 @@ class Crowd:
         self._is_new = False
         self._values: Floats = np.full((STEPS + DELAY, 0), np.nan)
         self._nats = np.zeros(len(self._services))
+        self._lasted = np.zeros(len(self._services), dtype=np.int64)
         self.steps = 0
         self._meet_all()
 
@@ -106,6 +110,7 @@ class Crowd:
         best, loudest = self._of_services(says)
         gain = np.clip(best - self._looks, -MOST_OF_STEP, MOST_OF_STEP)
         self._nats = np.clip(self._nats + gain, 0.0, MOST_NATS)
+        self._lasted = np.where(self._nats > 0.0, self._lasted + 1, 0)
         return self._standouts(loudest) if self.steps > WARM_UP else []
 
     def _meet(self, signal: Signal) -> None:
@@ -122,7 +127,7 @@ class Crowd:
         """What follows from which signals there are."""
         self._is_new = False
         measures = [view.family.measure for view in self._seen]
-        up = {Measure.LATENCY, Measure.FAILURES}
+        up = {Measure.LATENCY, Measure.FAILURES, Measure.RESOURCE}
         self._harm = np.array(
             [(m in up) - int(m is Measure.AVAILABILITY) for m in measures], dtype=np.int64
         )
@@ -163,9 +168,7 @@ class Crowd:
         harm = np.where(self._harm == 0, np.abs(z), np.maximum(self._harm * z, 0.0))
         harm = np.where(np.isfinite(z) & (counted >= LEAST_SAMPLES - DELAY), harm, 0.0)
         square: Floats = harm * harm / 2.0
-        return np.asarray(
-            1.5 * (np.log1p(square) - np.log1p(square / WIDER**2)) - np.log(WIDER)
-        )
+        return np.asarray(1.5 * (np.log1p(square) - np.log1p(square / WIDER**2)) - np.log(WIDER))
 
     def _of_families(self, spread: Floats) -> Floats:
         """For each signal the median spread of all signals of its metric."""
@@ -189,7 +192,12 @@ class Crowd:
 
     def _standouts(self, loudest: NDArray[np.int64]) -> list[Standout]:
         found = [
-            Standout(self._services[place], self._names[int(loudest[place])], float(nats))
+            Standout(
+                self._services[place],
+                self._names[int(loudest[place])],
+                float(nats),
+                int(self._lasted[place]),
+            )
             for place, nats in enumerate(self._nats)
             if nats > 0.0 and loudest[place] >= 0
         ]

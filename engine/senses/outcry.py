@@ -17,6 +17,8 @@ NEW_FOR_S = 600.0
 """A kind of line is new for so long after it was first seen."""
 LEARNING_S = 300.0
 """In the first minutes of a log every kind of line is new, and none counts as such."""
+LEARNING_BINS = 10
+"""Of one service's log, by which its habit is first known."""
 RATE = 1.0 / 40.0
 """Of the newest bin in the habit: ten minutes count most."""
 OVERDISPERSION = 4.0
@@ -29,11 +31,13 @@ MOST_KINDS = 20_000
 class _Log:
     """One service's log."""
 
-    __slots__ = ("lines", "loud", "new", "usual")
+    __slots__ = ("bins", "lines", "loud", "new", "usual")
 
     def __init__(self) -> None:
         self.lines = self.loud = self.new = 0
         """Of the open bin."""
+        self.bins = 0
+        """That held any line, so far."""
         self.usual = 0.0
         """Loud lines of a bin."""
 
@@ -86,9 +90,15 @@ class Outcry:
         """Judge the bin that is over; its trials count in the one that begins."""
         for service, log in self._logs.items():
             if log.lines:
-                most = log.usual + SPREADS * sqrt(OVERDISPERSION * log.usual)
-                wrong = log.new > 0 or log.loud > most
-                self._rows.add(now_s, Row(service, OUTCRY), wrong=wrong)
-                # An outburst teaches no more than a loud bin does.
-                log.usual += RATE * (min(log.loud, most + 1.0) - log.usual)
-                log.lines = log.loud = log.new = 0
+                self._judge(service, log, now_s)
+
+    def _judge(self, service: str, log: _Log, now_s: float) -> None:
+        most = log.usual + SPREADS * sqrt(OVERDISPERSION * log.usual)
+        log.bins += 1
+        if log.bins <= LEARNING_BINS:
+            log.usual += (log.loud - log.usual) / log.bins
+        else:
+            self._rows.add(now_s, Row(service, OUTCRY), wrong=log.new > 0 or log.loud > most)
+            # An outburst teaches no more than a loud bin does.
+            log.usual += RATE * (min(log.loud, most + 1.0) - log.usual)
+        log.lines = log.loud = log.new = 0

@@ -103,7 +103,9 @@ class Requests:
             self._rows.add(span.end_s, Row(edge.callee, LATE_IN), wrong=late)
             self._rows.add(span.end_s, Row(edge.caller, LATE_OUT), wrong=late)
 
-    def tell_work(self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool) -> None:
+    def tell_work(
+        self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool
+    ) -> None:
         """One piece of work: its own time, where it has any, and whether it failed by itself."""
         late = None if own_ms is None else self._is_late(operation, own_ms)
         if late is not None:

@@ -1,6 +1,5 @@
 """Many rows of trials on one clock of bins, and which of them say that something is broken (pure)."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.senses.persistence import THRESHOLD, Persistence
@@ -22,12 +21,13 @@ class Row(NamedTuple):
     """Tells rows of the same kind apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A row of which nearly everything goes wrong."""
 
     row: Row
     nats: float
+    since_s: float
+    """When it began to: Page's estimate, the last time at which nothing spoke for it."""
 
 
 class Rows:
@@ -38,6 +38,8 @@ class Rows:
         self._touched: dict[Row, Persistence] = {}
         """Rows with trials in the open bin."""
         self._broken: dict[Row, Persistence] = {}
+        self._since_s: dict[Row, float] = {}
+        """Of every row for which anything speaks, when that began."""
         self._bin: int | None = None
         self._first_s: float | None = None
         self.dropped = 0
@@ -60,7 +62,9 @@ class Rows:
         self._turn_to(now_s)
         if self._first_s is None or now_s - self._first_s < WARM_UP_S:
             return []
-        found = [Broken(row, trials.nats) for row, trials in self._broken.items()]
+        found = [
+            Broken(row, trials.nats, self._since_s[row]) for row, trials in self._broken.items()
+        ]
         return sorted(found, key=lambda broken: (-broken.nats, broken.row))
 
     def _turn_to(self, at_s: float) -> None:
@@ -71,7 +75,12 @@ class Rows:
         if place <= self._bin:
             return
         for row, trials in self._touched.items():
-            if trials.close() >= THRESHOLD:
+            nats = trials.close()
+            if nats > 0.0:
+                self._since_s.setdefault(row, self._bin * BIN_S)
+            else:
+                self._since_s.pop(row, None)
+            if nats >= THRESHOLD:
                 self._broken[row] = trials
             else:
                 self._broken.pop(row, None)

@@ -45,7 +45,9 @@ class Heard(Protocol):
         """``span`` called over ``edge`` and spent ``own_ms`` on the way."""
         ...
 
-    def tell_work(self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool) -> None:
+    def tell_work(
+        self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool
+    ) -> None:
         """``span`` was work, of its own unless it called others (None); failed by itself or not."""
         ...
 

@@ -49,7 +49,9 @@ class TraceBook:
         """Count one call."""
         self._count(self.gaps, edge, span, own_ms, failed=failed)
 
-    def tell_work(self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool) -> None:
+    def tell_work(
+        self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool
+    ) -> None:
         """Count one piece of work."""
         self._count(self.work, operation, span, own_ms, failed=failed)
 

@@ -2,8 +2,8 @@
 
 import random
 
-from engine.telemetry.records import Span
 from engine.telemetry.joining import GRACE_S
+from engine.telemetry.records import Span
 from engine.telemetry.traces import Edge, Made, Operation, TraceBook
 
 
