@@ -17,8 +17,8 @@ from engine.cli import CommandError
 
 if TYPE_CHECKING:
     from engine.paths import RunPaths
-    from engine.ports import Drills
     from engine.stream.deploying import Deployer
+    from engine.stream.drilling import Drills
 
 VERSION = "0.1.0"
 FAILED = 1
@@ -279,8 +279,8 @@ def make_deployer() -> "Deployer":
 
 
 def make_drills(paths: "RunPaths") -> "Drills":
-    """What an engine may know of the drills in its run."""
-    from chaos.announced import Drills
+    """The drills that an engine shows, and starts when an operator orders one."""
+    from chaos.desk import Drills
 
     return Drills(paths)
 

@@ -7,8 +7,6 @@ import msgspec
 
 from engine.paths import RunPaths
 
-WORDS = "against this fleet: a real fault is put in, and taken out again"
-
 
 class _Note(msgspec.Struct, frozen=True):
     """What lies in the run's folder while a drill runs."""
@@ -30,16 +28,9 @@ def withdraw(paths: RunPaths) -> None:
     paths.drill_note.unlink(missing_ok=True)
 
 
-class Drills:
-    """What the engine may know of drills: an ``engine.ports.Drills``."""
-
-    def __init__(self, paths: RunPaths) -> None:
-        """Of the run at ``paths``."""
-        self._note = paths.drill_note
-
-    def running(self) -> str:
-        """What is said of the drill that runs; empty while none does, or its process is gone."""
-        return WORDS if _alive(self._note) else ""
+def running(paths: RunPaths) -> bool:
+    """Whether somebody rehearses in the run at ``paths``: a process that is gone does not."""
+    return _alive(paths.drill_note)
 
 
 def _alive(note: Path) -> bool:

@@ -21,11 +21,10 @@ import msgspec
 
 from chaos.door import AskEffect, DrillDoor, Inject, Undo
 from chaos.faults.fault import Effect, Fault
+from chaos.first_line import MAX_BYTES, read_first_line
 from chaos.fleet.process import CODE, python
 from chaos.watchdog import FINISHED, READY
 from engine.paths import RunPaths
-
-MAX_LINE_BYTES = 16 * 1024
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,7 +146,7 @@ def start_watchdog(run_dir: Path) -> "subprocess.Popen[bytes]":
 
 async def _listen(runner: Runner) -> None:
     """Put questions to the runner as they come; the end of standard input is ``over``."""
-    reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+    reader = asyncio.StreamReader(limit=MAX_BYTES)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
@@ -185,11 +184,7 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, required=True, help="the run's folder")
     given = parser.parse_args()
     try:
-        # Unbuffered: what follows the first line is for the event loop to read.
-        line = b""
-        while not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
-            line += os.read(sys.stdin.fileno(), 1) or b"\n"
-        order = msgspec.json.decode(line, type=Order)
+        order = msgspec.json.decode(read_first_line(), type=Order)
         asyncio.run(drill(given.run_dir.resolve(), order))
     except msgspec.DecodeError as error:
         parser.exit(2, f"not an order: {error}\n")

@@ -21,7 +21,7 @@ import structlog
 
 from engine.clock import SystemClock
 from engine.codec import Malformed
-from engine.diagnostics import log_to_file
+from engine.diagnostics import logging_to
 from engine.founding import publish_key
 from engine.genesis import PROBE
 from engine.paths import RunPaths
@@ -188,15 +188,17 @@ async def running(
 
     A ``traitor`` is one of the swarm's ``size`` agents, honest until ``World.begin_treason``.
     """
-    log_to_file(paths.root / "launcher.err", "launcher")
-    world = World(paths, with_swarm=with_swarm, traitor=traitor, size=size)
-    registration = runs.register(paths, os.getpid())
     try:
-        await world.start()
-        yield world
+        with logging_to(paths.root / "launcher.err", "launcher"):
+            world = World(paths, with_swarm=with_swarm, traitor=traitor, size=size)
+            registration = runs.register(paths, os.getpid())
+            try:
+                await world.start()
+                yield world
+            finally:
+                await asyncio.shield(world.stop())
+                registration.unlink(missing_ok=True)
     finally:
-        await asyncio.shield(world.stop())
-        registration.unlink(missing_ok=True)
         if not keep:
             shutil.rmtree(paths.root, ignore_errors=True)
 

@@ -3,7 +3,18 @@
 from engine.stream.deploying import DeployVerb
 from engine.stream.state import DeployRow, ScreenState
 
-__all__ = ["LOCAL", "asks_name", "described", "row_of", "why_not", "why_void"]
+__all__ = [
+    "LOCAL",
+    "ORDER",
+    "asks_name",
+    "asks_yes",
+    "described",
+    "meant",
+    "row_of",
+    "rows_of",
+    "why_not",
+    "why_void",
+]
 
 LOCAL = "local"
 """The environment that lives in an emulator: nothing in it is anybody's."""
@@ -13,6 +24,23 @@ ORDER = ("local", "dev", "staging", "prod")
 def row_of(state: ScreenState, environment: str) -> DeployRow | None:
     """The row of one environment; None where the engine does not know it."""
     return state.deploys.get(environment)
+
+
+def rows_of(state: ScreenState) -> list[DeployRow]:
+    """Every environment, from the one nearest to hand to the one that matters most."""
+    return sorted(
+        state.deploys.values(),
+        key=lambda row: (
+            ORDER.index(row.environment) if row.environment in ORDER else len(ORDER),
+            row.environment,
+        ),
+    )
+
+
+def meant(row: DeployRow | None, verb: DeployVerb) -> DeployVerb:
+    """Applying means approving where a plan waits for exactly that."""
+    waits = row is not None and bool(row.plan)
+    return DeployVerb.APPROVE if verb is DeployVerb.APPLY and waits else verb
 
 
 def why_not(row: DeployRow | None, verb: DeployVerb) -> str:
@@ -33,6 +61,11 @@ def asks_name(row: DeployRow, verb: DeployVerb) -> bool:
     if verb is DeployVerb.APPROVE:
         return row.needs_name
     return verb in (DeployVerb.DESTROY, DeployVerb.ROLLBACK) and row.environment != LOCAL
+
+
+def asks_yes(verb: DeployVerb) -> bool:
+    """Whether whoever orders it is asked once more, where no name has to be typed."""
+    return verb in (DeployVerb.APPROVE, DeployVerb.ROLLBACK, DeployVerb.DESTROY)
 
 
 def described(row: DeployRow, verb: DeployVerb) -> list[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
+from controlroom.drills import news
 from controlroom.replaying import PlaceLike
 from engine.stream.connection import Answered, Connected, Happened, LinkEvent, Received, Waiting
 from engine.stream.fold import growth
@@ -82,6 +83,8 @@ def _about_swarm(old: ScreenState, new: ScreenState) -> list[tuple[str, str]]:
     running = new.drill is not None and new.drill.running
     if running and not (old.drill is not None and old.drill.running):
         facts.append(("drill", f"runs {new.drill.text}".rstrip() if new.drill else "runs"))
+    if said := news(old, new):
+        facts.append(("drill", said.removeprefix("drill ")))
     return facts
 
 

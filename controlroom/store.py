@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from controlroom.drills import news
 from engine.stream.connection import Answered, Connected, Happened, LinkEvent, Received, Waiting
 from engine.stream.state import ScreenState
 from engine.stream.wire import Reply
@@ -54,6 +55,7 @@ class Store:
         self._connected = False
         self._waiting: Waiting | None = None
         self._replies: deque[Reply] = deque(maxlen=16)
+        self._news: deque[str] = deque(maxlen=16)
         self.epoch = 0
         """Which start of the engine the live state comes from."""
         self.gaps = 0
@@ -72,6 +74,8 @@ class Store:
                 self._connected, self._waiting = False, event
             case Received(snapshot, received_ns):
                 number = self._moments[-1].number + 1 if self._moments else 1
+                if self._moments and (said := news(self.live, snapshot.state)):
+                    self._news.append(said)
                 self._moments.append(Moment(number, received_ns, snapshot.state))
                 self.epoch = snapshot.epoch
                 self.gaps += snapshot.skipped
@@ -84,6 +88,12 @@ class Store:
         """The replies that have not been taken yet."""
         taken = list(self._replies)
         self._replies.clear()
+        return taken
+
+    def news(self) -> list[str]:
+        """What a person who ordered a drill wants to be told, and has not been yet."""
+        taken = list(self._news)
+        self._news.clear()
         return taken
 
     # --- what is shown --------------------------------------------------------------------------

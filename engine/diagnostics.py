@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -13,9 +15,17 @@ def log_to_stderr(process: str) -> None:
     _log_to(sys.stderr, process)
 
 
-def log_to_file(path: Path, process: str) -> None:
+@contextmanager
+def logging_to(path: Path, process: str) -> Generator[None]:
     """The same into a file, for a process whose terminal belongs to somebody else."""
-    _log_to(path.open("a", buffering=1), process)
+    before = structlog.get_config()
+    with path.open("a", buffering=1) as file:
+        _log_to(file, process)
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+            structlog.contextvars.unbind_contextvars("process")
 
 
 def _log_to(file: TextIO, process: str) -> None:

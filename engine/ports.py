@@ -58,14 +58,6 @@ class EntryStore(Protocol):
         ...
 
 
-class Drills(Protocol):
-    """What the engine may know of drills; handed in by ``main.py``, since the product knows of no faults."""
-
-    def running(self) -> str:
-        """What screens say of the drill that runs, never what it breaks; empty while none does."""
-        ...
-
-
 class ActionKey(msgspec.Struct, frozen=True):
     """Names one step of one certified plan for ever: an action is carried out once per key."""
 

@@ -14,7 +14,8 @@ import structlog
 from msgspec.structs import replace
 
 from engine import founding
-from engine.act.door import knock, open_door
+from engine.act.door import open_door
+from engine.back_channel import BackChannel
 from engine.bus import server
 from engine.bus.nats import NatsBus
 from engine.clock import Clock, SystemClock
@@ -31,7 +32,6 @@ from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.paths import RunPaths
 from engine.policy import Rules
-from engine.ports import Drills
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
 from engine.replacing import MAIN, Replacements, agent_children
@@ -40,11 +40,12 @@ from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
 from engine.sources import Sources
 from engine.stream.access import Listen
-from engine.stream.deploying import ABOUT, Deployer, OrderDesk
+from engine.stream.deploying import Deployer
+from engine.stream.drilling import Drills
 from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
-from engine.stream.state import DrillRow, Health, ScreenState
-from engine.stream.wire import Command, Event, Lane, Reply
+from engine.stream.state import Health, ScreenState
+from engine.stream.wire import Event, Lane
 from engine.supervisor import Child, ProcessState, Supervisor, write_states
 from engine.telemetry.collector import Collector
 from engine.telemetry.samples import Observation
@@ -54,16 +55,9 @@ from engine.topology import Manifest, read_endpoints, read_manifest
 from engine.trace import Trace
 from engine.vocabulary import (
     AgentId,
-    Approved,
     AuthorId,
     Entry,
-    Frozen,
-    Refused,
-    Signed,
-    Submission,
-    Thawed,
     TraceEvent,
-    UndoRequested,
     Vitals,
 )
 
@@ -75,10 +69,6 @@ SHOW_EVERY_S = 0.1
 """Between two states for screens; the hub sends nothing when nothing changed."""
 MAX_TOLD = 8192
 """Trace events that wait for the next state, a tenth of a second away."""
-MAX_RELAYS = 20
-"""Commands of operators on their way into the log at once."""
-RELAY_TRIES = 20
-RELAY_EVERY_S = 0.5
 
 log = structlog.get_logger()
 
@@ -112,18 +102,19 @@ class Engine:
         self._tape = Tape(paths.tape)
         self._projection = Projection(self._council, self._window)
         self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
+        self._back_channel = BackChannel(
+            paths, self._replay, verifier, bus, clock, deployer, drills
+        )
         for entry, received_ms in self._store.read_stamped():
             self._fold(entry, received_ms)
         self._replacements = Replacements(
-            paths, self._replay, verifier, supervisor, clock, self._bring_in
+            paths, self._replay, verifier, supervisor, clock, self._back_channel.bring_in
         )
         self._follower = LedgerFollower(bus, genesis, verifier, self._store, clock, self._taken)
-        self._relays: set[asyncio.Task[None]] = set()
         self._shown = ScreenState()
         self._listen = listen
         self._deployer = deployer
         self._drills = drills
-        self._orders = OrderDesk(genesis, verifier)
         self._told: list[Event] = []
         """Trace events that the next state takes along."""
         self._handover = HandOver(rules.handover, paths.engine / "handover.jsonl", genesis)
@@ -144,7 +135,7 @@ class Engine:
                 open_hub(
                     self._paths,
                     epoch=epoch,
-                    on_command=self._command,
+                    on_command=self._back_channel.take,
                     listen=self._listen,
                     metrics=self._metrics,
                 ) as hub,
@@ -160,8 +151,9 @@ class Engine:
                     tasks.create_task(self._deployer.run())
                 self._tell_aws(tasks)
         finally:
-            for relay in self._relays:
-                relay.cancel()
+            self._back_channel.close()
+            if self._drills is not None:
+                await self._drills.close()
             self._trace.close()
             self._sightings.close()
             self._tape.close()
@@ -259,8 +251,7 @@ class Engine:
                 notices=(*self._warnings, *self._handover.notices),
             )
             if self._drills is not None:
-                words = self._drills.running()
-                self._shown = replace(self._shown, drill=DrillRow(bool(words), words))
+                self._shown = replace(self._shown, drill=self._drills.row)
             if self._deployer is not None:
                 self._shown = replace(self._shown, deploys=dict(self._deployer.rows))
             hub.tell([*self._projection.news(), *self._told])
@@ -331,71 +322,6 @@ class Engine:
                 alarms.append(dead)
             await self._handover.tell(alarms, self._clock.unix_ms())
             await asyncio.sleep(SHOW_EVERY_S)
-
-    # --- the one way back -----------------------------------------------------------------------
-
-    async def _deploy(self, command: Command) -> Reply:
-        """Hand an operator's signed order to the deployer."""
-        if self._deployer is None:
-            return Reply(command.id, accepted=False, reason="this engine cannot deploy")
-        try:
-            order = self._orders.take(command.payload, command.seen, self._clock.unix_ms())
-        except Malformed as error:
-            return Reply(command.id, accepted=False, reason=str(error))
-        reason = await self._deployer.order(order)
-        return Reply(command.id, accepted=not reason, reason=reason)
-
-    async def _command(self, command: Command) -> Reply:
-        """Pass an operator's signed submission on: to the log, and a freeze to the actuator too."""
-        if command.about == ABOUT:
-            return await self._deploy(command)
-        try:
-            submission = decode(decode(command.payload, Signed).payload, Submission)
-        except Malformed as error:
-            return Reply(command.id, accepted=False, reason=str(error))
-        if submission.author not in self._council.genesis.operators:
-            return Reply(command.id, accepted=False, reason="not signed by an operator")
-        if not _saw_what_it_names(command, submission):
-            return Reply(command.id, accepted=False, reason="it names another plan than was shown")
-        if any(isinstance(operation, Frozen | Thawed) for operation in submission.operations):
-            try:
-                answer = await knock(self._paths.freeze_socket, command.payload)
-            except (OSError, TimeoutError):
-                answer = "refused: the actuator does not answer"
-            if answer.startswith("refused"):
-                return Reply(command.id, accepted=False, reason=answer)
-        why = self._bring_in(submission, command.payload)
-        return Reply(command.id, accepted=not why, reason=why)
-
-    def _bring_in(self, submission: Submission, payload: bytes) -> str:
-        """Have an operator's signed submission ordered; why not, empty when it is on its way."""
-        epoch = self._council.genesis.epoch
-        if submission.epoch != epoch:
-            return f"signed for epoch {submission.epoch}, it is epoch {epoch} now: order it again"
-        if len(self._relays) >= MAX_RELAYS:
-            return "too many commands are on their way"
-        task = asyncio.create_task(self._relay(submission, payload))
-        self._relays.add(task)
-        task.add_done_callback(self._relays.discard)
-        return ""
-
-    async def _relay(self, submission: Submission, payload: bytes) -> None:
-        for _ in range(RELAY_TRIES):
-            if self._replay.holds(submission.author, submission.counter):
-                return
-            await self._bus.publish(f"submit.{submission.author}", payload)
-            await asyncio.sleep(RELAY_EVERY_S)
-        log.error("command_not_ordered", author=submission.author, counter=submission.counter)
-
-
-def _saw_what_it_names(command: Command, submission: Submission) -> bool:
-    """Whether a command about a plan says that exactly this plan was before the operator's eyes."""
-    plans = {
-        operation.plan.hex()
-        for operation in submission.operations
-        if isinstance(operation, Approved | Refused | UndoRequested)
-    }
-    return not plans or plans == {command.seen}
 
 
 def _why_not_well(*, blind: bool) -> str:

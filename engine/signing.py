@@ -24,6 +24,7 @@ class Domain(StrEnum):
     CONSENSUS = "incident-commander/1/consensus"
     CERTIFICATE = "incident-commander/1/certificate"
     DEPLOYMENT = "incident-commander/1/deployment"
+    DRILL = "incident-commander/1/drill"
     CLAIM = "incident-commander/1/claim"
     WISH = "incident-commander/1/wish"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from chaos.bench import under_attack
 from chaos.commands.drill import interruptible, machine
 from chaos.idle import figures, sample
 from chaos.world import BrokenWorld
@@ -49,7 +50,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None and not args.json.parent.is_dir():
         raise CommandError(f"{args.json}: no such folder to write to", exit_code=2)
     if args.subject == "consensus":
-        found = consensus.measure()
+        print(f"Load average {os.getloadavg()[0]:.1f} at the start.", flush=True)
+        found = [
+            *consensus.measure(),
+            *under_attack.bench(lambda line: print(line, flush=True)),
+        ]
         print("Processor time; three interleaved rounds, medians. In process: no disk, no network.")
         print("Over NATS: five replicas in one process, every vote log synced with fdatasync.\n")
         print(table(found))

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from controlroom import orders
+from controlroom import drills, orders
 from controlroom.console.commanding import Commanding
 from controlroom.console.deploy_screen import DeployScreen
 from controlroom.console.incident_screen import IncidentScreen
@@ -22,7 +22,9 @@ from controlroom.replaying import PlaceLike, Replayed
 from controlroom.store import Store
 
 FRAME_S = 0.1
-ABOUT_INCIDENTS = frozenset({"approve", "refuse", "take_over", "undo", "note", "step", "deploy"})
+ABOUT_INCIDENTS = frozenset(
+    {"approve", "refuse", "take_over", "undo", "note", "step", "deploy", "drill"}
+)
 """Actions that mean nothing in the Deploy mode, where their incident is not in sight."""
 
 
@@ -65,6 +67,7 @@ class ConsoleApp(App[Leave]):
         Binding("right_curly_bracket", "step(10)", "much later", show=False, id="much-later"),
         Binding("y", "copy", "copy", id="copy"),
         Binding("d", "deploy", "deploy", id="deploy"),
+        Binding("b", "drill", "break: a drill", show=False, id="drill"),
         Binding("question_mark", "keys", "keys", key_display="?", id="keys"),
         Binding("q", "leave", "quit", id="quit"),
     ]
@@ -87,6 +90,7 @@ class ConsoleApp(App[Leave]):
         self._zone = zone
         self._monotonic_ns = monotonic_ns
         self._allowed: tuple[object, ...] = ()
+        self._unix_ms = unix_ms
         self._link = place.link(self.store.take)
         self._hand = Commanding(self, self.store, place, self._link, unix_ms)
 
@@ -115,6 +119,8 @@ class ConsoleApp(App[Leave]):
         """Paint what has changed since the last frame."""
         for reply in self.store.replies():
             self._hand.tell(reply)
+        for said in self.store.news():
+            self.notify(said, severity="error" if "✖" in said else "information", timeout=10)
         allowed = self._what_is_allowed()
         if allowed != self._allowed:
             self._allowed = allowed
@@ -137,6 +143,7 @@ class ConsoleApp(App[Leave]):
             orders.is_frozen(live),
             live.incident is not None,
             self.store.is_empty,
+            drills.why_not(live),
             *live.deploys.values(),
         )
 
@@ -156,6 +163,8 @@ class ConsoleApp(App[Leave]):
                 return orders.can_undo(live) or None
             case "deploy":
                 return bool(live.deploys) or None
+            case "drill":
+                return not drills.why_not(live) or None
             case "note":
                 return live.incident is not None or None
             case "freeze":
@@ -209,6 +218,10 @@ class ConsoleApp(App[Leave]):
             lambda by, now: by.thaw(now),
         )
 
+    def action_drill(self) -> None:
+        """Break something for real."""
+        self._hand.drill(self._unix_ms())
+
     def action_note(self) -> None:
         """Write a remark into the record."""
         self._hand.note()
@@ -252,13 +265,15 @@ class ConsoleApp(App[Leave]):
 
     def action_keys(self) -> None:
         """Show which key does what, the viewer's own keys included."""
-        rows = []
+        commanding: list[str] = []
+        moving: list[str] = []
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if binding.description and not binding.system:
                 off = "" if enabled else "   (not now)"
-                rows.append(f"{self.get_key_display(binding):>12}  {binding.description}{off}")
-        rows += ["", "● ok   ▲ warn   ✖ broken   ○ unknown   ♛ leads   ◂ suffers from"]
-        self.push_screen(Details("keys", "\n".join(rows)))
+                row = f"{self.get_key_display(binding):>12}  {binding.description.lower()}{off}"
+                (commanding if binding.id in own_key_ids() else moving).append(row)
+        legend = "● ok   ▲ warn   ✖ broken   ○ unknown   ♛ leads   ◂ suffers from"
+        self.push_screen(Details("keys", "\n".join([*commanding, "", *moving, "", legend])))
 
     def action_leave(self) -> None:
         """Quit; asks what becomes of the run when it was started together with the console."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from textual.app import App
 
-from controlroom import orders
+from controlroom import drills, orders
 from controlroom.console.modals import Choice, NoteInput, Question
 from controlroom.hand import Hand, PlainOrder, PlanOrder
 from controlroom.replaying import LinkLike, PlaceLike
@@ -91,6 +91,36 @@ class Commanding:
 
         self._app.push_screen(NoteInput(), written)
 
+    def drill(self, now_ms: int) -> None:
+        """Ask which drill, and then whether really; void once somebody else has begun one."""
+        found = drills.offers(self._store.live)
+        choices = [Choice(str(n), offer.name, offer.name) for n, offer in enumerate(found, 1)]
+        by_name = {offer.name: offer for offer in found}
+        seed = drills.seed_of(now_ms)
+
+        def chosen(name: str | None) -> None:
+            offer = by_name.get(name or "")
+            if offer is None:
+                return
+            about = drills.described(offer, seed, self._store.live)
+            self._app.push_screen(
+                Question(drills.QUESTION, about, SURE, "no", drills.why_not),
+                lambda answer: self._begin(offer.name, seed, answer),
+            )
+
+        lines = [f"{offer.name:14} {offer.summary}" for offer in found]
+        self._app.push_screen(
+            Question("Start a drill?", lines, choices, "no", drills.why_not), chosen
+        )
+
+    def _begin(self, experiment: str, seed: int, answer: str | None) -> None:
+        if answer != "yes":
+            return
+        if reason := drills.why_not(self._store.live):
+            self._app.notify(f"drill not sent: {reason}", severity="warning")
+            return
+        self._leave("drill", lambda by, now_ms: by.drill(experiment, seed, now_ms))
+
     def deploy(self, what: str, order: PlainOrder) -> None:
         """Send an order about a deployment, which whoever calls has asked about."""
         self._leave(what, order)
@@ -99,7 +129,7 @@ class Commanding:
         """Say what the engine answered."""
         words, good = self._hand.told(reply)
         if good:
-            where = "" if words.startswith("deploy ") else " into the log"
+            where = "" if words.startswith(("deploy ", "drill ")) else " into the log"
             self._app.notify(words + where, timeout=3)
         else:
             self._app.notify(words, severity="error")

@@ -13,7 +13,16 @@ from controlroom.console.draw.deploy import environment_lines, list_lines, run_l
 from controlroom.console.draw.text import Line
 from controlroom.console.modals import Choice, NameInput, Question
 from controlroom.console.panel import Panel
-from controlroom.deploys import LOCAL, asks_name, described, row_of, why_not, why_void
+from controlroom.deploys import (
+    LOCAL,
+    asks_name,
+    asks_yes,
+    described,
+    meant,
+    row_of,
+    why_not,
+    why_void,
+)
 from engine.stream.deploying import DeployVerb
 from engine.stream.state import DeployRow, ScreenState
 
@@ -122,18 +131,12 @@ class DeployScreen(Screen[None]):
         """Which keys mean something now."""
         if action != "order":
             return True
-        verb = self._meant(_ACTIONS[str(parameters[0])])
-        return not why_not(row_of(self._store.live, self.chosen), verb) or None
-
-    def _meant(self, verb: DeployVerb) -> DeployVerb:
-        """Applying means approving where a plan waits for exactly that."""
         row = row_of(self._store.live, self.chosen)
-        waits = row is not None and bool(row.plan)
-        return DeployVerb.APPROVE if verb is DeployVerb.APPLY and waits else verb
+        return not why_not(row, meant(row, _ACTIONS[str(parameters[0])])) or None
 
     def action_order(self, name: str) -> None:
         """Order something of the chosen environment; whatever can hurt is asked about first."""
-        verb = self._meant(_ACTIONS[name])
+        verb = meant(row_of(self._store.live, self.chosen), _ACTIONS[name])
         row = row_of(self._store.shown, self.chosen)
         if (reason := why_not(row, verb)) or row is None:
             self.app.notify(f"{verb.value}: {reason}", severity="warning")
@@ -143,7 +146,7 @@ class DeployScreen(Screen[None]):
             self.app.push_screen(
                 NameInput(about, described(row, verb)), lambda typed: self._named(row, verb, typed)
             )
-        elif verb in (DeployVerb.APPROVE, DeployVerb.ROLLBACK, DeployVerb.DESTROY):
+        elif asks_yes(verb):
             question = Question(
                 f"{verb.value.capitalize()} {row.environment}?",
                 described(row, verb),

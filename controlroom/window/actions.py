@@ -1,6 +1,7 @@
 """Everything that a key does in the window, with the key it has by default (pure).
 
-What the console does too has the same name and the same key there. Keys are written as Qt writes
+What the console does too has the same name there, and the same key but for the deploy drawer: the
+drawer has the ``D``. Keys are written as Qt writes
 them: ``Space``, ``Ctrl+S``, ``[``; several are separated by spaces.
 """
 
@@ -25,6 +26,8 @@ ACTIONS = (
     Action("take-over", "T", "take the incident over", COMMANDS),
     Action("undo", "U", "undo what was done", COMMANDS),
     Action("note", "N", "write a note for the record", COMMANDS),
+    Action("drill", "B", "start a drill: break something for real", COMMANDS),
+    Action("deploy", "Shift+D", "deploy: open or close its drawer", COMMANDS),
     Action("pause", "P", "pause, go on", TIME),
     Action("earlier", "[", "step to what happened before", TIME),
     Action("later", "]", "step to what happened next", TIME),

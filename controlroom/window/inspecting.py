@@ -76,6 +76,7 @@ def _agent(name: str, frame: Frame) -> Card | None:
         fact("phase", row.phase),
         fact("view, executed", f"{row.view}, {row.executed}"),
         fact("restarts", str(row.restarts)),
+        fact("public key", f"{row.key[:24]}…" if row.key else "not told"),
     ]
     if row.primary:
         rows.append(fact("leads this view", "♛ primary"))

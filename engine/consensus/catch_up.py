@@ -69,10 +69,10 @@ class CatchUp:
         executed = self._state.executed
         ahead = {peer for peer, (it, _) in self._peers.items() if it.executed > executed}
         # Who shows a stable checkpoint beyond this replica can give it the entries too.
-        ahead |= {peer for peer, number in self._proved.items() if number > executed}
+        ahead.update(peer for peer, number in self._proved.items() if number > executed)
         # So can, most likely, who speaks of an epoch that has not begun here.
         ahead |= self._further
-        return sorted(ahead - self._state.quarantine.places)
+        return sorted(ahead - self._state.quarantine.places) if ahead else []
 
     # --- saying ------------------------------------------------------------------------------
 
@@ -94,12 +94,15 @@ class CatchUp:
 
     def _say(self) -> None:
         s = self._state
+        silent = None if self._said_ms is None else s.now_ms - self._said_ms
+        if silent is not None and silent < min(s.settings.status_ms, s.settings.idle_status_ms):
+            return
         stable = s.checkpoints.stable.sequence_number
         news = (s.view, s.entered, s.executed, stable)
         waits = s.is_at_end or s.oldest_work_ms() is not None
         busy = news != self._said or not s.entered or waits
         pause = s.settings.status_ms if busy else s.settings.idle_status_ms
-        if self._said_ms is not None and s.now_ms - self._said_ms < pause:
+        if silent is not None and silent < pause:
             return
         self._said, self._said_ms = news, s.now_ms
         committee = s.committee

@@ -45,17 +45,8 @@ def chain_after(previous: bytes, entry: Entry, cluster: bytes, epoch: int) -> Di
     return chain_link(previous, entry.sequence_number, digest)
 
 
-def verify_entry(entry: Entry, genesis: Genesis, verifier: Verifier) -> None:
-    """Check that a quorum committed ``entry``.
-
-    Raises:
-        Unproven: the commit certificate does not prove it.
-    """
-    check_entry(entry, Committee(genesis, verifier))
-
-
 def check_entry(entry: Entry, committee: Committee) -> None:
-    """As ``verify_entry``, for a committee that is kept.
+    """Check that a quorum of ``committee`` committed ``entry``.
 
     Raises:
         Unproven: the commit certificate does not prove it.

@@ -1,16 +1,15 @@
 """Who the replicas are, and whether a frame was really signed by one of them."""
 
-import hashlib
-
-from engine.codec import Malformed, decode, encode
+from engine.codec import Malformed, encode, reader_of
 from engine.consensus.messages import AnyMessage, Message, decode_message
+from engine.consensus.readings import Readings
 from engine.genesis import Genesis
 from engine.quorum import weak_quorum_of
 from engine.signing import Domain, Signer, Verifier
 from engine.vocabulary import AgentId, Signed, Submission
 
-REMEMBERED = 16_384
-"""Digests of frames whose signature was found good: a VIEW-CHANGE repeats votes already seen."""
+_read_signed = reader_of(Signed)
+_read_submission = reader_of(Submission)
 
 
 class Refused(ValueError):
@@ -45,20 +44,29 @@ class Committee:
         self._author_keys = genesis.author_keys()
         self._places = {agent: place for place, agent in enumerate(self.ids)}
         self.verifier = verifier
-        self._good: dict[bytes, None] = {}
+        self._following: Committee | None = None
+        self._messages: Readings[AnyMessage] = Readings()
+        self._submissions: Readings[Submission] = Readings()
+        """Frames whose signature was found good."""
         self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
         """The frame read last: whoever reads one mostly wants its signature checked next."""
 
     def amended(self, charter: Genesis) -> "Committee":
         """Whoever counts from ``charter`` on: other keys; n, f and the quorum stay as they are."""
-        following = Committee(charter, self.verifier)
-        assert (following.n, following.f) == (self.n, self.f), "an epoch changes keys alone"
-        following.quorum = self.quorum
+        following = self._following
+        if following is None or following.genesis != charter:
+            following = self._following = Committee(charter, self.verifier)
+            assert (following.n, following.f) == (self.n, self.f), "an epoch changes keys alone"
+            following.quorum = self.quorum
         return following
 
     def place_of(self, agent: AgentId) -> int | None:
         """The replica number of ``agent``, or None for a stranger."""
         return self._places.get(agent)
+
+    def key_of(self, replica: int) -> bytes:
+        """The public key of a replica by its number."""
+        return self._keys[replica]
 
     def primary_of(self, view: int) -> int:
         """The replica that leads ``view``: fixed for ever, whatever anyone is accused of."""
@@ -75,8 +83,11 @@ class Committee:
         Raises:
             Refused: malformed, or of another cluster or epoch, or of no member.
         """
+        good = self._messages.get(frame)
+        if good is not None:
+            return good
         try:
-            envelope = decode(frame, Signed)
+            envelope = _read_signed(frame)
             message = decode_message(envelope.payload)
         except Malformed as error:
             raise Refused(f"malformed: {error}") from None
@@ -89,19 +100,18 @@ class Committee:
         self._opened = (frame, envelope)
         return message
 
-    def signed(self, frame: bytes, message: Message) -> bool:
+    def signed(self, frame: bytes, message: AnyMessage) -> bool:
         """Whether the replica that ``message`` names signed ``frame``, from which it was read."""
-        key = hashlib.sha256(frame).digest()
-        if key in self._good:
+        if frame in self._messages:
             return True
         last, envelope = self._opened
         if last is not frame:
-            envelope = decode(frame, Signed)
+            envelope = _read_signed(frame)
         good = self.verifier.verify(
             self._keys[message.replica], Domain.CONSENSUS, envelope.payload, envelope.signature
         )
         if good:
-            self._remember(key)
+            self._messages.keep(frame, message)
         return good
 
     def open(self, frame: bytes) -> AnyMessage:
@@ -121,8 +131,12 @@ class Committee:
         Raises:
             Refused: malformed, of another cluster or epoch, or of an unknown author.
         """
+        good = self._submissions.get(frame)
+        if good is not None:
+            return good
         try:
-            submission = decode(decode(frame, Signed).payload, Submission)
+            envelope = _read_signed(frame)
+            submission = _read_submission(envelope.payload)
         except Malformed as error:
             raise Refused(f"malformed submission: {error}") from None
         if submission.cluster != self.cluster or submission.epoch != self.epoch:
@@ -131,6 +145,7 @@ class Committee:
             raise Refused("submission of an unknown author")
         if not 0 <= submission.counter < 2**62:
             raise Refused("submission with an impossible counter")
+        self._opened = (frame, envelope)
         return submission
 
     def open_submission(self, frame: bytes) -> Submission:
@@ -140,18 +155,14 @@ class Committee:
             Refused: it cannot be read or its signature is wrong.
         """
         submission = self.read_submission(frame)
-        key = hashlib.sha256(frame).digest()
-        if key not in self._good:
-            envelope = decode(frame, Signed)
-            public_key = self._author_keys[submission.author]
-            if not self.verifier.verify(
-                public_key, Domain.SUBMISSION, envelope.payload, envelope.signature
-            ):
-                raise Refused("signature of the submission does not fit")
-            self._remember(key)
+        if frame in self._submissions:
+            return submission
+        last, envelope = self._opened
+        assert last is frame, "read just now"
+        public_key = self._author_keys[submission.author]
+        if not self.verifier.verify(
+            public_key, Domain.SUBMISSION, envelope.payload, envelope.signature
+        ):
+            raise Refused("signature of the submission does not fit")
+        self._submissions.keep(frame, submission)
         return submission
-
-    def _remember(self, key: bytes) -> None:
-        if len(self._good) >= REMEMBERED:
-            del self._good[next(iter(self._good))]
-        self._good[key] = None

@@ -15,7 +15,7 @@ from engine.consensus.certificate import batch_digest, chain_link
 from engine.consensus.committee import Committee
 from engine.consensus.settings import Settings, settings_for
 from engine.genesis import Genesis
-from engine.vocabulary import AgentId, Entry, Replaced, Signed, Submission
+from engine.vocabulary import Entry, Replaced, Signed, Submission
 
 _TAG = str(Replaced.__struct_config__.tag).encode()
 """Stands in every submission that holds a change: whatever lacks it need not be decoded."""
@@ -74,15 +74,10 @@ class Epochs:
         """The last entry of the present epoch; None while nothing is about to change."""
         return self._changes.boundary
 
-    @property
-    def changing(self) -> tuple[AgentId, ...]:
-        """Agents that have another key from the next epoch on."""
-        return tuple(self._changes.pending)
-
     def last_of(self, epoch: int) -> int | None:
         """The last entry of ``epoch``; None while it is not known."""
         if epoch + 1 < len(self.committees):
-            return self.committees[epoch + 1].genesis.base[0]
+            return self.committees[epoch + 1].base[0]
         return self.boundary if epoch + 1 == len(self.committees) else None
 
     @property
@@ -92,8 +87,10 @@ class Epochs:
 
     def committee_at(self, number: int) -> Committee:
         """Whose signatures the entry ``number`` needs, up to the one that is next."""
-        fitting = [it for it in self.committees if it.base[0] < number]
-        return fitting[-1] if fitting else self.committees[0]
+        for committee in reversed(self.committees):
+            if committee.base[0] < number:
+                return committee
+        return self.committees[0]
 
     def follows(self, previous: bytes, entry: Entry, chain: bytes) -> bool:
         """Whether ``chain`` is the chain digest after ``entry``, with ``previous`` before it."""

@@ -18,7 +18,6 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     Status,
-    ViewChange,
     kind_of,
 )
 from engine.consensus.settings import Settings, settings_for
@@ -85,16 +84,16 @@ def convicts(
 def subject_of(message: AnyMessage) -> tuple[str, int, int] | None:
     """What a replica may speak about only once; None for what it may repeat differently."""
     match message:
+        case Ordered():
+            return None
         case PrePrepare() | Prepare() | Commit():
             return kind_of(message), message.view, message.sequence_number
         case Checkpoint():
             return kind_of(message), 0, message.sequence_number
         case Status():
             return kind_of(message), 0, message.executed
-        case ViewChange() | NewView():
-            return kind_of(message), message.view, 0
-        case Ordered():
-            return None
+        case change:
+            return kind_of(change), change.view, 0
 
 
 def content_of(message: AnyMessage) -> bytes:
@@ -104,8 +103,8 @@ def content_of(message: AnyMessage) -> bytes:
             return message.digest
         case Checkpoint() | Status():
             return message.chain
-        case ViewChange() | NewView() | Ordered():
-            return encode(message)
+        case whole:
+            return encode(whole)
 
 
 def conflict(first: bytes, second: bytes, committee: Committee) -> Evidence | None:

@@ -23,6 +23,9 @@ class Slot:
     """The first one signed by this view's primary, taken or not: a second one is evidence."""
     prepares: dict[int, Ballot] = field(default_factory=dict)
     commits: dict[int, Ballot] = field(default_factory=dict)
+    late: dict[tuple[str, int], Ballot] = field(default_factory=dict)
+    """Votes, by kind and replica, that came when what they agree with was proved without them. Their
+    signatures are not checked, so they count for nothing until another vote contradicts them."""
     own: dict[str, Ballot] = field(default_factory=dict)
     """What this replica itself signed in this view, by kind: it never signs a second one."""
     accepted: dict[bytes, bytes] = field(default_factory=dict)
@@ -56,11 +59,23 @@ class Slot:
         self.header = self.first_header = None
         self.prepares.clear()
         self.commits.clear()
+        self.late.clear()
         self.own.clear()
         self.keys = ()
         self.shown_to.clear()
         self.told_on.clear()
         self.resend_at_ms = self.resend_pause_ms = 0
+
+    def is_proved(self, word: str, digest: bytes) -> bool:
+        """Whether one more vote of the kind ``word`` for ``digest`` would prove nothing new."""
+        if self.header is None or self.header.digest != digest:
+            return False
+        return self.entry is not None or (word == "prepare" and "commit" in self.own)
+
+    def first_of(self, word: str, replica: int) -> Ballot | None:
+        """What a replica voted for first in this view, as far as that was taken or set aside."""
+        votes = self.prepares if word == "prepare" else self.commits
+        return votes.get(replica) or self.late.get((word, replica))
 
     def digests(self) -> Iterator[bytes]:
         """Digests whose batches this slot may still need."""
@@ -88,6 +103,8 @@ class Log:
         self.last: int | None = None
         """The last number of this epoch: nothing above it is voted on. None while unknown."""
         self.slots: dict[int, Slot] = {}
+        self._top = low
+        """No slot is above this number."""
         self.batches: dict[bytes, Batch] = {null_digest: ()}
 
     @property
@@ -103,13 +120,14 @@ class Log:
         found = self.slots.get(number)
         if found is None:
             found = self.slots[number] = Slot(number, now_ms)
+            self._top = max(self._top, number)
         return found
 
     def undecided(self, executed: int) -> Iterator[Slot]:
         """Slots with a header above ``executed`` that are not committed, in order."""
-        for number in sorted(self.slots):
-            slot = self.slots[number]
-            if number > executed and slot.entry is None and slot.header is not None:
+        for number in range(max(executed, self.low) + 1, self._top + 1):
+            slot = self.slots.get(number)
+            if slot is not None and slot.entry is None and slot.header is not None:
                 yield slot
 
     def keys_in_flight(self, executed: int, but: int) -> set[Key]:

@@ -5,11 +5,11 @@ epoch, so that no signature means anything elsewhere. ``replica`` is the signer'
 ``Genesis.agents``. Packets are not signed: whatever matters in them proves itself.
 """
 
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import msgspec
 
-from engine.codec import decode
+from engine.codec import reader_of
 from engine.vocabulary import AuthorId, Entry
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -166,7 +166,9 @@ class Stable(Parcel, frozen=True, tag="stable"):
     checkpoint: StableCheckpoint
 
 
-Packet = Vote | Proposal | Relay | Fetch | Entries | FetchBatches | Batches | Stable
+Request = Relay | Fetch | Entries | FetchBatches | Batches | Stable
+"""What is no signed message: a question, or an answer that proves itself."""
+Packet = Vote | Proposal | Request
 
 
 class Ballot(NamedTuple):
@@ -176,9 +178,16 @@ class Ballot(NamedTuple):
     frame: bytes
 
 
+_KINDS: dict[type, str] = {
+    kind: str(kind.__struct_config__.tag) for kind in (*get_args(AnyMessage), *get_args(Packet))
+}
+_read_message = reader_of(cast("type[AnyMessage]", cast("Any", AnyMessage)))
+_read_packet = reader_of(cast("type[Packet]", cast("Any", Packet)))
+
+
 def kind_of(message: Message | Parcel) -> str:
     """The word that stands for the type on the wire and on screens."""
-    return str(message.__struct_config__.tag)
+    return _KINDS[type(message)]
 
 
 def decode_message(payload: bytes) -> AnyMessage:
@@ -187,7 +196,7 @@ def decode_message(payload: bytes) -> AnyMessage:
     Raises:
         engine.codec.Malformed: it is none.
     """
-    return decode(payload, cast("type[AnyMessage]", cast("Any", AnyMessage)))
+    return _read_message(payload)
 
 
 def decode_packet(frame: bytes) -> Packet:
@@ -196,4 +205,4 @@ def decode_packet(frame: bytes) -> Packet:
     Raises:
         engine.codec.Malformed: it is none.
     """
-    return decode(frame, cast("type[Packet]", cast("Any", Packet)))
+    return _read_packet(frame)

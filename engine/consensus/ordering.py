@@ -83,7 +83,7 @@ class Ordering:
     def propose(self) -> None:
         """As primary: put what waits into batches, as far as the window allows."""
         s = self._state
-        if not (s.is_primary and s.entered) or s.executed < s.plan_stable:
+        if not (s.entered and s.is_primary) or s.executed < s.plan_stable:
             return
         s.next_number = max(s.next_number, s.executed + 1, s.log.low + 1)
         while s.next_number <= min(s.log.high, s.executed + s.settings.in_flight):
@@ -94,8 +94,7 @@ class Ordering:
                 return
             # Made only now: its age says how long the primary has had this work.
             slot = s.slot(s.next_number)
-            if slot is None:
-                return
+            assert slot is not None, "the next number lies between the watermarks"
             s.next_number += 1
             digest = s.digest_of(batch)
             slot.header = slot.first_header = s.sign_for(PrePrepare, slot, digest)
@@ -220,19 +219,25 @@ class Ordering:
             raise Refused("outside the window")
         if isinstance(vote, Prepare) and vote.replica == s.committee.primary_of(vote.view):
             raise Refused("prepare of the primary")
-        votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
+        word, votes = kind_of(vote), slot.prepares if isinstance(vote, Prepare) else slot.commits
         kept = votes.get(vote.replica)
-        header = slot.header
         if kept is not None and kept.digest == vote.digest:
             return
-        # A vote that agrees with what is committed proves nothing new: its check is saved.
-        if kept is None and slot.entry and header and header.digest == vote.digest:
+        late = slot.late.get((word, vote.replica))
+        if late is not None and late.frame == frame:
+            return
+        # What agrees with what is proved already proves nothing new: its check is saved until
+        # something contradicts it. Nobody signs one vote in two ways, so a second one is checked.
+        if kept is None and late is None and slot.is_proved(word, vote.digest):
+            slot.late[word, vote.replica] = Ballot(vote.digest, frame)
             return
         if not s.committee.signed(frame, vote):
             raise Refused("signature does not fit")
         if kept is not None:
             s.accuse(kept.frame, frame)
             return
+        if late is not None and late.digest != vote.digest:
+            s.accuse(late.frame, frame)
         votes[vote.replica] = Ballot(vote.digest, frame)
         self._show_header(slot, vote, frame)
         self._advance(slot)
@@ -262,8 +267,7 @@ class Ordering:
         slot = self._state.slot(vote.sequence_number)
         if slot is None:
             raise Refused("outside the window")
-        votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
-        kept = votes.get(vote.replica)
+        kept = slot.first_of(kind_of(vote), vote.replica)
         if kept is not None and kept.digest != vote.digest:
             self._state.accuse(kept.frame, frame)
 
@@ -322,8 +326,7 @@ class Ordering:
             pause = 2 * slot.resend_pause_ms or s.settings.resend_ms
             slot.resend_pause_ms = min(pause, s.settings.resend_most_ms)
             slot.resend_at_ms = s.now_ms + slot.resend_pause_ms
-        missing = self._missing()
-        if missing and s.now_ms >= self._fetch_batches_ms:
+        if s.now_ms >= self._fetch_batches_ms and (missing := self._missing()):
             self._fetch_batches_ms = s.now_ms + s.settings.fetch_ms
             s.broadcast(FetchBatches(tuple(missing[:MOST_RESENT])))
 

@@ -49,6 +49,8 @@ class Quarantine:
         """Note whom the log convicts; those who are no members are nobody's business here."""
         places = {agent: self._committee.place_of(agent) for agent in agents}
         members = {agent: place for agent, place in places.items() if place is not None}
+        if members.keys() == self._convicted:
+            return
         self._convicted = frozenset(members)
         self.places = frozenset(members.values())
         self._violated = len(self.proven) > self._committee.f

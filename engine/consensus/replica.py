@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from engine.charter import Charter
 from engine.codec import Malformed
 from engine.consensus.catch_up import CatchUp
-from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee, OtherEpoch, Refused
 from engine.consensus.effects import (
     Began,
@@ -36,12 +35,11 @@ from engine.consensus.messages import (
     FetchBatches,
     NewView,
     Ordered,
-    Packet,
     Prepare,
     PrePrepare,
     Proposal,
     Relay,
-    Stable,
+    Request,
     StableCheckpoint,
     Status,
     ViewChange,
@@ -169,11 +167,6 @@ class Replica:
         return began if began is not None and began.proof else None
 
     @property
-    def clients(self) -> ClientTable:
-        """Whose submissions are ordered."""
-        return self._state.clients
-
-    @property
     def pending(self) -> int:
         """Submissions that are not ordered yet."""
         return len(self._state.pending.waiting)
@@ -225,32 +218,35 @@ class Replica:
         Raises:
             engine.consensus.checkpoint.Diverged: more than f replicas lie, or own state is damaged.
         """
-        if self._state.quarantine.is_violated() or self._retired:
+        s = self._state
+        if s.quarantine.is_violated() or self._retired:
             self._step_halted(event)
-            return self._state.take_effects()
-        view = (self._state.view, self._state.entered)
+            return s.take_effects()
+        view, entered = s.view, s.entered
         match event:
             case Receive():
                 self._receive(event)
             case Submit():
                 self._submit(event.submission)
-            case Tick():
-                self._tick(event.now_ms)
+            case tick:
+                self._tick(tick.now_ms)
         self._shun()
-        if view != (self._state.view, self._state.entered) and self._state.entered:
+        if s.entered and (view != s.view or not entered):
             self._replay_future()
             self._shun()
-        if self._state.quarantine.is_violated():
+        if s.quarantine.is_violated():
             self._halt()
-        elif self._state.is_over:
+        elif s.log.last is not None and s.is_over:
             self._begin_epoch()
-        else:
+        elif s.pending.waiting or s.log.last is not None:
             self._ordering.propose()
         return self._state.take_effects()
 
     def _shun(self) -> None:
         """Let every part know of those who were convicted in this step."""
         places = self._state.quarantine.places
+        if places is self._shunned:
+            return
         if places != self._shunned and not self._state.quarantine.is_violated():
             self._shunned = places
             for place in places:
@@ -298,14 +294,11 @@ class Replica:
     def _step_halted(self, event: Event) -> None:
         """Only say where this replica is, and give others what they lack."""
         self._halt()
-        match event:
-            case Tick():
-                self._pass_time(event.now_ms)
-                self._catch_up.tick()
-            case Receive():
-                self._receive(event)
-            case Submit():
-                pass
+        if isinstance(event, Tick):
+            self._pass_time(event.now_ms)
+            self._catch_up.tick()
+        elif isinstance(event, Receive):
+            self._receive(event)
 
     def _pass_time(self, now_ms: int) -> None:
         s = self._state
@@ -357,13 +350,13 @@ class Replica:
                 self._serve(peer, packet)
         except OtherEpoch as error:
             refused = str(error)
-            if peer is not None and peer not in s.quarantine.places:
-                self._catch_up.on_other_epoch(peer, error.epoch, self._handovers.get(error.epoch))
+            assert peer is not None, "strangers were refused before anything of theirs was read"
+            self._catch_up.on_other_epoch(peer, error.epoch, self._handovers.get(error.epoch))
         except (Malformed, Refused) as error:
             refused = str(error)
         s.out.append(Trace(event.peer, kind, *place, refused))
 
-    def _serve(self, peer: int, packet: Packet) -> None:
+    def _serve(self, peer: int, packet: Request) -> None:
         match packet:
             case Relay():
                 for submission in packet.submissions[: self._state.settings.batch_submissions]:
@@ -376,48 +369,51 @@ class Replica:
                 self._catch_up.on_fetch_batches(peer, packet)
             case Batches():
                 self._ordering.on_batches(packet)
-            case Stable():
-                self._catch_up.on_stable(peer, packet)
-            case Vote() | Proposal():
-                raise AssertionError("votes and proposals are heard, not served")
+            case stable:
+                self._catch_up.on_stable(peer, stable)
 
     def _hear(self, peer: int, packet: Vote | Proposal, message: AnyMessage, frame: bytes) -> None:
         s = self._state
-        told = self._is_told(peer, packet, message)
-        if isinstance(message, (PrePrepare, Prepare, Commit)) and message.view < s.view:
-            raise Refused("of an old view")
-        match message:
-            case PrePrepare() | Prepare() | Commit() if message.view > s.view or not s.entered:
+        told = message.replica != peer and self._is_told(packet, message)
+        if isinstance(message, (PrePrepare, Prepare, Commit)):
+            if message.view < s.view:
+                raise Refused("of an old view")
+            if message.view > s.view or not s.entered:
                 self._keep_for_later(peer, frame)
                 raise Refused("kept until its view is entered")
-            case PrePrepare():
-                if isinstance(packet, Proposal):
-                    self._ordering.on_proposal(packet, message)
-                else:
-                    self._ordering.on_header(message, packet.frame)
-            case Prepare() | Commit() if told:
-                self._ordering.on_shown_vote(message, packet.frame)
-            case Prepare() | Commit():
-                self._ordering.on_vote(message, packet.frame)
+            self._hear_on_slot(packet, message, told=told)
+            return
+        match message:
+            case Ordered():
+                raise Refused("not for replicas")
             case Checkpoint():
                 self._execution.on_checkpoint(message, packet.frame)
             case ViewChange():
                 self._succession.on_view_change(message, packet.frame)
             case NewView():
                 self._succession.on_new_view(message, packet.frame)
-            case Status():
-                self._catch_up.on_status(message, packet.frame)
-            case Ordered():
-                raise Refused("not for replicas")
+            case status:
+                self._catch_up.on_status(status, packet.frame)
 
-    def _is_told(self, peer: int, packet: Vote | Proposal, message: AnyMessage) -> bool:
-        """Whether ``peer`` shows another's vote, which is compared but not counted.
+    def _hear_on_slot(
+        self, packet: Vote | Proposal, message: PrePrepare | Prepare | Commit, *, told: bool
+    ) -> None:
+        if isinstance(message, PrePrepare):
+            if isinstance(packet, Proposal):
+                self._ordering.on_proposal(packet, message)
+            else:
+                self._ordering.on_header(message, packet.frame)
+        elif told:
+            self._ordering.on_shown_vote(message, packet.frame)
+        else:
+            self._ordering.on_vote(message, packet.frame)
+
+    def _is_told(self, packet: Vote | Proposal, message: AnyMessage) -> bool:
+        """Whether a peer shows another's vote, which is compared but not counted.
 
         Raises:
             Refused: only its signer may send this.
         """
-        if message.replica == peer:
-            return False
         # What proves itself may come from anyone; votes count over their sender's own channel only.
         told = isinstance(message, (Prepare, Commit)) and message.replica != self._state.me
         shown = isinstance(message, PrePrepare) and isinstance(packet, Vote)
@@ -451,7 +447,7 @@ def _place(message: AnyMessage) -> tuple[int, int, bytes]:
             return 0, message.sequence_number, message.chain
         case Status():
             return message.view, message.executed, message.chain
-        case ViewChange() | NewView():
-            return message.view, 0, b""
         case Ordered():
             return 0, message.sequence_number, b""
+        case change:
+            return change.view, 0, b""

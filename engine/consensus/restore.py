@@ -43,8 +43,7 @@ def _slot_records(state: State, slot: Slot) -> Iterable[AnyRecord]:
     if slot.proof is not None:
         yield Certified(slot.proof)
     for digest, frame in slot.accepted.items():
-        if digest in state.log.batches:
-            yield Accepted(frame, state.log.batches[digest])
+        yield Accepted(frame, state.log.batches[digest])
     for word in ("prepare", "commit"):
         if word in slot.own:
             yield Voted(slot.own[word].frame)
@@ -68,13 +67,13 @@ def _restore_view(state: State, record: AnyRecord) -> None:
     elif isinstance(record, Entered):
         message = state.committee.read(record.frame)
         assert isinstance(message, NewView), "the vote log holds what was written"
-        if message.view >= state.view:
-            state.view, state.entered = message.view, True
-            state.new_view_frame, state.view_change_frame = record.frame, b""
-            votes = [state.committee.read(frame) for frame in message.view_changes]
-            state.plan_stable = max(
-                vote.stable.sequence_number for vote in votes if isinstance(vote, ViewChange)
-            )
+        # Views only rise, and records stand in the order in which they were written.
+        state.view, state.entered = message.view, True
+        state.new_view_frame, state.view_change_frame = record.frame, b""
+        votes = [state.committee.read(frame) for frame in message.view_changes]
+        state.plan_stable = max(
+            vote.stable.sequence_number for vote in votes if isinstance(vote, ViewChange)
+        )
     elif isinstance(record, Voted):
         message = state.committee.read(record.frame)
         if isinstance(message, ViewChange) and message.view > state.view:

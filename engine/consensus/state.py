@@ -149,9 +149,7 @@ class State:
         committee = self.committee
         vote = kind(committee.cluster, committee.epoch, self.me, self.view, slot.number, digest)
         word = kind_of(vote)
-        kept = slot.own.get(word)
-        if kept is None:
-            kept = slot.own[word] = Ballot(digest, self.sign(vote))
+        kept = slot.own[word] = slot.own.get(word) or Ballot(digest, self.sign(vote))
         assert kept.digest == digest, f"asked to sign a second {word} for {slot.number}"
         return kept
 

@@ -53,36 +53,35 @@ class Succession:
         """Give the primary up if its time is over; say again what may have been lost."""
         s = self._state
         if s.entered:
-            if self._overdue():
-                self.start(s.view + 1)
-            elif self._slow():
-                s.pace.give_up()
-                self.start(s.view + 1)
+            self._judge()
         elif self._deadline_ms is not None and s.now_ms >= self._deadline_ms:
             self.start(s.view + 1)
         elif s.now_ms >= self._resend_ms:
             self._resend_ms = s.now_ms + 2 * s.settings.status_ms
             s.broadcast(Vote(s.view_change_frame))
 
-    def _overdue(self) -> bool:
+    def _judge(self) -> None:
+        """See whether the primary of the view that this replica is in does its work."""
         s = self._state
+        judged_ms, self._paced_ms = self._paced_ms, s.now_ms
         oldest = s.oldest_work_ms()
         # What others executed already is fetched; it says nothing against the primary.
         if oldest is None or self._behind():
-            return False
+            return
+        if self._overdue(oldest):
+            self.start(s.view + 1)
+            return
+        s.pace.waited(s.now_ms - max(oldest, judged_ms, s.view_ms))
+        if s.pace.is_missed:
+            s.pace.give_up()
+            self.start(s.view + 1)
+
+    def _overdue(self, oldest: int) -> bool:
+        s = self._state
         timeout = s.timeout_ms(s.settings.request_timeout_ms)
         since = max(oldest, s.view_ms)
         stalled = s.now_ms - max(since, s.progress_ms) >= timeout
         return stalled or s.now_ms - since >= timeout * s.settings.starvation_factor
-
-    def _slow(self) -> bool:
-        s = self._state
-        since, self._paced_ms = self._paced_ms, s.now_ms
-        oldest = s.oldest_work_ms()
-        if oldest is None or self._behind():
-            return False
-        s.pace.waited(s.now_ms - max(oldest, since, s.view_ms))
-        return s.pace.is_missed
 
     def shun(self) -> None:
         """Count no view change of the convicted, and end the view that one of them leads."""

@@ -27,5 +27,10 @@ def objection_to(value: object, depth: int = 0) -> str:
             parts = tuple(getattr(value, name) for name in value.__struct_fields__)
         case _:
             return ""
-    objections = (objection_to(part, depth + 1) for part in parts)
-    return next((objection for objection in objections if objection), "")
+    for part in parts:
+        # Numbers and the like have no size.
+        if isinstance(part, (str, bytes, tuple, msgspec.Struct)):
+            objection = objection_to(part, depth + 1)
+            if objection:
+                return objection
+    return ""

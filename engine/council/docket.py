@@ -57,6 +57,8 @@ class Docket:
 
         ``period`` is consensus's between checkpoints, where it is not the usual one.
         """
+        self.cluster = genesis.cluster
+        """The id of the cluster, the same in all epochs."""
         self.constitutions: list[Genesis] = [genesis]
         """The genesis and the charter of every epoch since."""
         self.changes = Changes(

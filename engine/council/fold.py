@@ -113,10 +113,10 @@ class Council(Docket):
 
     def _require_standing(self, operation: Operation, submission: Submission) -> None:
         """Ignore what is not of this cluster, not its author's to say, or too large."""
-        ours = (self.genesis.cluster, self.genesis.epoch)
-        if (submission.cluster, submission.epoch) != ours:
+        genesis = self.genesis
+        if (submission.cluster, submission.epoch) != (self.cluster, genesis.epoch):
             raise Ignored("of another cluster or epoch")
-        if not authority.may_sign(operation, submission.author, self.genesis):
+        if not authority.may_sign(operation, submission.author, genesis):
             raise Ignored("its author has no authority for it")
         if submission.author in self.convicted:
             raise Ignored("its author is convicted")

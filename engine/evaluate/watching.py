@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 
-from engine.evaluate.senses import Alarm, Forecast
-from engine.senses.crowd import Crowd
-from engine.senses.incidents import Incidents
-from engine.senses.outcry import Outcry
-from engine.senses.requests import Requests
-from engine.senses.rows import Rows
+from engine.detection.crowd import Crowd
+from engine.detection.incidents import Incidents
+from engine.detection.outcry import Outcry
+from engine.detection.requests import Requests
+from engine.detection.rows import Rows
+from engine.evaluate.answering import own_diagnosis
+from engine.evaluate.fleet import FleetWatch
+from engine.evaluate.senses import Alarm, Answer, Forecast, Question
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
+from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.records import LogRecord, Point, Span
+from engine.telemetry.retelling import is_of_fleet
 
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
@@ -96,6 +100,9 @@ class Watch:
         self._lone = LoneSignal() if len(recording.services) == 1 else None
         self._name: tuple[str, str] | None = None
         self._system = System(recording)
+        self._recording = recording
+        self._fleet: FleetWatch | None = None
+        """The live brains, where our own recorder cut this from a live fleet."""
         self._runways = {
             (limit.service, limit.metric): Runway(limit.limit, is_above=limit.above)
             for limit in recording.limits
@@ -112,9 +119,20 @@ class Watch:
         for point in points:
             if isinstance(point, Point):
                 said += self._of_one(point)
-            if self._lone is None:
+                if self._fleet is None and is_of_fleet(point.metric):
+                    self._fleet, self._lone = FleetWatch(self._recording), None
+            if self._fleet is not None:
+                said += self._fleet.take(point)
+            elif self._lone is None:
                 self._system.take(point)
-        return [*said, *self._system.look(now_s)] if self._lone is None else said
+        if self._fleet is not None or self._lone is not None:
+            return said
+        return [*said, *self._system.look(now_s)]
+
+    def diagnose(self, history: History, question: Question) -> Answer:
+        """What broke: as the live brains said when they knew, else by the whole history."""
+        told = self._fleet.answer if self._fleet is not None else None
+        return told or own_diagnosis(history, question)
 
     def _of_one(self, point: Point) -> list[Alarm | Forecast]:
         name = (point.service, point.metric)

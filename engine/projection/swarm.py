@@ -51,6 +51,7 @@ def agent_rows(
             vote=_vote(member.id, proposal),
             restarts=process.restarts if process is not None else 0,
             age_s=_age_s(word, now_ms),
+            key=member.public_key.hex(),
         )
     return rows
 

@@ -10,7 +10,10 @@ from engine.genesis import Genesis
 from engine.genesis import read as read_genesis
 from engine.ledger.charters import CHARTERS, read_charters
 from engine.signing import Domain, Ed25519Signer, Ed25519Verifier, KeyFileError, Signer
-from engine.stream.deploying import ABOUT, HOLDS_MS, DeployOrder, DeployVerb
+from engine.stream import deploying, drilling
+from engine.stream.deploying import DeployOrder, DeployVerb
+from engine.stream.drilling import DrillOrder
+from engine.stream.orders import HOLDS_MS
 from engine.stream.state import IncidentRow
 from engine.stream.wire import Command
 from engine.vocabulary import (
@@ -176,7 +179,17 @@ class Operator:
             )
         )
         payload = encode(Signed(order, self._signer.sign(Domain.DEPLOYMENT, order)))
-        return Command(command, payload, key=command, seen=plan, about=ABOUT)
+        return Command(command, payload, key=command, seen=plan, about=deploying.ABOUT)
+
+    def drill(self, experiment: str, seed: int, now_ms: int) -> Command:
+        """Have an experiment done to the fleet."""
+        command = self._next(now_ms)
+        until_ms = now_ms + HOLDS_MS
+        order = encode(
+            DrillOrder(self._cluster, self.name, self._counter, experiment, seed, until_ms)
+        )
+        payload = encode(Signed(order, self._signer.sign(Domain.DRILL, order)))
+        return Command(command, payload, key=command, about=drilling.ABOUT)
 
     def replace(self, agent: AgentId, public_key: bytes, claim: bytes, now_ms: int) -> Command:
         """Order the new key ``public_key`` in for ``agent``; ``claim`` proves who holds it."""

@@ -1,8 +1,7 @@
 """An operator's orders about deployments: signed like everything he commands, and not for the log.
 
 A deployment is the operator's own doing: no agent votes on it and no incident depends on it. So the
-order goes to the engine's deployer, checked as strictly as an operation would be: the cluster it was
-signed for, his key, a minute of validity, and a number that rises so that nothing is done twice.
+order goes to the engine's deployer, checked as strictly as an operation would be (``orders``).
 """
 
 from collections.abc import Mapping
@@ -11,18 +10,13 @@ from typing import Protocol
 
 import msgspec
 
-from engine.codec import Malformed, decode
-from engine.genesis import Genesis
-from engine.signing import Domain, Verifier
 from engine.stream.state import DeployRow
-from engine.vocabulary import AuthorId, Digest, Signed
+from engine.vocabulary import AuthorId, Digest
 
-__all__ = ["ABOUT", "HOLDS_MS", "DeployOrder", "DeployVerb", "Deployer", "OrderDesk"]
+__all__ = ["ABOUT", "DeployOrder", "DeployVerb", "Deployer"]
 
 ABOUT = "deploy"
 """What ``Command.about`` says for these."""
-HOLDS_MS = 60_000
-"""An order that is older was held back by somebody."""
 
 
 class DeployVerb(StrEnum):
@@ -66,42 +60,3 @@ class Deployer(Protocol):
     async def order(self, order: DeployOrder) -> str:
         """Begin what an operator ordered; why not, or empty. What was begun outlives the engine."""
         ...
-
-
-class OrderDesk:
-    """Takes orders in: each once, and only from an operator of this cluster."""
-
-    def __init__(self, genesis: Genesis, verifier: Verifier) -> None:
-        self._genesis = genesis
-        self._verifier = verifier
-        self._last: dict[AuthorId, int] = {}
-
-    def take(self, payload: bytes, seen: str, now_ms: int) -> DeployOrder:
-        """The order in ``payload``.
-
-        Args:
-            payload: an encoded ``Signed``.
-            seen: the digest that the screen says was shown.
-            now_ms: Unix milliseconds.
-
-        Raises:
-            Malformed: it is none, not signed by an operator, for another cluster, too old, a
-                repetition, or about another plan than was shown.
-        """
-        signed = decode(payload, Signed)
-        order = decode(signed.payload, DeployOrder)
-        key = self._genesis.operators.get(order.author)
-        if key is None or not self._verifier.verify(
-            key, Domain.DEPLOYMENT, signed.payload, signed.signature
-        ):
-            raise Malformed("not signed by an operator")
-        if order.cluster != self._genesis.cluster:
-            raise Malformed("signed for another cluster")
-        if not now_ms <= order.not_after_ms <= now_ms + 2 * HOLDS_MS:
-            raise Malformed("too old, or the clocks of screen and engine differ by a minute")
-        if order.counter <= self._last.get(order.author, 0):
-            raise Malformed("it came before")
-        if order.verb is DeployVerb.APPROVE and (not order.plan or order.plan != seen):
-            raise Malformed("it names another plan than was shown")
-        self._last[order.author] = order.counter
-        return order

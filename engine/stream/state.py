@@ -71,6 +71,8 @@ class AgentRow(Row, frozen=True):
     restarts: int
     age_s: float
     """Since it was last heard."""
+    key: str = ""
+    """Its public Ed25519 key in hexadecimal, by the constitution that holds now."""
 
 
 class TimelineEntry(Row, frozen=True):
@@ -164,6 +166,10 @@ class DrillRow(Row, frozen=True):
 
     running: bool
     text: str = ""
+    offers: tuple[str, ...] = ()
+    """What may be ordered, a name and what it does: ``quiet nothing is broken``; empty for nothing."""
+    last: str = ""
+    """What came of the drill that was ordered last, once it is over."""
 
 
 class DeployRow(Row, frozen=True):

@@ -231,13 +231,13 @@ class Command(Message, frozen=True, tag="command"):
     id: str
     """The operation's ``command``, so that the reply can be told apart."""
     payload: bytes
-    """The encoded ``Signed`` submission, or deploy order."""
+    """The encoded ``Signed`` submission, or order of a deployment or a drill."""
     key: str = ""
     """Names the wish rather than the message: the same key gets the same reply and happens once."""
     seen: str = ""
     """Hexadecimal digest of the plan that the operator saw, where the command is about a plan."""
     about: str = ""
-    """``deploy`` for a signed ``DeployOrder``; empty for a submission to the log."""
+    """``deploy`` for a signed ``DeployOrder``, ``drill`` for a ``DrillOrder``; empty for the log."""
 
 
 ClientMessage = Start | Resync | Ack | Command

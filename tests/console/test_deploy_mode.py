@@ -16,7 +16,8 @@ from engine.codec import Malformed
 from engine.genesis import Genesis
 from engine.genesis import read as read_genesis
 from engine.signing import Ed25519Verifier
-from engine.stream.deploying import DeployOrder, DeployVerb, OrderDesk
+from engine.stream.deploying import DeployOrder, DeployVerb
+from engine.stream.orders import OrderDesk
 from engine.stream.state import DeployRow, Health, ScreenState
 from engine.stream.wire import Command, Reply
 from tests import story

@@ -1,1 +1,1 @@
-"""Tests that start real processes; run one at a time."""
+"""Tests that start real processes; two files of them run at a time."""

@@ -1,4 +1,4 @@
-"""One running shop for all tests of this folder that ask for it."""
+"""One running shop for all tests of a file that ask for it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from tests.fleet.shop import RunningShop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shop() -> Iterator[RunningShop]:
     # Not tmp_path: PostgreSQL runs as nobody when we are root, who may not enter pytest's folder.
     with tempfile.TemporaryDirectory(prefix="shop-") as folder:

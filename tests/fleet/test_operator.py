@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from chaos.door import Inject
+from chaos.experiments import draw
 from chaos.faults.fault import KillService
 from chaos.world import prepare
 from engine.clock import SystemClock
@@ -34,6 +35,7 @@ from tests.until import until
 pytestmark = [pytest.mark.fleet, pytest.mark.timeout(180)]
 
 ASK = Rules(automation=Automation(low=Policy.ASK, medium=Policy.ASK, high=Policy.ASK))
+EARLY_SEED = next(s for s in range(100) if draw("kill-payments", s).onset_ms < 3_200)
 STILL_S = 4.0
 """Agents remind the actuator every second: four reminders that it does not obey are an answer."""
 
@@ -66,7 +68,7 @@ class Run:
     def stop(self) -> None:
         assert self.engine.stdin is not None
         self.engine.stdin.close()
-        self.engine.wait(timeout=15)
+        self.engine.wait(timeout=40)
         self.shop.stop()
         shutil.rmtree(self.paths.root, ignore_errors=True)
 
@@ -113,6 +115,10 @@ class Console:
 
         await until(is_there, within_s)
         return self.row
+
+    def drilled(self) -> str:
+        """What came of the drill that was ordered; empty while it runs."""
+        return self.state.drill.last if self.state.drill is not None else ""
 
     def said(self, kind: str) -> list[str]:
         return [entry.text for entry in self.state.timeline if entry.kind == kind]
@@ -206,3 +212,18 @@ async def test_a_freeze_reaches_the_council_and_the_screens_too(run: Run) -> Non
 
         assert run.freeze("thaw") == (0, "thawed")
         await until(lambda: not is_frozen(seen))
+
+
+async def test_a_drill_that_an_operator_orders_breaks_something_and_is_told_of(run: Run) -> None:
+    async with console(run) as seen:
+        await until(lambda: seen.state.incident is None or seen.row.status == "recovered", 30)
+        now_ms = time.time_ns() // 1_000_000
+        order = seen.operator.drill("kill-payments", EARLY_SEED, now_ms)
+        assert (await seen.give(order)).accepted
+        await until(lambda: seen.state.drill is not None and seen.state.drill.running)
+
+        again = await seen.give(seen.operator.drill("quiet", 1, now_ms))
+        assert again.reason == "a drill runs already"
+        await until(lambda: seen.drilled() or not run.shop.status("payments").alive, 90)
+        assert not seen.drilled(), "the drill is over, and nothing was broken"
+    # The engine ends with the fault still in: the drill takes it out (``Run.stop``).

@@ -1,6 +1,7 @@
 """The consensus core imports nothing that knows of time, chance, network or other tasks."""
 
 import ast
+import configparser
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,14 @@ def test_the_simulator_is_pure_but_for_the_random_that_it_is_given(name: str) ->
         and node.attr != "Random"
     ]
     assert not drawn, "chance comes from the one random.Random only"
+
+
+def test_the_whole_core_has_to_be_covered_and_no_line_says_otherwise() -> None:
+    floor = configparser.ConfigParser()
+    floor.read(Path(__file__).resolve().parents[1] / "consensus.coveragerc")
+
+    left_out = {f"engine/consensus/{name}" for name in (*SHELLS, "simulate/*")}
+    assert set(floor["run"]["omit"].split()) == left_out
+    assert floor["report"]["fail_under"] == "100"
+    assert not floor["report"]["exclude_lines"] + floor["report"]["partial_branches"]
+    assert not [name for name in CORE if "pragma" in (FOLDER / name).read_text()]

@@ -66,6 +66,8 @@ def test_an_epoch_ends_without_any_traffic_but_null_batches() -> None:
 
     assert stage.reaches(1)
     (charter,) = stage.checker.law.epochs.constitutions[1:]
+    replicas = [node.replica for node in stage.honest()]
+    assert [it.constitution for it in replicas if it is not None] == [charter] * 5
     ordered = next(number for number, batch in stage.checker.canonical.items() if batch)
     assert charter.base[0] == ordered + 2 * 8 + -ordered % 8
     assert not any(stage.checker.canonical[number] for number in range(ordered + 1, 25))

@@ -18,7 +18,7 @@ from controlroom.console.draw.text import (
     table_line,
     wrapped,
 )
-from controlroom.deploys import ORDER
+from controlroom.deploys import rows_of
 from engine.stream.state import DeployRow, Health, ScreenState
 
 __all__ = ["environment_lines", "list_lines", "run_lines", "top_text"]
@@ -38,14 +38,7 @@ _BAD_ENDS = ("failed", "refused", "rolled back")
 def environment_lines(state: ScreenState, width: int) -> tuple[Line, list[Line]]:
     """The head and one line an environment."""
     columns = fitting(_COLUMNS, width)
-    rows = sorted(
-        state.deploys.values(),
-        key=lambda row: (
-            ORDER.index(row.environment) if row.environment in ORDER else len(ORDER),
-            row.environment,
-        ),
-    )
-    lines = [table_line(row.environment, _cells(row), columns, width) for row in rows]
+    lines = [table_line(row.environment, _cells(row), columns, width) for row in rows_of(state)]
     return head_line(columns, width), lines or [
         Line(
             "", (Span("this engine deploys nothing: it was started without a deployer", Role.DIM),)

@@ -39,13 +39,13 @@ class Commanding(QObject):
         self._session = session
         self._hand = hand
         self._send = send
-        self._say = say
+        self.say = say
+        """Tells the viewer a line."""
         self.question: Question | None = None
 
     def give(self, action: str) -> None:
         """Do what an order's button or key asks for."""
-        if not self._session.live:
-            self._say(REPLAYED, False)
+        if not self.may_order():
             return
         live = self._session.store.live
         match action:
@@ -70,7 +70,13 @@ class Commanding(QObject):
             case "note" if live.incident is not None:
                 self._note(IncidentKey(live.incident.key))
             case _:
-                self._say(f"{action}: there is nothing to order that about now", False)
+                self.say(f"{action}: there is nothing to order that about now", False)
+
+    def may_order(self) -> bool:
+        """Whether there is an engine to order from; says so where there is none."""
+        if not self._session.live:
+            self.say(REPLAYED, False)
+        return self._session.live
 
     def check(self) -> None:
         """Look whether an open question still makes sense."""
@@ -80,7 +86,8 @@ class Commanding(QObject):
     def tell(self, reply: Reply) -> None:
         """Say what the engine answered."""
         words, good = self._hand.told(reply)
-        self._say(f"{words} into the log" if good else words, good)
+        logged = good and not words.startswith(("deploy ", "drill "))
+        self.say(f"{words} into the log" if logged else words, good)
 
     # --- asking -------------------------------------------------------------------------------------
 
@@ -92,12 +99,12 @@ class Commanding(QObject):
             return
         shown = Shown.of(row)
         if reason := orders.why_void(shown, store.live):
-            self._say(f"{what}: {reason}; go back to live first", False)
+            self.say(f"{what}: {reason}; go back to live first", False)
             return
         question = Question(
             self._ground, title, orders.described(row), lambda live: orders.why_void(shown, live)
         )
-        self._ask(question, what, lambda by, now_ms: order(by, shown, now_ms))
+        self.ask(question, what, lambda by, now_ms: order(by, shown, now_ms))
 
     def _turn(self, *, frozen: bool) -> None:
         title = "Thaw: let automation go on?" if frozen else "Freeze all automation?"
@@ -115,9 +122,10 @@ class Commanding(QObject):
             ),
         )
         what = "thaw" if frozen else "freeze"
-        self._ask(question, what, lambda by, now: by.thaw(now) if frozen else by.freeze(now))
+        self.ask(question, what, lambda by, now: by.thaw(now) if frozen else by.freeze(now))
 
-    def _ask(self, question: Question, what: str, order: PlainOrder) -> None:
+    def ask(self, question: Question, what: str, order: PlainOrder) -> None:
+        """Open ``question``; a yes lets ``order`` leave, unless the question is void by then."""
         self.question = question
 
         def answered(yes: bool) -> None:
@@ -127,27 +135,31 @@ class Commanding(QObject):
             # Once more: between the last look and the key a state may have come.
             reason = question.void_reason
             if reason:
-                self._say(f"{what} not sent: {reason}", False)
+                self.say(f"{what} not sent: {reason}", False)
             else:
-                self._leave(what, order)
+                self.leave(what, order)
 
         question.answered.connect(answered)
-        self.opened.emit(question)
-        question.open()
+        self.open(question)
+
+    def open(self, box: Box) -> None:
+        """Lay ``box`` over the window, with the keys."""
+        self.opened.emit(box)
+        box.open()
 
     def _note(self, incident: IncidentKey) -> None:
         title, about = "A note for the record", f"It decides nothing. {incident}"
         line = Line(self._ground, title, about, MAX_TEXT)
         line.written.connect(
-            lambda words: self._leave("note", lambda by, now: by.note(incident, words, now))
+            lambda words: self.leave("note", lambda by, now: by.note(incident, words, now))
         )
-        self.opened.emit(line)
-        line.open()
+        self.open(line)
 
-    def _leave(self, what: str, order: PlainOrder) -> None:
+    def leave(self, what: str, order: PlainOrder) -> None:
+        """Sign ``order``, which ``what`` names in words, and let it leave."""
         try:
             command = self._hand.sign(what, order, self._session.store.epoch)
         except (NotFound, ValueError) as error:
-            self._say(f"{what} not sent: {error}", False)
+            self.say(f"{what} not sent: {error}", False)
             return
         self._send(command)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from controlroom import orders
+from controlroom import drills, orders
 from controlroom.window.cards import Card
 from controlroom.window.qt.overlay import Panel
 from engine.stream.state import ScreenState
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDE = 372
-_INSET = 12
+INSET = 12
 
 
 class Order(NamedTuple):
@@ -35,6 +35,8 @@ def orders_of(live: ScreenState, keys: dict[str, str], *, replayed: bool) -> lis
         ("take-over", "Take the incident over", orders.can_take_over(live)),
         ("undo", "Undo what was done", orders.can_undo(live)),
         ("note", "Write a note", live.incident is not None),
+        ("drill", "⚡  Start a drill", not drills.why_not(live)),
+        ("deploy", "Deploy …", bool(live.deploys)),
     )
     return [
         Order(action, f"{words}   {keys.get(action, '')}".rstrip(), allowed and not replayed)
@@ -55,9 +57,9 @@ class Drawer(QFrame):
         self._replayed = replayed
         self._shown: list[Order] = []
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(_INSET, _INSET, _INSET, _INSET)
+        layout.setContentsMargins(INSET, INSET, INSET, INSET)
         layout.setSpacing(6)
-        self._card = Panel(self, WIDE - 2 * _INSET - 12)
+        self._card = Panel(self, WIDE - 2 * INSET - 12)
         scroll = QScrollArea(self)
         scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

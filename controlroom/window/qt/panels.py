@@ -8,6 +8,7 @@ from controlroom.window.captions import Presenter, cues, pace
 from controlroom.window.cards import Card, council_card, incident_card, legend_card, notice_rows
 from controlroom.window.inspecting import details
 from controlroom.window.qt.bar import HEIGHT, Passage, TransportBar
+from controlroom.window.qt.deploy_drawer import DeployDrawer
 from controlroom.window.qt.drawer import WIDE, Drawer
 from controlroom.window.qt.notes import CAPTION_HIGH, CaptionStrip, stale_card, waiting_card
 from controlroom.window.qt.overlay import Panel
@@ -46,16 +47,19 @@ class Panels:
         self.presenting = False
         self._presenter = Presenter()
         self.legend_wanted = False
+        self.deploys = DeployDrawer(ground, replayed=not session.live)
         drawer.hide()
+        self.deploys.hide()
         self.legend.hide()
 
     def lay_out(self) -> QRect:
         """Put everything where it belongs for the size of the window; what is free for the scene."""
         width, height = self._ground.width(), self._ground.height()
-        drawer = WIDE if self.drawer.isVisible() else 0
+        drawer = WIDE if self.drawer.isVisible() or self.deploys.isVisible() else 0
         free = width - drawer
         bottom = height - HEIGHT - 12
-        self.drawer.setGeometry(width - WIDE, 0, WIDE, height)
+        for each in (self.drawer, self.deploys):
+            each.setGeometry(width - WIDE, 0, WIDE, height)
         self.bar.setGeometry(EDGE, bottom, free - 2 * EDGE, HEIGHT)
         self.incident.move(EDGE, EDGE)
         self.council.move(free - COUNCIL_WIDE - EDGE, EDGE)
@@ -66,6 +70,13 @@ class Panels:
         self.notices.move((left + right - notice) // 2, EDGE)
         self.caption.setGeometry(0, bottom - CAPTION_HIGH - 4, free, CAPTION_HIGH)
         return QRect(0, 0, free, bottom - 10)
+
+    def open_drawer(self, drawer: QWidget | None) -> None:
+        """Let one of the drawers be open, or none."""
+        for each in (self.drawer, self.deploys):
+            each.setVisible(each is drawer)
+        if drawer is not None:
+            drawer.raise_()
 
     def covered(self) -> list[QRect]:
         """Where the picture cannot be seen: labels keep out of there."""
@@ -82,6 +93,8 @@ class Panels:
             kind, _, number = thing.partition(":")
             sent = self._session.message(int(number)) if kind == "message" else None
             self.drawer.inspect(details(thing, frame, sent) if thing else None)
+        if self.deploys.isVisible():
+            self.deploys.show_state(store.live)
         timeline = self._session.timeline
         shown = self._session.transport.shown(now_s)
         last_s = max(timeline.last_s, shown.t_s) if self._session.live else timeline.last_s

@@ -128,6 +128,36 @@ class Question(Box):
             self._answer(yes=True)
 
 
+class Choose(Box):
+    """Offers some things by digit and button. Enter and escape choose none of them."""
+
+    chosen = Signal(str)
+
+    def __init__(self, parent: QWidget, title: str, choices: Sequence[tuple[str, str]]) -> None:
+        """Offer ``choices``: the name that ``chosen`` gives, and its words."""
+        super().__init__(parent, title)
+        self._names = [name for name, _ in choices]
+        for number, (name, words) in enumerate(choices, 1):
+            button = QPushButton(f"{number}   {name}   {words}", self)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.clicked.connect(lambda _=False, name=name: self._choose(name))
+            self.rows.addWidget(button)
+        self.say("A digit chooses   Enter or Esc: none of them", "dim")
+
+    def _choose(self, name: str) -> None:
+        self.leave()
+        self.chosen.emit(name)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take a digit."""
+        place = event.key() - Qt.Key.Key_1
+        if 0 <= place < len(self._names):
+            event.accept()
+            self._choose(self._names[place])
+        else:
+            super().keyPressEvent(event)
+
+
 class Line(Box):
     """One line to write; empty when the viewer thinks better of it."""
 

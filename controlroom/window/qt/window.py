@@ -15,18 +15,21 @@ from controlroom.window.actions import ACTIONS, GROUPS
 from controlroom.window.cards import words_of
 from controlroom.window.qt.bar import TransportBar
 from controlroom.window.qt.commanding import Commanding
+from controlroom.window.qt.deploying import Deploying
 from controlroom.window.qt.drawer import Drawer
 from controlroom.window.qt.feed import Feed
 from controlroom.window.qt.notes import Toast
 from controlroom.window.qt.overlay import LabelLayer
 from controlroom.window.qt.panels import Panels
 from controlroom.window.qt.question import Box, KeyHelp
+from controlroom.window.qt.rehearsing import Rehearsing
 from controlroom.window.qt.style import SHEET
 from controlroom.window.qt.view import SceneView
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.labels import labels
 from controlroom.window.scene.picking import Picked, pick
 from controlroom.window.session import Session
+from engine.stream.deploying import DeployVerb
 from engine.stream.wire import Command
 
 PANELS_MS = 125
@@ -105,6 +108,7 @@ class ControlRoomWindow(QMainWindow):
         bar.scrubbed.connect(lambda t_s: self.session.transport.scrub(t_s, self._clock_s()))
         bar.toggled.connect(lambda: self.session.transport.toggle(self._clock_s()))
         self.panels.drawer.ordered.connect(self.do)
+        self.panels.deploys.ordered.connect(self._deploy)
         self.commanding.opened.connect(self._over)
         self.search.textChanged.connect(self.session.find)
         self.search.returnPressed.connect(self._visit_first)
@@ -160,6 +164,8 @@ class ControlRoomWindow(QMainWindow):
             return
         for reply in self.session.store.replies():
             self.commanding.tell(reply)
+        for said in self.session.store.news():
+            self._say(said, "✖" not in said)
         self.commanding.check()
         if self._feed is not None and self._feed.failure:
             self._say(f"the link failed: {self._feed.failure}", False)
@@ -351,8 +357,12 @@ class ControlRoomWindow(QMainWindow):
     # --- the screen ---------------------------------------------------------------------------------
 
     def _open_drawer(self, *, wanted: bool) -> None:
-        self.panels.drawer.setVisible(wanted)
-        self.panels.drawer.raise_()
+        self.panels.open_drawer(self.panels.drawer if wanted else None)
+        self._lay_out()
+
+    def _do_deploy(self) -> None:
+        drawer = self.panels.deploys
+        self.panels.open_drawer(None if drawer.isVisible() else drawer)
         self._lay_out()
 
     def _do_drawer(self) -> None:
@@ -360,6 +370,9 @@ class ControlRoomWindow(QMainWindow):
 
     def _do_legend(self) -> None:
         self.panels.legend_wanted = not self.panels.legend_wanted
+
+    def _do_drill(self) -> None:
+        Rehearsing(self.commanding, self.ground, self.session.store).offer()
 
     def _do_presentation(self) -> None:
         self.present(on=not self.panels.presenting)
@@ -420,6 +433,10 @@ class ControlRoomWindow(QMainWindow):
 
     def _say(self, words: str, good: bool) -> None:
         self.toast.say(words, good=good)
+
+    def _deploy(self, environment: str, verb: str) -> None:
+        hand = Deploying(self.commanding, self.ground, self.session.store)
+        hand.order(environment, DeployVerb(verb))
 
     def _send(self, command: Command) -> None:
         if self._feed is not None:

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.codec import Malformed, encode
 from engine.consensus.certificate import batch_digest
-from engine.consensus.committee import Committee, Refused
+from engine.consensus.committee import Refused
 from engine.consensus.messages import (
     AnyMessage,
     Checkpoint,
@@ -54,7 +54,7 @@ class Liar:
         self.agent = agent
         self.chance = chance
         self.signer = members.signers[agent]
-        self.committee = Committee(members.genesis, members.verifier)
+        self.committee = members.committee()
         self.place = members.ids.index(agent)
         self.ways: set[str] = set()
         self.fooled = {peer for peer in members.ids if chance.random() < 0.5}

@@ -128,7 +128,7 @@ class Checker:
             for committee in reversed(self.law.epochs.committees):
                 with suppress(OtherEpoch):
                     message = committee.read(packet.frame)
-                    key = committee.genesis.agent_keys()[agent]
+                    key = committee.key_of(message.replica)
                     own = message.replica == committee.place_of(agent)
                     if not own or self._members.persons[key] != person:
                         return None

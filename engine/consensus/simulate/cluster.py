@@ -42,6 +42,8 @@ class Cluster:
         self._ties = 0
         self.on_tick: Callable[[Node], None] = lambda _: None
         """What the agent on a machine does each tick."""
+        self._twinned = False
+        """Whether any key has two machines."""
         self.ghosts: list[Node] = []
         """Machines whose key was replaced; nobody has told them."""
         self.nodes: dict[AgentId, list[Node]] = {it: [Node(self, it)] for it in self.members.ids}
@@ -66,6 +68,7 @@ class Cluster:
         if way == TWINS and len(self.nodes[agent]) == 1:
             twin = Node(self, agent, side=1)
             self.nodes[agent].append(twin)
+            self._twinned = True
             self._begin(twin)
         return first.liar
 
@@ -159,7 +162,7 @@ class Cluster:
         if not self.network.hears(sender.agent, receiver):
             return
         for node in self.nodes[receiver]:
-            if self._faces(sender, node):
+            if not self._twinned or self._faces(sender, node):
                 for delay_ms in self.network.delays(self.random):
                     deliver = partial(self._deliver, sender.agent, node, frame, self.now_ms)
                     self.at(delay_ms + more_ms, deliver)

@@ -77,6 +77,7 @@ class Members:
         )  # fmt: skip
         self.verifier = HashVerifier()
         self.name = name
+        self._committees: dict[int | None, Committee] = {}
         self.persons = {signer.public_key: agent for agent, signer in self.signers.items()}
         """Whose key each is: an agent's successor is another person with another key."""
 
@@ -89,10 +90,19 @@ class Members:
 
     def epochs(self, settings: Settings, quorum: int | None = None) -> Epochs:
         """The succession of charters, at genesis."""
-        committee = Committee(self.genesis, self.verifier)
-        if quorum is not None:
-            committee.quorum = quorum
-        return Epochs(committee, settings)
+        return Epochs(self.committee(quorum), settings)
+
+    def committee(self, quorum: int | None = None) -> Committee:
+        """The founders, as all machines of one simulation see them.
+
+        They share what was read and what was found good: that follows from a frame and the keys
+        alone, so one machine's check is as good as another's.
+        """
+        founders = self._committees.get(quorum)
+        if founders is None:
+            founders = self._committees[quorum] = Committee(self.genesis, self.verifier)
+            founders.quorum = quorum or founders.quorum
+        return founders
 
     def council(self, settings: Settings) -> Council:
         """The application at genesis: the same fold that every agent runs."""

@@ -24,7 +24,7 @@ class Network:
 
     def hears(self, sender: AgentId, receiver: AgentId) -> bool:
         """Whether a message from ``sender`` may reach ``receiver`` at all."""
-        if self.lost and self.lost[sender, receiver] > 0:
+        if self.lost and self.lost.get((sender, receiver), 0) > 0:
             return False
         return not self.cut or frozenset((sender, receiver)) not in self.cut
 

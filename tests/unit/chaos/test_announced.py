@@ -2,36 +2,31 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from chaos.announced import Drills, announce, withdraw
+from chaos.announced import announce, running, withdraw
 from engine.paths import RunPaths
-
-if TYPE_CHECKING:
-    from engine.ports import Drills as Port
 
 
 def test_a_drill_is_announced_while_it_runs(tmp_path: Path) -> None:
     paths = RunPaths(tmp_path).make()
-    drills: Port = Drills(paths)
-    assert drills.running() == ""
+    assert not running(paths)
 
     announce(paths)
-    assert "real fault" in drills.running()
+    assert running(paths)
     assert paths.drill_note.stat().st_mode & 0o777 == 0o600
 
     withdraw(paths)
     withdraw(paths)
-    assert drills.running() == ""
+    assert not running(paths)
 
 
 def test_a_drill_whose_process_is_gone_does_not_run(tmp_path: Path) -> None:
     paths = RunPaths(tmp_path).make()
     paths.drill_note.write_text('{"pid": 999999999}')
-    assert Drills(paths).running() == ""
+    assert not running(paths)
 
     paths.drill_note.write_text("nonsense")
-    assert Drills(paths).running() == ""
+    assert not running(paths)
 
 
 def test_nothing_but_a_process_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Any message any replica of a test committee could sign."""
 
+from collections.abc import Sequence
+
 from engine.consensus.certificate import batch_digest
 from engine.consensus.committee import Committee
 from engine.consensus.messages import (
@@ -64,7 +66,7 @@ class Speaker:
     ) -> ViewChange:
         return ViewChange(*self.head, by, view, stable or self.genesis_checkpoint, prepared)
 
-    def new_view(self, view: int, votes: list[ViewChange], *headers: bytes) -> NewView:
+    def new_view(self, view: int, votes: Sequence[Message], *headers: bytes) -> NewView:
         primary = self.committee.primary_of(view)
         return NewView(*self.head, primary, view, tuple(map(self.sign, votes)), headers)
 

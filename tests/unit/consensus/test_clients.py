@@ -72,3 +72,12 @@ def test_what_an_author_overtook_himself_is_forgotten() -> None:
 
     assert list(pending.waiting) == [(ANN, 7)]
     assert pending.add((ANN, 8), b"x", 0)
+
+
+def test_what_a_quorum_ordered_and_nobody_can_read_counts_for_nothing() -> None:
+    speaker, table = Speaker(), ClientTable()
+    readable = speaker.members.submission(1)
+
+    fresh = table.fresh_frames(speaker.entry(1, b"garbage", readable))
+
+    assert [(it.counter, frame) for it, frame in fresh] == [(1, readable)]

@@ -2,17 +2,22 @@
 
 import pytest
 
+from engine.charter import Charter
 from engine.codec import decode, encode
 from engine.consensus.evidence import (
+    Contradiction,
     Evidence,
     bad_new_view,
     conflict,
     convicts,
+    no_contradiction,
     verify_evidence,
 )
-from engine.consensus.messages import Checkpoint, Status
+from engine.consensus.messages import Checkpoint, Ordered, Status
+from engine.consensus.simulate.members import OPERATOR
+from engine.genesis import Member
 from engine.signing import Domain
-from engine.vocabulary import Convicted, Signed
+from engine.vocabulary import AgentId, AuthorId, Convicted, Signed, Submission
 from tests.unit.consensus.speaking import Speaker
 
 WINDOW = 128
@@ -78,6 +83,10 @@ def _innocent(it: Speaker) -> dict[str, tuple[bytes, bytes]]:
         "a signature for another purpose": (vote, encode(Signed(signed.payload, submission))),
         "a vote in another cluster": (vote, other),
         "garbage": (vote, b"garbage"),
+        "two words to authors": (
+            it.sign(Ordered(*it.head, 2, 1, ())),
+            it.sign(Ordered(*it.head, 2, 2, ())),
+        ),
     }
 
 
@@ -109,3 +118,84 @@ def test_an_honest_new_view_convicts_nobody() -> None:
     assert bad_new_view(frame, speaker.committee, WINDOW) is None
     assert bad_new_view(speaker.prepare(2, 0, 1, A), speaker.committee, WINDOW) is None
     assert bad_new_view(b"garbage", speaker.committee, WINDOW) is None
+
+
+# --- what the application calls a contradiction ---------------------------------------------------
+
+
+def _two_tales(first: Submission, second: Submission) -> str:
+    """An application in which nobody may ever say two things."""
+    return "two-tales" if first.operations != second.operations else ""
+
+
+def _tale(speaker: Speaker, author: AuthorId, counter: int) -> bytes:
+    return speaker.members.submission(counter, author)
+
+
+def _told_apart(speaker: Speaker, author: AuthorId) -> Evidence:
+    first, second = sorted(_tale(speaker, author, counter) for counter in (1, 2))
+    return Evidence(AgentId(author), "two-tales", first, second)
+
+
+def test_two_submissions_convict_where_the_application_says_that_they_contradict() -> None:
+    speaker = Speaker()
+    told = _told_apart(speaker, speaker.members.ids[2])
+
+    def verified(contradiction: Contradiction) -> bool:
+        verifier = speaker.members.verifier
+        return verify_evidence(told, speaker.genesis, verifier, WINDOW, contradiction)
+
+    assert verified(_two_tales)
+    assert not verified(no_contradiction)
+
+
+def _no_contradictions(it: Speaker) -> dict[str, Evidence]:
+    two, three = it.members.ids[2:4]
+    told = _told_apart(it, two)
+    low, high = sorted((_tale(it, two, 1), _tale(it, three, 2)))
+    forged = told.second[:-1] + bytes([told.second[-1] ^ 1])
+    return {
+        "of two agents": Evidence(two, "two-tales", low, high),
+        "of an operator": _told_apart(it, OPERATOR),
+        "with a forged signature": Evidence(two, "two-tales", told.first, forged),
+        "the same twice": Evidence(two, "two-tales", told.first, told.first),
+        "under another name": Evidence(two, "double-prepare", told.first, told.second),
+    }
+
+
+@pytest.mark.parametrize("pair", _no_contradictions(Speaker()))
+def test_no_application_can_convict_by_two_submissions(pair: str) -> None:
+    speaker = Speaker()
+    claimed = _no_contradictions(speaker)[pair]
+
+    assert not verify_evidence(
+        claimed, speaker.genesis, speaker.members.verifier, WINDOW, _two_tales
+    )
+
+
+# --- across epochs --------------------------------------------------------------------------------
+
+
+def test_what_was_signed_in_an_older_epoch_convicts_until_the_key_is_replaced() -> None:
+    speaker = Speaker()
+    first, second = sorted((speaker.prepare(2, 0, 1, A), speaker.prepare(2, 0, 1, B)))
+    lie = Convicted(speaker.members.ids[2], "double-prepare", first, second)
+    founding = speaker.genesis
+    charters = {}
+    for replaced in (2, 3):
+        agent = speaker.members.ids[replaced]
+        _, signer = speaker.members.successor(agent, 1)
+        members = tuple(
+            Member(it.id, it.role, signer.public_key) if it.id == agent else it
+            for it in founding.agents
+        )
+        fields = {name: getattr(founding, name) for name in founding.__struct_fields__}
+        fields |= {"agents": members, "epoch": 1}
+        charters[replaced] = Charter(
+            **fields, founded=founding.cluster, after=24, chain=founding.cluster
+        )
+    proves = convicts(speaker.members.verifier)
+
+    assert proves(lie, [founding])
+    assert proves(lie, [founding, charters[3]])
+    assert not proves(lie, [founding, charters[2]])

@@ -2,7 +2,7 @@
 
 from engine.consensus.effects import Accepted, Persist
 from engine.consensus.messages import Proposal, Vote
-from tests.unit.consensus.test_replica import Backup
+from tests.unit.consensus.backup import Backup
 
 
 def test_a_spoiled_copy_of_a_header_that_was_checked_does_not_get_into_a_proof() -> None:

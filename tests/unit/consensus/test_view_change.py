@@ -1,9 +1,12 @@
 """What a new view begins with follows from its view-changes, and from nothing else."""
 
+from collections.abc import Sequence
+
+import msgspec
 import pytest
 
 from engine.consensus.committee import Refused
-from engine.consensus.messages import Prepared, ViewChange
+from engine.consensus.messages import Message, Prepared, StableCheckpoint, ViewChange
 from engine.consensus.view_change import check_view_change, plan_of, select
 from tests.unit.consensus.speaking import Speaker
 
@@ -65,7 +68,7 @@ def test_an_honest_new_view_is_recomputed_to_the_same_plan(speaker: Speaker) -> 
     assert plan_of(message, speaker.committee, WINDOW).slots == ((1, A),)
 
 
-def _bad_new_views(it: Speaker) -> dict[str, tuple[list[ViewChange], list[bytes]]]:
+def _bad_new_views(it: Speaker) -> dict[str, tuple[Sequence[Message], list[bytes]]]:
     proved = [it.view_change(by, 1, it.prepared(0, 1, A)) for by in (1, 2, 3, 4)]
     header = it.pre_prepare(1, 1, A)
     return {
@@ -79,7 +82,16 @@ def _bad_new_views(it: Speaker) -> dict[str, tuple[list[ViewChange], list[bytes]
             [header],
         ),
         "is signed for by another": (proved, [it.pre_prepare(1, 1, A, by=2)]),
+        "counts something else than a vote": ([*proved[:3], it.new_view(1, [])], [header]),
     }
+
+
+def test_a_new_view_of_another_than_its_primary_is_refused(speaker: Speaker) -> None:
+    votes = [speaker.view_change(by, 1) for by in (1, 2, 3, 4)]
+    message = msgspec.structs.replace(speaker.new_view(1, votes), replica=2)
+
+    with pytest.raises(Refused, match="wrong primary"):
+        plan_of(message, speaker.committee, WINDOW)
 
 
 @pytest.mark.parametrize("lie", _bad_new_views(Speaker()))
@@ -94,6 +106,9 @@ def _bad_view_changes(it: Speaker) -> dict[str, ViewChange]:
     header = it.pre_prepare(0, 1, A)
     votes = tuple(it.prepare(by, 0, 1, A) for by in (1, 2, 3))
     another = it.prepare(3, 0, 1, B)
+    checkpoints = it.stable(64, C)
+    told_apart = StableCheckpoint(64, B, checkpoints.proof)
+    too_many = tuple(it.prepared(0, number, A) for number in range(1, WINDOW + 2))
     return {
         "too few prepares": it.view_change(1, 1, it.prepared(0, 1, A, backups=2)),
         "one prepare twice": it.view_change(1, 1, Prepared(header, (*votes[:2], votes[1]))),
@@ -117,6 +132,11 @@ def _bad_view_changes(it: Speaker) -> dict[str, ViewChange]:
         "a number twice": it.view_change(1, 1, it.prepared(0, 1, A), it.prepared(0, 1, A)),
         "a number above the window": it.view_change(1, 1, it.prepared(0, WINDOW + 1, A)),
         "a checkpoint without a quorum": it.view_change(1, 1, stable=it.stable(64, C, voters=3)),
+        "a checkpoint of other votes": it.view_change(
+            1, 1, stable=StableCheckpoint(64, C, (*checkpoints.proof[:3], votes[0]))
+        ),
+        "votes for another checkpoint": it.view_change(1, 1, stable=told_apart),
+        "more proofs than a window has numbers": it.view_change(1, 1, *too_many),
         "another genesis": it.view_change(1, 1, stable=it.stable(0, A, voters=0)),
     }  # fmt: skip
 

@@ -39,6 +39,14 @@ def test_a_torn_last_write_is_dropped_whole_wherever_it_tore(path: Path) -> None
         assert path.stat().st_size == last
 
 
+def test_a_last_write_of_which_only_the_length_reached_the_disk_is_dropped(path: Path) -> None:
+    whole = path.read_bytes()
+
+    path.write_bytes(whole[:-5] + bytes(5))
+
+    assert _reopened(path) == (ONE,)
+
+
 def test_a_changed_byte_in_the_middle_is_an_error_with_its_place(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[40] ^= 1

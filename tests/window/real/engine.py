@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import genesis as constitution
 from engine.codec import NO_DIGEST, decode
@@ -11,6 +13,7 @@ from engine.genesis import Genesis, Member
 from engine.paths import RunPaths
 from engine.signing import Domain, Ed25519Signer, Ed25519Verifier
 from engine.stream.hub import Hub, open_hub
+from engine.stream.orders import OrderDesk
 from engine.stream.runs import Place
 from engine.stream.state import ScreenState
 from engine.stream.wire import Command, Event, Lane, Reply
@@ -24,6 +27,10 @@ from engine.vocabulary import (
     TraceEvent,
 )
 from tests import story
+
+if TYPE_CHECKING:
+    from engine.stream.deploying import DeployOrder
+    from engine.stream.drilling import DrillOrder
 
 WITHIN_S = 10.0
 
@@ -44,12 +51,21 @@ class LiveEngine:
         constitution.write(genesis, self.paths.genesis)
         self.place = Place(root=self.paths.root)
         self.commands: list[Operation] = []
+        self.orders: list[DeployOrder | DrillOrder] = []
+        self._desk = OrderDesk(genesis, Ed25519Verifier())
         self._loop = asyncio.new_event_loop()
         self._hub: Hub | None = None
         self._over = asyncio.Event()
         self._thread: threading.Thread | None = None
 
     async def _take(self, command: Command) -> Reply:
+        now_ms = time.time_ns() // 1_000_000
+        if command.about == "drill":
+            self.orders.append(self._desk.take_drill(command.payload, now_ms))
+            return Reply(command.id, accepted=True)
+        if command.about == "deploy":
+            self.orders.append(self._desk.take(command.payload, command.seen, now_ms))
+            return Reply(command.id, accepted=True)
         signed = decode(command.payload, Signed)
         assert Ed25519Verifier().verify(
             self.key.public_key, Domain.SUBMISSION, signed.payload, signed.signature

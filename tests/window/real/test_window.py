@@ -16,10 +16,13 @@ from controlroom.window.qt.question import Box
 from controlroom.window.qt.run import Wanted, open_window
 from controlroom.window.qt.window import ControlRoomWindow
 from controlroom.window.transport import Mode
+from engine.stream.deploying import DeployOrder, DeployVerb
+from engine.stream.drilling import DrillOrder
 from engine.stream.recording import Frame, Recording
-from engine.stream.state import ScreenState
+from engine.stream.state import DrillRow, ScreenState
 from engine.vocabulary import Approved, Frozen, Noted
 from tests import story
+from tests.console.test_deploy_mode import PLAN, row
 from tests.window.real.engine import LiveEngine
 from tests.window.rounds import FIVE, Writer
 
@@ -425,3 +428,73 @@ def test_a_note_is_written_into_the_record(qtbot: QtBot, opened: Opens, engine: 
     qtbot.waitUntil(lambda: len(engine.commands) == 1, timeout=WITHIN_MS)
     assert isinstance(engine.commands[0], Noted)
     assert engine.commands[0].text == "seen it"
+
+
+# --- drills and deployments --------------------------------------------------------------------------
+
+
+def test_a_drill_is_chosen_confirmed_and_ordered(
+    qtbot: QtBot, opened: Opens, engine: LiveEngine
+) -> None:
+    engine.start()
+    offered = DrillRow(running=False, offers=("kill-payments it dies", "quiet nothing is broken"))
+    engine.publish(replace(story.calm(), drill=offered))
+    window = opened(Wanted(place=engine.place))
+    qtbot.waitUntil(lambda: window.session.store.live.drill is not None, timeout=WITHIN_MS)
+
+    press(window, Qt.Key.Key_B)
+    answer(window, Qt.Key.Key_Return)
+    assert box_of(window) is None
+    press(window, Qt.Key.Key_B)
+    answer(window, Qt.Key.Key_2)
+    answer(window, Qt.Key.Key_Y)
+
+    qtbot.waitUntil(lambda: len(engine.orders) == 1, timeout=WITHIN_MS)
+    (order,) = engine.orders
+    assert isinstance(order, DrillOrder)
+    assert order.experiment == "quiet"
+    qtbot.waitUntil(lambda: "drill is on its way" in window.toast.text(), timeout=WITHIN_MS)
+
+    over = replace(offered, last="✓ passed  quiet")
+    engine.publish(replace(story.calm(), at_ms=story.START_MS + 100, drill=over))
+    qtbot.waitUntil(lambda: "✓ passed" in window.toast.text(), timeout=WITHIN_MS)
+
+
+def test_the_deploy_drawer_orders_what_the_console_would(
+    qtbot: QtBot, opened: Opens, engine: LiveEngine
+) -> None:
+    engine.start()
+    rows = {it.environment: it for it in (row("local", plan=PLAN), row("prod", good=3))}
+    engine.publish(replace(story.calm(), deploys=rows))
+    window = opened(Wanted(place=engine.place))
+    qtbot.waitUntil(lambda: bool(window.session.store.live.deploys), timeout=WITHIN_MS)
+    drawer = window.panels.deploys
+
+    QTest.keyClick(window, Qt.Key.Key_D, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(drawer.button(DeployVerb.APPLY).isEnabled, timeout=WITHIN_MS)
+    assert drawer.button(DeployVerb.APPLY).text() == "Approve the plan"
+    QTest.mouseClick(drawer.button(DeployVerb.APPLY), LEFT)
+    answer(window, Qt.Key.Key_Y)
+    qtbot.waitUntil(lambda: len(engine.orders) == 1, timeout=WITHIN_MS)
+
+    QTest.mouseClick(drawer.environment("prod"), LEFT)
+    qtbot.waitUntil(lambda: drawer.chosen == "prod", timeout=WITHIN_MS)
+    window.refresh()
+    QTest.mouseClick(drawer.button(DeployVerb.ROLLBACK), LEFT)
+    assert window.box is not None
+    line = window.box.focusProxy()
+    assert line is not None
+    QTest.keyClicks(line, "prod")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(engine.orders) == 2, timeout=WITHIN_MS)
+
+    approved, rolled_back = engine.orders
+    assert isinstance(approved, DeployOrder)
+    assert isinstance(rolled_back, DeployOrder)
+    assert (approved.verb, approved.environment, approved.plan) == (
+        DeployVerb.APPROVE, "local", PLAN,
+    )  # fmt: skip
+    assert (rolled_back.verb, rolled_back.typed_name) == (DeployVerb.ROLLBACK, "prod")
+    press(window, Qt.Key.Key_D)
+    assert drawer.isHidden()
+    assert window.panels.drawer.isVisible()

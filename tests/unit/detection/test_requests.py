@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.senses.outcry import OUTCRY, Outcry
-from engine.senses.persistence import LEAST_BINS, LEAST_TRIALS, THRESHOLD, Persistence
-from engine.senses.requests import (
+from engine.detection.outcry import OUTCRY, Outcry
+from engine.detection.persistence import LEAST_BINS, LEAST_TRIALS, THRESHOLD, Persistence
+from engine.detection.requests import (
     FAILED,
     LATE_IN,
     LATE_WORK,
     MISSING,
     Requests,
 )
-from engine.senses.rows import WARM_UP_S, Row, Rows
+from engine.detection.rows import WARM_UP_S, Row, Rows
 from engine.telemetry.bins import BIN_S
 from engine.telemetry.records import LogRecord, Span
 

@@ -1,13 +1,13 @@
 """Which services' logs cry out for some time: louder than their habit, or in words never heard (pure).
 
-One bin of one service's log is one trial (``engine.senses.persistence``): it goes wrong when it
+One bin of one service's log is one trial (``engine.detection.persistence``): it goes wrong when it
 holds more loud lines than such bins usually do, or a loud line of a kind that is new. Lines of one
 bin are one witness: a stack trace has fifty.
 """
 
 from math import sqrt
 
-from engine.senses.rows import Row, Rows
+from engine.detection.rows import Row, Rows
 from engine.telemetry.bins import BIN_S
 from engine.telemetry.history import LOUD
 from engine.telemetry.records import LogRecord

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from engine.senses.persistence import THRESHOLD, Persistence
+from engine.detection.persistence import THRESHOLD, Persistence
 from engine.telemetry.bins import BIN_S
 
 MOST_ROWS = 50_000

@@ -1,6 +1,6 @@
 """Which services' requests go wrong: late on the way, late at work, failed, or without their calls (pure).
 
-Every joined span is a trial or several (``engine.senses.persistence``). Late is what takes far
+Every joined span is a trial or several (``engine.detection.persistence``). Late is what takes far
 longer than calls over the same way, or work of the same kind, ever did; each way and each operation
 learns that for itself, so units and speeds do not matter. All ways into a service are one row: a
 service is slow when all who call it wait, and a caller whose one slow call is to a slow callee is
@@ -13,7 +13,7 @@ from math import log
 
 import numpy as np
 
-from engine.senses.rows import Row, Rows
+from engine.detection.rows import Row, Rows
 from engine.telemetry.joining import Edge, Operation, SpanJoin
 from engine.telemetry.records import Span
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from engine.senses.crowd import WARM_UP, Crowd, Standout
-from engine.senses.incidents import LULL_S, MOST_OPEN, QUIET_S, Incidents
+from engine.detection.crowd import WARM_UP, Crowd, Standout
+from engine.detection.incidents import LULL_S, MOST_OPEN, QUIET_S, Incidents
 
 SERVICES = ("cart", "pay", "mail", "stock", "web")
 METRICS = ("cpu", "p50", "memory", "ops")
