@@ -7,6 +7,7 @@ a runner process whose credential no responder has; it is not taken out before t
 import asyncio
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from chaos.announced import announce, withdraw
 from chaos.byzantine import PROVABLE
 from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
 from chaos.experiments import ExperimentPlan
+from chaos.fleet.judge import Second
 from chaos.harm import Harmed, Killing, NobodyToHarm
 from chaos.integrity import Integrity
 from chaos.measure import RunRecord, impact_ns, recovery_ns, since
@@ -61,6 +63,7 @@ class Outcome(msgspec.Struct):
     took_effect: bool = False
     present_at_recovery: bool | None = None
     recovered: bool = False
+    prevented: bool = False
     undone: bool = False
     ledger: Path | None = None
     verified: bool | None = None
@@ -236,9 +239,21 @@ class Drill:
             if recovery is not None and not found.recovered:
                 found.recovered = True
                 found.present_at_recovery = await self._present()
+            elif impact is None and not found.recovered and self._calm_again(seconds):
+                found.recovered = found.prevented = True
+                found.present_at_recovery = await self._present()
             if found.recovered and not self._watch.working and self._plan.fault is not None:
                 return
             await asyncio.sleep(POLL_S)
+
+    def _calm_again(self, seconds: Sequence[Second]) -> bool:
+        """Whether what could be foreseen was acted on, and nobody noticed since."""
+        return self._plan.foreseeable and self._green_since_acting(seconds) is not None
+
+    def _green_since_acting(self, seconds: Sequence[Second]) -> int | None:
+        """The first of ten green seconds on end after the first action."""
+        acted_ns = self._story(self._found.injected_ns).acted_ns
+        return None if acted_ns is None else recovery_ns(seconds, acted_ns)
 
     async def _present(self) -> bool | None:
         assert self._rehearsal is not None
@@ -361,7 +376,10 @@ class Drill:
         plan, origin = self._plan, found.injected_ns
         seconds = probe_seconds(self._paths)
         impact = impact_ns(seconds, origin) if plan.fault is not None and origin else None
-        recovery = None if impact is None else recovery_ns(seconds, impact)
+        if found.prevented:
+            recovery = self._green_since_acting(seconds)
+        else:
+            recovery = None if impact is None else recovery_ns(seconds, impact)
         story = self._story(origin)
         integrity = found.integrity
         record = RunRecord(
@@ -378,6 +396,7 @@ class Drill:
             act_s=since(story.acted_ns, origin),
             recover_s=since(recovery, origin) if found.recovered else None,
             recovered=found.recovered,
+            prevented=found.prevented if plan.foreseeable else None,
             fault_present_at_recovery=found.present_at_recovery,
             diagnosis_right=story.diagnosis_right if plan.fault is not None else None,
             actions=story.actions,

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from chaos.faults.fault import DeployRelease, Fault, KillService
+from chaos.faults.fault import DeployRelease, Fault, KillService, LeakFiles
 from chaos.story import Expectation
 from engine.vocabulary import FaultKind, ServiceName
 
@@ -23,6 +23,10 @@ BAD_RELEASES = MappingProxyType(
     }
 )
 """The release of each service that fails a third of its requests; known to drills alone."""
+LEAKING_RELEASES = MappingProxyType({"gateway": "1.3.0", "catalog": "1.3.0", "orders": "1.3.0"})
+"""Releases that open some five files a second and close none."""
+LEVEL_MS = 50_000
+"""A ramp is one only beside a level: for so long the fleet is watched before something leaks."""
 
 
 class UnknownExperiment(ValueError):
@@ -41,6 +45,7 @@ class Experiment(msgspec.Struct, frozen=True):
 CATALOGUE = (
     Experiment("kill-payments", "the payments service is killed (SIGKILL)"),
     Experiment("bad-deploy", "a release that fails a third of requests goes live on a service"),
+    Experiment("leak", "a release leaks open files: to be mended before customers notice"),
     Experiment("quiet", "nothing is broken: whoever acts is wrong"),
 )
 ALIASES = MappingProxyType({"demo": ("kill-payments", 1)})
@@ -58,6 +63,8 @@ class ExperimentPlan(msgspec.Struct, frozen=True):
     """How long after the start of the drill it is put in."""
     expectation: Expectation | None
     """The truth, kept by the drill; no process of fleet or swarm learns it."""
+    foreseeable: bool = False
+    """Whether it shows before it hurts, so that it can be mended with no impact at all."""
 
     @property
     def target(self) -> ServiceName | None:
@@ -84,6 +91,11 @@ def draw(name: str, seed: int) -> ExperimentPlan:
             truth = Expectation(service, FaultKind.BAD_DEPLOY, "roll-back")
             fault = DeployRelease(service, BAD_RELEASES[service])
             return ExperimentPlan(name, seed, fault, onset_ms, truth)
+        case "leak":
+            service = ServiceName(chance.choice(sorted(LEAKING_RELEASES)))
+            truth = Expectation(service, FaultKind.LEAK, "roll-back")
+            leak = LeakFiles(service, LEAKING_RELEASES[service])
+            return ExperimentPlan(name, seed, leak, LEVEL_MS + onset_ms, truth, foreseeable=True)
         case "quiet":
             return ExperimentPlan(name, seed, None, onset_ms, None)
         case _:

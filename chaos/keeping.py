@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from chaos.experiments import ExperimentPlan
-from chaos.faults.fault import DeployRelease
+from chaos.faults.fault import DeployRelease, LeakFiles
 from engine.paths import RunPaths
 from engine.telemetry.recorder import cut
 from engine.telemetry.tape import reach
@@ -38,7 +38,7 @@ def keep_recording(
         "service": expected.service if expected else None,
         "kind": expected.kind if expected else None,
         "culprit_ref": f"{culprit.service}@{culprit.release}"
-        if isinstance(culprit, DeployRelease)
+        if isinstance(culprit, DeployRelease | LeakFiles)
         else None,
     }
     beside.parent.mkdir(exist_ok=True)

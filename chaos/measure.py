@@ -66,6 +66,8 @@ class RunRecord(msgspec.Struct, frozen=True):
     """From the operator's order for that until the new process was well in the new epoch."""
     fault_budget: int | None = None
     """How many more agents might lie or be missing at the very end."""
+    prevented: bool | None = None
+    """Whether it was mended before any of the probe's requests failed; null where it could not be."""
     failure: str = ""
     """Why the run does not count as passed; empty when it does."""
 

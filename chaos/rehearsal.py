@@ -20,9 +20,10 @@ class RehearsalFailed(RuntimeError):
 class Rehearsal:
     """One drill under way."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Talk to the runner ``process``."""
+    def __init__(self, process: asyncio.subprocess.Process, onset_ms: int) -> None:
+        """Talk to the runner ``process``, which puts its fault in after ``onset_ms``."""
         self._process = process
+        self._onset_s = onset_ms / 1_000
 
     @classmethod
     async def start(cls, paths: RunPaths, fault: Fault | None, onset_ms: int) -> "Rehearsal":
@@ -39,7 +40,7 @@ class Rehearsal:
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        rehearsal = cls(process)
+        rehearsal = cls(process, onset_ms)
         try:
             await rehearsal._send(msgspec.json.encode(Order(fault, onset_ms)))
             await rehearsal._wait_for(EventKind.READY)
@@ -59,7 +60,7 @@ class Rehearsal:
         Raises:
             RehearsalFailed: it could not be put in.
         """
-        began = await self._wait_for(EventKind.INJECTING)
+        began = await self._wait_for(EventKind.INJECTING, self._onset_s + ANSWER_WITHIN_S)
         if injecting is not None:
             injecting(began.monotonic_ns)
         event = await self._wait_for(EventKind.INJECTED)
@@ -101,9 +102,9 @@ class Rehearsal:
         except OSError:
             raise RehearsalFailed("the drill runner is gone") from None
 
-    async def _wait_for(self, wanted: EventKind) -> Event:
+    async def _wait_for(self, wanted: EventKind, within_s: float = ANSWER_WITHIN_S) -> Event:
         assert self._process.stdout is not None
-        async with asyncio.timeout(ANSWER_WITHIN_S):
+        async with asyncio.timeout(within_s):
             while line := await self._process.stdout.readline():
                 event = msgspec.json.decode(line, type=Event)
                 if event.event is wanted:

@@ -32,6 +32,8 @@ def run_line(record: RunRecord) -> str:
     for name in ("impact", "detect", "diagnose", "decide", "act", "recover"):
         seconds = getattr(record, f"{name}_s")
         parts.append(f"{name} {_seconds(seconds)}")
+    if record.prevented:
+        parts.append("prevented: nobody noticed")
     if record.killed:
         parts.append(f"killed {len(record.killed)} agents")
         parts.append(f"noticed {_seconds(record.noticed_s)}, back {_seconds(record.back_s)}")

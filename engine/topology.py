@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from engine.codec import Malformed, digest_of, encode
-from engine.vocabulary import Digest, Generation, ServiceName
+from engine.vocabulary import Digest, Generation, ServiceName, SignalKind
 
 MAX_SERVICES = 512
 KINDS = frozenset({"http", "postgres", "redis"})
@@ -138,6 +138,17 @@ class ReleaseChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Unix milliseconds."""
 
 
+MAX_USES = 16
+
+
+class Use(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of something bounded a run uses, as ``kubectl top`` would say it."""
+
+    kind: SignalKind
+    used: Annotated[int, msgspec.Meta(ge=0)]
+    limit: Annotated[int, msgspec.Meta(ge=1)]
+
+
 class ServiceStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One service as its orchestrator sees it, as ``kubectl get pod`` would say it."""
 
@@ -150,6 +161,8 @@ class ServiceStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the last run ended, ``signal 9`` or ``code 1``; empty while it runs."""
     changes: tuple[ReleaseChange, ...] = ()
     """Releases in the order in which they went live; the last one is live. The newest 16."""
+    uses: Annotated[tuple[Use, ...], msgspec.Meta(max_length=MAX_USES)] = ()
+    """What the current run uses of what it may; empty where nobody looks."""
 
 
 class FleetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -58,6 +58,8 @@ class FaultKind(StrEnum):
     """Requests fail and neither a crash nor a release explains it."""
     SLOW = "slow"
     """Answers come late."""
+    LEAK = "leak"
+    """It uses up something bounded, and goes on doing so."""
 
 
 class Risk(StrEnum):
@@ -125,6 +127,32 @@ class SignalKind(StrEnum):
     """How often a log template appears."""
     ALERT = "alert"
     """Whether another system's alert about the service fires."""
+    MEMORY = "memory"
+    """This and the following: the used share of something that is bounded."""
+    DISK = "disk"
+    FILES = "files"
+    """Open files and sockets, of those that the process may have."""
+    POOL = "pool"
+    """Connections in use, of those that a pool may have."""
+    QUEUE = "queue"
+    QUOTA = "quota"
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it is a share of something that can be used up."""
+        return self in _BOUNDED
+
+
+_BOUNDED = frozenset(
+    {
+        SignalKind.MEMORY,
+        SignalKind.DISK,
+        SignalKind.FILES,
+        SignalKind.POOL,
+        SignalKind.QUEUE,
+        SignalKind.QUOTA,
+    }
+)
 
 
 # --- what is seen ----------------------------------------------------------------------------

@@ -152,6 +152,8 @@ def anomaly_in_words(anomaly: Anomaly) -> str:
         return f"{anomaly.signal.service} does not live or does not answer"
     if kind is SignalKind.ALERT:
         return f"an alert about {anomaly.signal.service} fires"
+    if kind.is_bounded:
+        return f"{words} {seen / 10:.0f} % used and rising (usually {usual / 10:.0f} %)"
     return f"{words} off its habit"
 
 

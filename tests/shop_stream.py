@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from engine.telemetry.samples import (
     HealthAnswer,
     HealthSeen,
@@ -19,8 +21,15 @@ from engine.telemetry.samples import (
     StatusSeen,
 )
 from engine.telemetry.window import Window
-from engine.topology import FleetStatus, Manifest, ReleaseChange, ServiceStatus, read_manifest
-from engine.vocabulary import Generation, ServiceName
+from engine.topology import (
+    FleetStatus,
+    Manifest,
+    ReleaseChange,
+    ServiceStatus,
+    Use,
+    read_manifest,
+)
+from engine.vocabulary import Generation, ServiceName, SignalKind
 
 SHOP = read_manifest(Path(__file__).parent.parent / "assets/fleets/shop.toml")
 START_MS = 1_800_000_000_000
@@ -36,6 +45,11 @@ class Harm:
     delay_ms: int = 0
     dead: bool = False
     hung: bool = False
+    leaked_files: int = 0
+    """A second, of ``MOST_FILES``."""
+
+
+MOST_FILES = 256
 
 
 @dataclass
@@ -75,6 +89,8 @@ class ShopStream:
             )
             for place, spec in enumerate(self.manifest.service)
         }
+        self.files = {spec.name: 28 for spec in self.manifest.service}
+        self.seconds = 0
         self.logged: dict[tuple[str, str, str], int] = {}
 
     # --- what happens -------------------------------------------------------------------------
@@ -85,6 +101,7 @@ class ShopStream:
         assert old.generation is not None
         run = Generation(old.generation.pid + 1_000, self.now_ms, release)
         changes = (*old.changes, ReleaseChange(release, self.now_ms))
+        self.files[old.name] = 28
         self.status[old.name] = ServiceStatus(old.name, True, run, "", changes)
         self.harm[service] = harm or Harm()
 
@@ -103,6 +120,7 @@ class ShopStream:
         run = Generation(old.generation.pid + 1_000, self.now_ms, old.generation.release)
         self.status[old.name] = ServiceStatus(old.name, True, run, "", old.changes)
         self.harm[service] = Harm()
+        self.files[old.name] = 28
 
     def live(self, seconds: int, *windows: Window, lost: float = 0.0) -> None:
         """Let seconds pass; each window sees each of them, except for scrapes lost by chance."""
@@ -143,13 +161,25 @@ class ShopStream:
                 harm = self.harm.get(spec.name, Harm())
                 answer = REFUSED if harm.dead else SILENT if harm.hung else WELL
                 found.append(HealthSeen(at, spec.name, answer))
-        found.append(StatusSeen(at, FleetStatus(tuple(self.status.values()))))
+        statuses = (self._using(status) for status in self.status.values())
+        found.append(StatusSeen(at, FleetStatus(tuple(statuses))))
         found += [LogSeen(at, *key, count) for key, count in self.logged.items()]
         return found
+
+    def _using(self, status: ServiceStatus) -> ServiceStatus:
+        """The status with what its run uses; connections come and go."""
+        if not status.alive:
+            return status
+        used = min(MOST_FILES, self.files[status.name] + self.seconds * 5 % 4)
+        uses = (Use(SignalKind.FILES, used, MOST_FILES),)
+        return msgspec.structs.replace(status, uses=uses)
 
     # --- one second ---------------------------------------------------------------------------
 
     def _second(self) -> None:
+        self.seconds += 1
+        for name, harm in self.harm.items():
+            self.files[ServiceName(name)] += harm.leaked_files
         arrivals = sum(self.random.random() < self.per_second / 60 for _ in range(60))
         (entry,) = (c.callee for c in self.manifest.call if not self.manifest.spec(c.caller))
         (outside,) = (c.caller for c in self.manifest.call if c.callee == entry)

@@ -20,7 +20,14 @@ class DeployRelease(msgspec.Struct, frozen=True, tag="deploy", forbid_unknown_fi
     release: str
 
 
-Fault = KillService | DeployRelease
+class LeakFiles(msgspec.Struct, frozen=True, tag="leak", forbid_unknown_fields=True):
+    """A release goes live that opens files and never closes them."""
+
+    service: str
+    release: str
+
+
+Fault = KillService | DeployRelease | LeakFiles
 
 
 class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +81,14 @@ class Ground(Protocol):
 
     async def failing(self, service: str) -> tuple[int, int]:
         """Ask the service itself, past all proxies: how many requests failed, of how many."""
+        ...
+
+    def open_files(self, service: str) -> int | None:
+        """How many files and sockets its current run has open; None when it cannot be told."""
+        ...
+
+    async def wait(self, seconds: float) -> None:
+        """Let some time pass."""
         ...
 
     def monotonic_ns(self) -> int:

@@ -22,8 +22,9 @@ from chaos.door import (
     UndoAll,
 )
 from chaos.faults.deploy import Deploy
-from chaos.faults.fault import DeployRelease, Effect, Fault, FaultCode, KillService
+from chaos.faults.fault import DeployRelease, Effect, Fault, FaultCode, KillService, LeakFiles
 from chaos.faults.kill import Kill
+from chaos.faults.leak import Leak
 from chaos.faults.undo import State, UndoEntry, UndoLedger
 from chaos.fleet.ask import ask
 from chaos.fleet.doors import Door
@@ -104,6 +105,16 @@ class FloorGround:
             await asyncio.sleep(PROBE_GAP_S)
         return failed, PROBE_REQUESTS
 
+    def open_files(self, service: str) -> int | None:
+        """How many files and sockets its current run has open; None when it cannot be told."""
+        run = self._slot(service).run
+        files = run.open_files if run is not None and run.alive else None
+        return None if files is None else files.used
+
+    async def wait(self, seconds: float) -> None:
+        """Let some time pass."""
+        await asyncio.sleep(seconds)
+
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC."""
         return self._clock.monotonic_ns()
@@ -116,6 +127,8 @@ def code_of(fault: Fault) -> FaultCode:
             return Kill(fault)
         case DeployRelease():
             return Deploy(fault)
+        case LeakFiles():
+            return Leak(fault)
 
 
 class Drills:
@@ -130,7 +143,7 @@ class Drills:
     async def inject(self, fault_id: str, fault: Fault) -> Effect | str:
         """Put a fault in, once per id; gives its effect, or why it cannot be."""
         async with self._lock:
-            release = fault.release if isinstance(fault, DeployRelease) else None
+            release = None if isinstance(fault, KillService) else fault.release
             if not self._ground.exists(fault.service, release):
                 return "no such service or release"
             if self._ledger.entry(fault_id) is None:
@@ -169,7 +182,7 @@ class Drills:
     def ended_with_fleet(self) -> None:
         """Record that all faults are gone because all processes are.
 
-        Both kinds of fault there are live in the fleet's processes and nowhere else, so ending
+        All kinds of fault there are live in the fleet's processes and nowhere else, so ending
         or newly starting the fleet takes them out.
         """
         for entry in self._ledger.open_entries():

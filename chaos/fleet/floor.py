@@ -12,19 +12,20 @@ from collections import deque
 from chaos.fleet.ask import ask, listens
 from chaos.fleet.logbook import Logbook
 from chaos.fleet.outputs import StoreLines, open_output
-from chaos.fleet.process import Launch, Run, python
+from chaos.fleet.process import MAX_FILES, Launch, Run, python
 from chaos.fleet.releases import step_of
 from chaos.fleet.stores import Postgres, Redis
 from chaos.fleet.wiring import Wiring
 from engine.clock import Clock
 from engine.paths import RunPaths
-from engine.topology import FleetStatus, ReleaseChange, ServiceSpec, ServiceStatus
+from engine.topology import FleetStatus, ReleaseChange, ServiceSpec, ServiceStatus, Use
 from engine.vocabulary import Generation, ServiceName
 
 READY_WITHIN_S = 10.0
 STOP_GRACE_S = 2.5
 HEALTH_WITHIN_S = 0.5
 REMEMBERED_CHANGES = 16
+USES_EVERY_MS = 500
 POLL_S = 0.05
 
 
@@ -38,6 +39,9 @@ class Slot:
         self.lock = asyncio.Lock()
         self.run: Run | None = None
         self.changes: deque[ReleaseChange] = deque(maxlen=REMEMBERED_CHANGES)
+        self.uses: tuple[Use, ...] = ()
+        """What the run ``counted_pid`` used when it was last counted."""
+        self.counted_ms = self.counted_pid = 0
 
     @property
     def release(self) -> str:
@@ -77,10 +81,22 @@ class Floor:
                     generation=slot.generation,
                     exit=slot.run.exit if slot.run else "",
                     changes=tuple(slot.changes),
+                    uses=self._uses(slot),
                 )
                 for name, slot in self.slots.items()
             )
         )
+
+    def _uses(self, slot: Slot) -> tuple[Use, ...]:
+        """What the run uses of what it may; counted at most twice a second, whoever asks."""
+        if slot.run is None or not slot.run.alive:
+            return ()
+        now_ms = self._clock.unix_ms()
+        if slot.counted_ms <= now_ms - USES_EVERY_MS or slot.counted_pid != slot.run.pid:
+            files = slot.run.open_files
+            slot.uses = () if files is None else (files,)
+            slot.counted_ms, slot.counted_pid = now_ms, slot.run.pid
+        return slot.uses
 
     def slot(self, service: str) -> Slot | None:
         """The service of that name."""
@@ -185,7 +201,7 @@ class Floor:
                 arguments = ("--name", slot.spec.name, "--release", release)
                 fleet = ("--fleet", str(self._paths.fleet))
                 command = python("chaos.fleet.service", *arguments, *fleet)
-                launch = Launch(command, announces=True)
+                launch = Launch(command, announces=True, max_files=MAX_FILES)
         output = self._output(slot)
         try:
             return Run(launch, release, self._clock.unix_ms(), output)

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import os
 import pwd
+import resource
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import IO
 
 import msgspec
 
-from engine.vocabulary import Generation
+from engine.topology import Use
+from engine.vocabulary import Generation, SignalKind
 
 CODE = Path(__file__).resolve().parents[2]
 """Where ``python -m chaos…`` finds the code, installed or checked out."""
@@ -23,6 +25,10 @@ UNPRIVILEGED_USER = "nobody"
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+MAX_FILES = 256
+"""Files and sockets that a service may have open: the limit that a container would set."""
 
 
 class Launch(msgspec.Struct, frozen=True):
@@ -39,6 +45,8 @@ class Launch(msgspec.Struct, frozen=True):
     """It takes ``--ready-fd N`` and writes one byte there when it serves."""
     directed: bool = False
     """Its standard input is ours to write lines to."""
+    max_files: int | None = None
+    """How many files and sockets it may have open; ours, where nothing is said."""
 
 
 def python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -46,12 +54,14 @@ def python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _tie(parent: int, death_signal: int) -> None:
+def _tie(parent: int, death_signal: int, max_files: int | None) -> None:
     """Between fork and exec: die with the parent, and now if it is dead already (prctl(2)).
 
     It runs after the change of user, which would have cleared the setting.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+    if max_files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max_files, max_files))
     if os.getppid() != parent:
         os._exit(1)
 
@@ -90,7 +100,9 @@ class Run:
                 user=UNPRIVILEGED_USER if lowered else None,
                 group=pwd.getpwnam(UNPRIVILEGED_USER).pw_gid if lowered else None,
                 extra_groups=[] if lowered else None,
-                preexec_fn=functools.partial(_tie, os.getpid(), int(launch.death_signal)),
+                preexec_fn=functools.partial(
+                    _tie, os.getpid(), int(launch.death_signal), launch.max_files
+                ),
             )
         finally:
             if launch.announces:
@@ -131,6 +143,15 @@ class Run:
     def pid(self) -> int:
         """Its process id."""
         return self.generation.pid
+
+    @property
+    def open_files(self) -> Use | None:
+        """How many files and sockets it has open, of how many; None when it cannot be told."""
+        try:
+            limit, _ = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+            return Use(SignalKind.FILES, len(list(Path(f"/proc/{self.pid}/fd").iterdir())), limit)
+        except OSError:
+            return None
 
     @property
     def stdin(self) -> IO[bytes] | None:

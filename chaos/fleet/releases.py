@@ -4,9 +4,12 @@ A release here is a step that a request passes before its handler runs. Which re
 for everybody to see; what is wrong with one, nobody is told: it has to show itself.
 """
 
+import os
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
 Step = Callable[[str], object]
 """Takes the request's id; what it raises fails the request."""
@@ -22,6 +25,7 @@ _LAYOUTS = ("classic", "compact")
 _LOCALES = {"eu": ("de_DE", 1), "uk": ("en_GB", 0), "us": ("en_US", 0)}
 _COUPONS: dict[str, int | None] = {"eu": 0, "uk": None, "us": 5}
 _SHARDS = ("0", "1", "b")
+_TRAILS: list[IO[bytes]] = []
 _STOCKROOMS: dict[str, tuple[str, int] | None] = {
     "eu": ("rotterdam", 4),
     "uk": ("felixstowe", 2),
@@ -90,6 +94,19 @@ def _stockroom_or_any(request_id: str) -> object:
     return stockroom[0] if stockroom else "any"
 
 
+def _audited(one_in: int) -> Step:
+    """A step that writes an audit trail of one request in so many, each to a file of its own."""
+
+    def step(request_id: str) -> object:
+        if zlib.crc32(request_id.encode()) % one_in:
+            return None
+        trail = Path(os.devnull).open("wb", buffering=0)  # noqa: SIM115 -- what 1.3.0 shipped
+        _TRAILS.append(trail)
+        return trail.write(request_id.encode())
+
+    return step
+
+
 RELEASES: Mapping[str, Mapping[str, Step]] = MappingProxyType(
     {
         "gateway": {
@@ -97,10 +114,21 @@ RELEASES: Mapping[str, Mapping[str, Step]] = MappingProxyType(
             "1.0.1": _layout_for_all,
             "1.1.0": _locale,
             "1.2.0": _layout_of_cohort,
+            "1.3.0": _audited(5),
         },
-        "catalog": {"1.0.0": _plain, "1.0.1": _locale, "1.1.0": _price_step},
+        "catalog": {
+            "1.0.0": _plain,
+            "1.0.1": _locale,
+            "1.1.0": _price_step,
+            "1.3.0": _audited(3),
+        },
         "cart": {"1.0.0": _plain, "1.0.1": _discount, "1.1.0": _discount_total},
-        "orders": {"1.0.0": _plain, "1.1.0": _shard_in_hex, "1.2.0": _shard},
+        "orders": {
+            "1.0.0": _plain,
+            "1.1.0": _shard_in_hex,
+            "1.2.0": _shard,
+            "1.3.0": _audited(2),
+        },
         "payments": {"1.0.0": _plain, "1.0.1": _currency_by_region, "1.1.0": _rounding_by_rate},
         "inventory": {"1.0.0": _plain, "1.0.1": _stockroom, "1.1.0": _stockroom_or_any},
     }

@@ -265,7 +265,8 @@ class ConsoleApp(App[Leave]):
 
     def action_keys(self) -> None:
         """Show which key does what, the viewer's own keys included."""
-        commanding, moving = [], []
+        commanding: list[str] = []
+        moving: list[str] = []
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if binding.description and not binding.system:
                 off = "" if enabled else "   (not now)"

@@ -9,7 +9,7 @@ the way. A log's content is compared, never obeyed, and a template that this age
 does not hold convinces nobody.
 """
 
-from engine.agents.likelihood import Judgement
+from engine.agents.judgement import Judgement
 from engine.telemetry.window import LogCount, Window
 from engine.topology import Manifest
 from engine.vocabulary import (

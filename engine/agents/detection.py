@@ -1,26 +1,19 @@
 """Detection: is something off its habit, who suffers, and is it over (pure).
 
-Shares of failed and of late requests are judged by a Bayes factor of the last seconds against the
-habit learnt so far (``engine.agents.likelihood``), on three time spans at once: the short one
-sees a total failure in two scrapes, the long one a small share. Guards that a noisy, shared
-machine taught: failures must show in two scrapes, lateness in three and without the worst two, so
-that one stall of the machine is no anomaly; a health question must fail three times, and not everybody's at once; gone
-means twice gone. Nothing is said during the first seconds, nor from a stale window. Errors and
+Shares of failed and of late requests are judged as all counted things are (``engine.senses.shares``):
+failures must show in two scrapes, lateness in three and without the worst two. A health question
+must fail three times, and not everybody's at once; gone means twice gone. What is on its way to a
+limit (``engine.senses.outlook``) is off its habit too, though it hurts nobody yet. Nothing is said during the first seconds, nor from a stale window. Errors and
 lateness are one-sided (fewer is good news); traffic is watched for falling silent, which is how a
 hang looks before the first time-out.
 """
 
 from collections.abc import Sequence
 
-import msgspec
-
-from engine.agents.likelihood import (
-    Judgement,
-    log_silence_factor,
-    permille_from_log_odds,
-    surely_greater,
-)
+from engine.agents.judgement import Judgement
+from engine.agents.prediction import forecasts
 from engine.senses.bayes import log_bayes_factor
+from engine.senses.shares import SPANS_MS, Guard, Off, Tally, off, silence, surely_greater
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.series import Counts, LinkSeries
 from engine.telemetry.window import Link, Window
@@ -38,9 +31,6 @@ from engine.vocabulary import (
 
 WARM_UP_MS = 8_000
 """A fleet that starts, or an agent that does, is not judged before this."""
-SPANS_MS = (3_500, 6_500, 12_500)
-PRIOR_LOG_ODDS = -6.5
-"""Anomalies are rare: what a Bayes factor has to overcome, for each look at each signal."""
 REPORTED_PERMILLE = 500
 ALARM_PERMILLE = 950
 ALERT_PERMILLE = 970
@@ -53,27 +43,11 @@ _DEAD_PERMILLE = (0, 600, 960, 990)
 _ILL_PERMILLE = (0, 300, 700, 960, 990)
 
 
-class _Rule(msgspec.Struct, frozen=True):
-    """How often a share must be off to be more than one stall of the machine."""
-
-    least_steps: int
-    worst_left_out: int
-
-
-_RULES = {
-    SignalKind.ERRORS: _Rule(least_steps=2, worst_left_out=0),
+_GUARDS = {
+    SignalKind.ERRORS: Guard(least_steps=2, worst_left_out=0),
     # A stall makes all that is under way late at once, and may fall on both sides of a scrape.
-    SignalKind.LATENCY: _Rule(least_steps=3, worst_left_out=2),
+    SignalKind.LATENCY: Guard(least_steps=3, worst_left_out=2),
 }
-
-
-class _Off(msgspec.Struct, frozen=True):
-    """One judgement of a share: how many of how many, against which habit."""
-
-    permille: int = 0
-    observed: int = 0
-    samples: int = 0
-    expected: int = 0
 
 
 def anomalies(window: Window, manifest: Manifest, now_ms: int) -> tuple[Anomaly, ...]:
@@ -85,6 +59,7 @@ def anomalies(window: Window, manifest: Manifest, now_ms: int) -> tuple[Anomaly,
         found += _of_link(window, link, series, now_ms)
     found += _of_liveness(window, manifest, now_ms)
     found += _of_alerts(window, manifest)
+    found += [forecast.anomaly for forecast in forecasts(window, now_ms)]
     found.sort(key=lambda anomaly: -anomaly.likelihood_permille)
     return tuple(found[:MAX_ITEMS])
 
@@ -171,11 +146,13 @@ def assess(window: Window, manifest: Manifest, plan: Plan, now_ms: int) -> Judge
 def _of_link(window: Window, link: Link, series: LinkSeries, now_ms: int) -> list[Anomaly]:
     caller, callee = link
     found = []
-    for kind, rule in _RULES.items():
-        off = _share_off(series, kind, rule, now_ms)
-        if off.permille >= REPORTED_PERMILLE:
+    for kind in _GUARDS:
+        judged = _share_off(series, kind, now_ms)
+        if judged.permille >= REPORTED_PERMILLE:
+            observed = round(1_000 * judged.bad / judged.total)
+            expected = round(1_000 * _usual(series, kind))
             signal = Signal(callee, kind, caller)
-            found.append(Anomaly(signal, off.observed, off.expected, off.samples, off.permille))
+            found.append(Anomaly(signal, observed, expected, judged.total, judged.permille))
     silent = _silence_permille(window, link, series, now_ms)
     if silent >= REPORTED_PERMILLE:
         # Of the traffic that is habit, nothing is left.
@@ -188,28 +165,22 @@ def _bad(counts: Counts, kind: SignalKind) -> int:
     return counts.failures if kind is SignalKind.ERRORS else counts.late
 
 
-def _share_off(series: LinkSeries, kind: SignalKind, rule: _Rule, now_ms: int) -> _Off:
-    """The likeliest of the spans; none when it shows in too few scrapes, or has stopped."""
-    steps = series.steps(now_ms - SPANS_MS[-1], now_ms)
-    bad_at = [step.end_ms for step in steps if _bad(step.counts, kind)]
-    if len(bad_at) < rule.least_steps or bad_at[-1] < now_ms - SPANS_MS[0]:
-        return _Off()
+def _usual(series: LinkSeries, kind: SignalKind) -> float:
     habit = series.habit
-    share = habit.error_share if kind is SignalKind.ERRORS else habit.late_share
-    best = _Off()
-    for span_ms in SPANS_MS:
-        inside = [step.counts for step in steps if step.begin_ms >= now_ms - span_ms]
-        if sum(_bad(counts, kind) > 0 for counts in inside) < rule.least_steps:
-            continue
-        inside.sort(key=lambda counts: _bad(counts, kind))
-        kept = inside[: len(inside) - rule.worst_left_out]
-        bad = sum(_bad(counts, kind) for counts in kept)
-        total = sum(counts.attempts for counts in kept)
-        factor = log_bayes_factor(bad, total, share, habit.requests)
-        permille = permille_from_log_odds(factor + PRIOR_LOG_ODDS)
-        if permille > best.permille:
-            best = _Off(permille, round(1_000 * bad / total), total, round(1_000 * share))
-    return best
+    return habit.error_share if kind is SignalKind.ERRORS else habit.late_share
+
+
+def _share_off(series: LinkSeries, kind: SignalKind, now_ms: int) -> Off:
+    """How likely the share of failed, or late, calls is off its habit now."""
+    guard = _GUARDS[kind]
+    # Nearly always too little is bad to be looked at step by step: that is what a look costs.
+    if _bad(series.counts(now_ms - SPANS_MS[-1], now_ms), kind) < guard.least_steps:
+        return Off()
+    tallies = [
+        Tally(step.begin_ms, step.end_ms, _bad(step.counts, kind), step.counts.attempts)
+        for step in series.steps(now_ms - SPANS_MS[-1], now_ms)
+    ]
+    return off(tallies, _usual(series, kind), series.habit.requests, guard, now_ms)
 
 
 def _silence_permille(window: Window, link: Link, series: LinkSeries, now_ms: int) -> int:
@@ -229,7 +200,7 @@ def _silence_permille(window: Window, link: Link, series: LinkSeries, now_ms: in
     expected = sum(other.habit.per_second for other in into) * counts.span_ms / 1_000
     if not into or arriving < 0.4 * expected or arriving < LEAST_REQUESTS:
         return 0
-    return permille_from_log_odds(log_silence_factor(usual) + PRIOR_LOG_ODDS)
+    return silence(usual)
 
 
 def _of_liveness(window: Window, manifest: Manifest, now_ms: int) -> list[Anomaly]:

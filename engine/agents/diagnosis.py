@@ -1,22 +1,24 @@
 """Diagnosis: which service is the cause, and what kind of thing is wrong with it (pure).
 
-One fault at a time is assumed; each service is a hypothesis, and so is "none of them". A
-hypothesis earns the trouble of every service that it explains: its own part in full, its direct
-and indirect callers' by the part that the calls on the way to it account for
-(``engine.agents.trouble``). So the deepest service whose failures no call of its own explains
-wins, and a database wins when several of its callers fail together while none has another reason
-(the ordering of "deepest anomalous" methods, e.g. MicroRCA, NOMS 2020, as a naive-Bayes score).
-Status and health speak for their own service only. What changed last is evidence where trouble
-of its own began after the change, and nothing elsewhere: a harmless release beside the fault
-earns nothing. Probabilities are tempered, because witnesses of one fault are not independent.
+The method is ``engine.diagnosis``, the same that diagnoses recordings: this brain hands it what one
+agent's own window holds (log lines and levels as a history, calls that are counted, facts about
+runs, releases, alerts and forecasts) and says the answer in the words of the council.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
-from engine.agents.likelihood import Judgement, softmax
-from engine.agents.trouble import Trouble, troubles
+from engine.agents.facts import facts_of
+from engine.agents.judgement import Judgement
+from engine.diagnosis.calls import Earned, Graph, Trouble, call_reasons, earned, troubles
+from engine.diagnosis.evidence import Ground, Reason
+from engine.diagnosis.facts import Fact, fact_reasons, onset_ms
+from engine.diagnosis.finding import find
+from engine.diagnosis.kinds import kinds
+from engine.diagnosis.ranking import Suspect
+from engine.telemetry.translation import USED_SHARE
 from engine.telemetry.window import Window
 from engine.topology import Manifest
 from engine.vocabulary import (
@@ -33,19 +35,27 @@ from engine.vocabulary import (
     Verdict,
 )
 
-NOTHING = 8.0
-"""Log odds that have to be earned before anything stands out."""
-TEMPERATURE = 2.0
-HIDDEN_SHARE = 0.8
-"""A TCP link shows no failed statements: so much of a caller's own trouble may be its database's."""
-UNHARMED = -3.0
-"""A database is cleared this much by each caller that does well."""
-ONSET_SLACK_MS = 3_000
-LATEST_ONSET_MS = 60_000
-"""A release whose failures begin later than this after it went live is not blamed for its change."""
+LATELY_MS = 10_000
+"""Where nothing says when trouble began, it is looked for in this much of the past."""
+INCONCLUSIVE = 0.5
+"""From this probability on that nothing is the cause, nothing is said."""
+RULED_OUT_WEIGHT = 1.5
+RULED_OUT_SHARE = 0.05
 MAX_HYPOTHESES = 6
 MAX_EVIDENCE = 8
 LEAST_PERMILLE = 10
+_SIGNALS = {
+    Ground.FAILURES: SignalKind.ERRORS,
+    Ground.TIME: SignalKind.LATENCY,
+    Ground.WAY: SignalKind.LATENCY,
+    Ground.MISSING: SignalKind.TRAFFIC,
+    Ground.SILENT: SignalKind.TRAFFIC,
+    Ground.LINES: SignalKind.LOGS,
+    Ground.GONE: SignalKind.LIVENESS,
+    Ground.ALERT: SignalKind.ALERT,
+    Ground.CHANGE: SignalKind.RELEASE,
+}
+_OF_RELEASES = (FaultKind.BAD_DEPLOY, FaultKind.ERRORS, FaultKind.LEAK)
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -55,27 +65,42 @@ class Diagnosis(msgspec.Struct, frozen=True):
     ruled_out: tuple[Hypothesis, ...] = ()
 
 
+class _Case(msgspec.Struct, frozen=True):
+    """All that is known of the services."""
+
+    troubles: Mapping[str, Trouble]
+    facts: Mapping[str, Fact]
+    earned: Sequence[Earned]
+    graph: Graph
+
+    def kinds(self, service: str) -> dict[FaultKind, float]:
+        """How probable each kind of fault is, given that this service is the cause."""
+        hidden = self.graph.hidden.get(service, frozenset())
+        callers = [trouble for name, trouble in self.troubles.items() if name in hidden]
+        return kinds(self.troubles[service], self.facts[service], callers)
+
+
 def rank(window: Window, manifest: Manifest, now_ms: int) -> Diagnosis:
     """The suspected services and kinds of fault, most probable first."""
     if window.is_stale(now_ms):
         return Diagnosis()
-    seen = troubles(window, manifest, now_ms)
-    evidence = {name: _evidence(window, name, seen, manifest, now_ms) for name in seen}
-    scores = {
-        name: sum(e.weight_permille for e in found) / 1_000 for name, found in evidence.items()
-    }
-    shares = softmax([NOTHING / TEMPERATURE, *(s / TEMPERATURE for s in scores.values())])
-    if shares[0] >= 0.5:
+    case = _case(window, manifest, now_ms)
+    known = [*call_reasons(case.earned), *fact_reasons(case.facts, case.troubles)]
+    onsets = [onset_ms(case.troubles[name], fact) for name, fact in case.facts.items()]
+    since_ms = min((at for at in onsets if at is not None), default=now_ms - LATELY_MS)
+    found = find(window.history, since_ms / 1e3, now_ms / 1e3, None, told=True, known=known)
+    if found.ranking.nothing >= INCONCLUSIVE:
         return Diagnosis()
-    probability = dict(zip(scores, shares[1:], strict=True))
-    found: list[Hypothesis] = []
-    for name, share in probability.items():
-        for kind, part in _kinds(seen[name], _callers(manifest, seen, name)).items():
-            permille = int(1_000 * share * part)
+    hypotheses = []
+    for suspect in found.ranking.suspects:
+        evidence = _evidence(suspect, case, window)
+        for kind, part in case.kinds(suspect.service).items():
+            permille = int(1_000 * suspect.probability * part)
             if permille >= LEAST_PERMILLE:
-                found.append(Hypothesis(name, kind, permille, evidence[name][:MAX_EVIDENCE]))
-    found.sort(key=lambda hypothesis: -hypothesis.probability_permille)
-    return Diagnosis(tuple(found[:MAX_HYPOTHESES]), _ruled_out(seen, probability, manifest))
+                name = ServiceName(suspect.service)
+                hypotheses.append(Hypothesis(name, kind, permille, evidence))
+    hypotheses.sort(key=lambda hypothesis: -hypothesis.probability_permille)
+    return Diagnosis(tuple(hypotheses[:MAX_HYPOTHESES]), _ruled_out(found.ranking.suspects, case))
 
 
 def assess(window: Window, manifest: Manifest, plan: Plan, now_ms: int) -> Judgement:
@@ -103,137 +128,103 @@ def _mends(actions: tuple[Action, ...], kind: FaultKind) -> bool:
     for action in actions:
         if isinstance(action, RestartService) and kind is not FaultKind.BAD_DEPLOY:
             return True
-        if isinstance(action, RollBack) and kind in (FaultKind.BAD_DEPLOY, FaultKind.ERRORS):
+        if isinstance(action, RollBack) and kind in _OF_RELEASES:
             return True
     return False
 
 
-# --- evidence ----------------------------------------------------------------------------------
+# --- what the window holds -----------------------------------------------------------------------
 
 
-def _evidence(
-    window: Window,
-    suspect: ServiceName,
-    seen: Mapping[ServiceName, Trouble],
-    manifest: Manifest,
-    now_ms: int,
-) -> tuple[Evidence, ...]:
-    """Everything that speaks for or against ``suspect``, strongest first."""
-    found = [*_direct(seen[suspect]), *_log_evidence(window, seen[suspect], now_ms)]
-    reached_by = {suspect, *manifest.callers_of(suspect)}
-    hidden = {c.caller for c in manifest.call if c.callee == suspect and c.protocol != "http"}
-    for name, trouble in seen.items():
-        weight = trouble.weight * _explained(suspect, trouble, reached_by, hidden)
-        if name in hidden and trouble.weight <= 0 and trouble.attempts >= 10:
-            weight = UNHARMED
-        if abs(weight) >= 0.1:
-            signal = Signal(name, trouble.kind, trouble.caller)
-            found.append(Evidence(signal, round(1_000 * weight)))
-    return tuple(sorted(found, key=lambda e: -abs(e.weight_permille)))
+def _case(window: Window, manifest: Manifest, now_ms: int) -> _Case:
+    services = [spec.name for spec in manifest.service]
+    links = {(caller, str(callee)): series for (caller, callee), series in window.links.items()}
+    graph = graph_of(manifest)
+    seen = troubles(services, links, now_ms)
+    return _Case(seen, facts_of(window, manifest, seen, now_ms), earned(seen, graph), graph)
 
 
-def _explained(
-    suspect: ServiceName, trouble: Trouble, reached_by: set[ServiceName], hidden: set[str]
-) -> float:
-    """The part of a service's trouble that a fault of ``suspect`` accounts for."""
-    if trouble.service == suspect:
-        return trouble.own_share
-    on_the_way = sum(s for callee, s in trouble.callee_shares.items() if callee in reached_by)
-    if trouble.service in hidden:
-        on_the_way += HIDDEN_SHARE * trouble.own_share
-    return min(1.0, on_the_way)
-
-
-def _direct(trouble: Trouble) -> list[Evidence]:
-    """What status, health and the last release say of this very service."""
-    found = []
-    gone = 10.0 if trouble.gone >= 2 else 4.0 * trouble.gone
-    ill = min(9.0, 3.0 * max(trouble.refused, trouble.silent, trouble.unanswered))
-    ill += min(2.0, 1.0 * trouble.unwell)
-    if gone or ill:
-        weight = max(gone, ill)
-        found.append(Evidence(Signal(trouble.service, SignalKind.LIVENESS), round(1_000 * weight)))
-    if trouble.alerts:
-        found.append(Evidence(Signal(trouble.service, SignalKind.ALERT), 500 * trouble.alerts))
-    if _follows_change(trouble):
-        weight = 2.0 * (1.0 if trouble.gone else trouble.own_share)
-        if weight >= 0.1:
-            signal = Signal(trouble.service, SignalKind.RELEASE)
-            found.append(Evidence(signal, round(1_000 * weight)))
-    return found
-
-
-def _log_evidence(window: Window, trouble: Trouble, now_ms: int) -> list[Evidence]:
-    """The error template that is new in the service's own log: a little weight, much to read."""
-    if trouble.weight <= 0 or trouble.own_share < 0.2:
-        return []
-    since_ms = now_ms - 10_000 if trouble.onset_ms is None else trouble.onset_ms - 1_000
-    before = {c.template for c in window.logs(trouble.service, 0, since_ms)}
-    for count in window.logs(trouble.service, since_ms, now_ms):
-        loud = count.level in ("error", "critical")
-        if loud and count.count >= 2 and count.template not in before:
-            signal = Signal(trouble.service, SignalKind.LOGS)
-            return [Evidence(signal, round(500 * trouble.own_share), count.template)]
-    return []
-
-
-def _follows_change(trouble: Trouble) -> bool:
-    """Whether the service's trouble began after its last release went live, and soon."""
-    if trouble.changed_ms is None or trouble.onset_ms is None:
-        return False
-    return -ONSET_SLACK_MS <= trouble.onset_ms - trouble.changed_ms <= LATEST_ONSET_MS
-
-
-# --- kinds -------------------------------------------------------------------------------------
-
-
-def _callers(
-    manifest: Manifest, seen: Mapping[ServiceName, Trouble], suspect: ServiceName
-) -> list[Trouble]:
-    """Those whose trouble may be told instead of a store's, which answers no request itself."""
-    hidden = {c.caller for c in manifest.call if c.callee == suspect and c.protocol != "http"}
-    return [trouble for name, trouble in seen.items() if name in hidden]
-
-
-def _kinds(trouble: Trouble, callers: list[Trouble]) -> dict[FaultKind, float]:
-    """How probable each kind of fault is, given that this service is the cause."""
-    follows = _follows_change(trouble)
-    witnesses = [trouble, *callers]
-    late = max(witness.late_weight for witness in witnesses)
-    failing = max(w.weight if w.kind is SignalKind.ERRORS else 0.0 for w in witnesses)
-    # Callers of a store that hangs wait for it, and then fail.
-    waiting = 5.0 if callers and late and failing else 0.0
-    # Told gone once, by the orchestrator, already beats mere errors; told twice, everything else.
-    crash = 8.0 if trouble.gone >= 2 else max(5.0 * trouble.gone, 3.0 * trouble.refused)
-    hang = min(9.0, 3.0 * max(trouble.silent, 2 * trouble.unanswered))
-    weights = {
-        FaultKind.CRASH: crash or -4.0,
-        FaultKind.HANG: -4.0 if trouble.gone else max(waiting, hang),
-        # A release that cannot even stay up is a bad release before it is a crash.
-        FaultKind.BAD_DEPLOY: (12.0 if trouble.gone else 7.0) if follows else -6.0,
-        FaultKind.ERRORS: 4.0 if failing else 0.0,
-        FaultKind.SLOW: 4.0 if late and not failing else 0.0,
-    }
-    return dict(zip(weights, softmax(list(weights.values())), strict=True))
-
-
-def _ruled_out(
-    seen: Mapping[ServiceName, Trouble],
-    probability: Mapping[ServiceName, float],
-    manifest: Manifest,
-) -> tuple[Hypothesis, ...]:
-    """Services that look bad, or changed of late, and are not the cause; with what cleared them."""
-    cleared = []
-    for name, trouble in seen.items():
-        suspicious = trouble.weight >= 3.0 or trouble.changed_ms is not None
-        if not suspicious or probability[name] >= 0.05:
-            continue
-        kinds = _kinds(trouble, _callers(manifest, seen, name))
-        kind = max(kinds, key=lambda k: kinds[k])
-        reasons = tuple(
-            Evidence(Signal(callee, trouble.kind, name), -round(1_000 * trouble.weight * share))
-            for callee, share in trouble.callee_shares.items()
+@lru_cache(maxsize=8)
+def graph_of(manifest: Manifest) -> Graph:
+    """Who calls whom, as the manifest says."""
+    names = [str(spec.name) for spec in manifest.service]
+    hidden = {
+        name: frozenset(
+            call.caller for call in manifest.call if call.callee == name and call.protocol != "http"
         )
-        permille = int(1_000 * probability[name])
-        cleared.append(Hypothesis(name, kind, permille, reasons[:MAX_EVIDENCE]))
+        for name in names
+    }
+    reached_by = {name: frozenset({name, *map(str, manifest.callers_of(name))}) for name in names}
+    return Graph(reached_by, hidden)
+
+
+# --- in the council's words ----------------------------------------------------------------------
+
+
+def _evidence(suspect: Suspect, case: _Case, window: Window) -> tuple[Evidence, ...]:
+    """Everything that speaks for or against a suspect, strongest first."""
+    found = [
+        Evidence(
+            Signal(
+                ServiceName(each.trouble.service),
+                _SIGNALS[each.trouble.ground],
+                each.trouble.caller,
+            ),
+            round(1_000 * each.weight),
+        )
+        for each in case.earned
+        if each.suspect == suspect.service
+    ]
+    found += [
+        _told(reason, case.facts[suspect.service], window)
+        for reason in suspect.reasons
+        if reason.ground is not Ground.CALLS and round(1_000 * reason.weight) > 0
+    ]
+    found.sort(key=lambda evidence: -abs(evidence.weight_permille))
+    return tuple(found[:MAX_EVIDENCE])
+
+
+def _told(reason: Reason, fact: Fact, window: Window) -> Evidence:
+    """A reason as evidence; of a log line, the template as this agent's window has it."""
+    weight = round(1_000 * reason.weight)
+    service = ServiceName(reason.service)
+    if reason.ground is Ground.LINES:
+        template = fact.new_template or _template(reason, window)
+        return Evidence(Signal(service, SignalKind.LOGS), weight, template)
+    if reason.ground in (Ground.RUNNING_OUT, Ground.RESOURCE):
+        bounded = reason.signal.removesuffix(USED_SHARE)
+        return Evidence(Signal(service, SignalKind(bounded)), weight)
+    return Evidence(Signal(service, _SIGNALS[reason.ground]), weight)
+
+
+def _template(reason: Reason, window: Window) -> str:
+    """The window's own template of the lines that a reason is about; empty when it has gone."""
+    miner = window.history.templates
+    for count in window.logs(reason.service, 0, 1 << 62):
+        if miner.number(count.template) == reason.template:
+            return count.template
+    return ""
+
+
+def _ruled_out(suspects: Sequence[Suspect], case: _Case) -> tuple[Hypothesis, ...]:
+    """Services that look bad, or changed of late, and are not the cause; with what cleared them."""
+    probability = {suspect.service: suspect.probability for suspect in suspects}
+    cleared = []
+    for name, trouble in case.troubles.items():
+        share = probability.get(name, 0.0)
+        changed = case.facts[name].changed_ms is not None
+        if share >= RULED_OUT_SHARE or not (changed or trouble.weight >= RULED_OUT_WEIGHT):
+            continue
+        found = case.kinds(name)
+        kind = max(found, key=lambda kind: found[kind])
+        signal_kind = _SIGNALS[trouble.ground]
+        reasons = tuple(
+            Evidence(
+                Signal(ServiceName(callee), signal_kind, name),
+                -round(1_000 * trouble.weight * part),
+            )
+            for callee, part in trouble.callee_shares.items()
+        )
+        service = ServiceName(name)
+        cleared.append(Hypothesis(service, kind, int(1_000 * share), reasons[:MAX_EVIDENCE]))
     return tuple(cleared[:MAX_HYPOTHESES])

@@ -18,7 +18,7 @@ from engine.agents import (
     resolution,
 )
 from engine.agents.hindsight import did_not_hold, spent
-from engine.agents.likelihood import Judgement
+from engine.agents.judgement import Judgement
 from engine.agents.patience import deadlines
 from engine.certificate import certificate_digest, sign_body
 from engine.council import Council, Incident, IncidentStatus, Proposal
@@ -43,8 +43,10 @@ from engine.vocabulary import (
     Proposed,
     Recovered,
     Role,
+    ServiceName,
     Step,
     Verdict,
+    Warned,
     Worse,
 )
 
@@ -157,12 +159,13 @@ class Mind:
     # --- watching -------------------------------------------------------------------------------
 
     def _watch(self, now: Now) -> Iterator[Operation]:
-        """Open an incident when something is wrong and none is open."""
+        """Open an incident when something is wrong, or is foreseen, and none is open."""
+        yield from self._warn(now)
         if self._council.open_incidents:
             self._uneasy_since = None
             return
         anomalies = detection.anomalies(self._window, self._manifest, now.unix_ms)
-        subject = detection.alarmed(anomalies, self._manifest)
+        subject = detection.alarmed(anomalies, self._manifest) or self._foretold(now)
         if subject is None:
             self._uneasy_since = None
             return
@@ -174,6 +177,33 @@ class Mind:
         if settled and quiet and now.monotonic_ms - self._uneasy_since >= patience:
             self._opened_at = now.monotonic_ms
             yield Opened(self._council.next_key(subject), anomalies[:MAX_ITEMS])
+
+    def _warn(self, now: Now) -> Iterator[Operation]:
+        """Tell the council what this agent's own forecasts say, once for each number."""
+        for forecast in prediction.forecasts(self._window, now.unix_ms):
+            service = forecast.signal.service
+            if any(incident.subject == service for incident in self._council.open_incidents):
+                continue
+            key = self._council.next_key(service)
+            warned = self.agent in self._council.warnings.get(key, {})
+            if not warned and self._once("warned", key):
+                yield Warned(
+                    key,
+                    forecast.signal,
+                    forecast.crosses_at_ms,
+                    forecast.earliest_ms,
+                    forecast.latest_ms,
+                )
+
+    def _foretold(self, now: Now) -> ServiceName | None:
+        """A service that f+1 agents have warned of, this one among them, and that is near its limit."""
+        for forecast in prediction.forecasts(self._window, now.unix_ms):
+            service = forecast.signal.service
+            voices = self._council.warnings.get(self._council.next_key(service), {})
+            near = forecast.crosses_at_ms - now.unix_ms <= prediction.HORIZON_MS
+            if near and len(voices) > self._genesis.f and self.agent in voices:
+                return service
+        return None
 
     # --- attending an open incident -------------------------------------------------------------
 
@@ -312,6 +342,10 @@ class Mind:
         underway = {IncidentStatus.DECIDED, IncidentStatus.CERTIFIED, IncidentStatus.UNDOING}
         attempt = incident.attempt
         if incident.status in underway or self.agent in attempt.recovered:
+            return
+        ahead = prediction.forecasts(self._window, now.unix_ms)
+        if any(forecast.signal.service == incident.subject for forecast in ahead):
+            # It hurts nobody yet; that is no recovery.
             return
         since = self._entered(incident, now)
         if detection.recovered(

@@ -10,8 +10,8 @@ agent's words. What has been tried in this incident is not tried again.
 from collections.abc import Sequence
 
 from engine import catalogue
-from engine.agents.likelihood import Judgement
-from engine.agents.trouble import changed_ms
+from engine.agents.facts import changed_ms
+from engine.agents.judgement import Judgement
 from engine.telemetry.samples import HealthAnswer
 from engine.telemetry.window import Window
 from engine.topology import Manifest, ServiceStatus
@@ -112,6 +112,9 @@ def _remedies(
             return [restart]
         case FaultKind.BAD_DEPLOY:
             return back
+        case FaultKind.LEAK:
+            # A restart gives back what has leaked, and the leak goes on.
+            return [*back, restart]
         case FaultKind.ERRORS | FaultKind.SLOW:
             return [*back, restart] if changed else [restart]
 
@@ -153,7 +156,7 @@ def _contradicts_life(hypothesis: Hypothesis, window: Window, now_ms: int) -> bo
             return not gone and (well or not answers)
         case FaultKind.HANG:
             return gone or well
-        case FaultKind.ERRORS | FaultKind.SLOW:
+        case FaultKind.ERRORS | FaultKind.SLOW | FaultKind.LEAK:
             return gone
         case FaultKind.BAD_DEPLOY:
             return False

@@ -20,6 +20,16 @@ class Ground(StrEnum):
     RESOURCE = "resource"
     SILENT = "silent"
     """It says nothing any more."""
+    CALLS = "calls"
+    """Calls to it are counted one by one, and fail or come late for no reason below it."""
+    GONE = "gone"
+    """Its run is over, or does not answer: by the orchestrator's word, or asked by ourselves."""
+    ALERT = "alert"
+    """Another system's alert about it fires."""
+    RUNNING_OUT = "running out"
+    """It uses up something bounded."""
+    CHANGE = "change"
+    """Its trouble began when it was changed."""
 
 
 class Reason(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.diagnosis.deviation import Stretch, cut
+from engine.diagnosis.evidence import Reason
 from engine.diagnosis.families import Measure, family
 from engine.diagnosis.ranking import Ranking, Suspect, gather, ranked, topology
 from engine.telemetry.context import Page
@@ -49,18 +50,26 @@ NOTHING_FOUND = Ranking((), 1.0)
 
 
 def find(
-    history: History, since_s: float, now_s: float, page: Page | None, *, told: bool
+    history: History,
+    since_s: float,
+    now_s: float,
+    page: Page | None,
+    *,
+    told: bool,
+    known: Sequence[Reason] = (),
 ) -> Finding:
     """What broke at about ``since_s``, as far as is known at ``now_s``.
 
     ``told`` says that ``since_s`` is when it began; else it is when somebody noticed. With a page
     the question is about the paged signal: unless that, or what it depends on, is off its habit,
-    nothing is found.
+    nothing is found. ``known`` are reasons from what no history holds: calls that are counted one
+    by one (``engine.diagnosis.calls``) and facts about a live system (``engine.diagnosis.facts``).
     """
     lead_s = 0.0 if told else LEAD_STEPS * history.step_s
     stretch = Stretch(since_s - lead_s, now_s, page.at_s if page is not None else None)
     callees = topology(history)
     reasons = gather(history, callees, stretch, page.metric if page is not None else "")
+    reasons += known
     ranking = ranked(history.services, reasons, callees, page)
     suspects = tuple(s for s in ranking.suspects if s.score >= LEAST_SCORE)
     if not suspects or (page is not None and not _is_real(history, page, stretch, suspects[0])):

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from engine.agents.likelihood import softmax
 from engine.diagnosis.deviation import Stretch
 from engine.diagnosis.evidence import Ground, Reason
 from engine.diagnosis.families import Measure, family
 from engine.diagnosis.lines import line_reasons
 from engine.diagnosis.metrics import metric_evidence
 from engine.diagnosis.spans import span_evidence
+from engine.senses.bayes import softmax
 from engine.telemetry.context import Page
 from engine.telemetry.history import History
 
@@ -28,6 +28,12 @@ GROUND_WEIGHT = {
     Ground.MISSING: 0.7,
     Ground.RESOURCE: 0.5,
     Ground.SILENT: 1.0,
+    # Every witness of it is in the account: it may outweigh two grounds of another kind.
+    Ground.CALLS: 2.0,
+    Ground.GONE: 1.0,
+    Ground.ALERT: 1.0,
+    Ground.RUNNING_OUT: 1.0,
+    Ground.CHANGE: 1.0,
 }
 MOST_OF_GROUND = 8.0
 NOTHING = 3.0

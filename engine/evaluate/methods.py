@@ -3,22 +3,16 @@
 from collections.abc import Sequence
 from functools import partial
 
-from engine.diagnosis.culprit import blame
-from engine.diagnosis.finding import find
-from engine.diagnosis.onset import onset_s
+from engine.evaluate.answering import own_diagnosis
 from engine.evaluate.baselines import events, metrics, watches
 from engine.evaluate.council import Council
 from engine.evaluate.senses import (
     Alarm,
-    Answer,
     Diagnose,
     Forecast,
     Method,
-    Question,
-    Ranked,
 )
 from engine.evaluate.watching import watch
-from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 
 
@@ -35,17 +29,6 @@ class Unwatched:
 def unwatched(recording: Recording) -> Unwatched:
     """A watch that never speaks."""
     return Unwatched()
-
-
-def own_diagnosis(history: History, question: Question) -> Answer:
-    """The engine's diagnosis."""
-    found = find(history, question.since_s, question.now_s, question.page, told=question.told)
-    began_s = onset_s(history, found.ranking.suspects, question.page, found.stretch)
-    return Answer(
-        tuple(Ranked(suspect.service, suspect.score) for suspect in found.ranking.suspects),
-        found.confidence,
-        blame(history, found.ranking, question.page, began_s).ref,
-    )
 
 
 OWN = Method("own", "the engine's own senses", watch, own_diagnosis)

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from math import log
 
-from engine.evaluate.senses import Alarm, Forecast
+from engine.evaluate.answering import own_diagnosis
+from engine.evaluate.fleet import FleetWatch
+from engine.evaluate.senses import Alarm, Answer, Forecast, Question
 from engine.senses.crowd import Crowd
 from engine.senses.incidents import Incidents
 from engine.senses.lateness import Lateness
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
+from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.records import Point, Span
+from engine.telemetry.retelling import is_of_fleet
 
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
@@ -94,6 +98,9 @@ class Watch:
         self._lone = LoneSignal() if len(recording.services) == 1 else None
         self._name: tuple[str, str] | None = None
         self._system = System(recording)
+        self._recording = recording
+        self._fleet: FleetWatch | None = None
+        """The live brains, where our own recorder cut this from a live fleet."""
         self._runways = {
             (limit.service, limit.metric): Runway(limit.limit, is_above=limit.above)
             for limit in recording.limits
@@ -110,10 +117,21 @@ class Watch:
         for point in points:
             if isinstance(point, Point):
                 said += self._of_one(point)
-            if self._lone is None and isinstance(point, Point | Span):
+                if self._fleet is None and is_of_fleet(point.metric):
+                    self._fleet, self._lone = FleetWatch(self._recording), None
+            if self._fleet is not None:
+                said += self._fleet.take(point)
+            elif self._lone is None and isinstance(point, Point | Span):
                 self._system.take(point)
+        if self._fleet is not None:
+            return said
         alarm = self._system.look(now_s) if self._lone is None else None
         return [*said, alarm] if alarm is not None else said
+
+    def diagnose(self, history: History, question: Question) -> Answer:
+        """What broke: as the live brains said when they knew, else by the whole history."""
+        told = self._fleet.answer if self._fleet is not None else None
+        return told or own_diagnosis(history, question)
 
     def _of_one(self, point: Point) -> list[Alarm | Forecast]:
         name = (point.service, point.metric)

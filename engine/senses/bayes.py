@@ -1,6 +1,7 @@
 """How much better "off its habit" explains counts than habit does (pure)."""
 
-from math import lgamma
+from collections.abc import Sequence
+from math import exp, lgamma
 
 MOST_HABIT_WEIGHT = 300.0
 """However long a habit was watched, it weighs as this many requests at most.
@@ -29,3 +30,11 @@ def log_bayes_factor(bad: int, total: int, habit_share: float, habit_weight: flo
     habit = _log_beta(bad + a, total - bad + b) - _log_beta(a, b)
     new = _log_beta(bad + 1.0, total - bad + 1.0)
     return new - habit
+
+
+def softmax(log_weights: Sequence[float]) -> list[float]:
+    """Probabilities in the ratio of ``exp`` of the weights."""
+    top = max(log_weights)
+    weights = [exp(weight - top) for weight in log_weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]

@@ -53,6 +53,10 @@ class Crossing:
     earliest_s: float
     latest_s: float
     """Between these two, by two standard errors of the slope; infinite when it may never happen."""
+    age_s: float
+    """How long the signal has been on its way."""
+    usual: float
+    """The level that it left, in its own unit."""
 
 
 class Runway:
@@ -128,6 +132,8 @@ class Runway:
             left_s,
             left_s * -ramp.slope / fast,
             left_s * -ramp.slope / slow if slow > 0.0 else float("inf"),
+            ramp.age * period_s,
+            self._limit - self._sign * ramp.usual,
         )
 
 

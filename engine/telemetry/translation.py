@@ -12,9 +12,13 @@ from engine.telemetry.samples import (
     ServiceSeen,
     StatusSeen,
 )
+from engine.topology import ServiceStatus
 
 MOST_LINES = 20
 """A template that stood in a log more often than this in one look is written this often."""
+
+USED_SHARE = "_used_share"
+"""How the name of a metric ends whose limit is 1: all of what there is."""
 _LINK_COUNTERS = (
     "requests",
     "errors",
@@ -54,7 +58,12 @@ def records_of(seen: Observation) -> list[Told]:
             return [Point(seen.at_ms / 1_000, seen.service, "healthy", well)]
         case StatusSeen():
             at_s = seen.at_ms / 1_000
-            return [Point(at_s, it.name, "alive", float(it.alive)) for it in seen.status.services]
+            found: list[Told] = [
+                Point(at_s, it.name, "alive", float(it.alive)) for it in seen.status.services
+            ]
+            for status in seen.status.services:
+                found += levels_of(seen.at_ms, status)
+            return found
         case LogSeen():
             line = LogRecord(seen.at_ms / 1_000, seen.service, seen.level, seen.template)
             return [line] * min(seen.count, MOST_LINES)
@@ -62,6 +71,14 @@ def records_of(seen: Observation) -> list[Told]:
             return [Point(seen.at_ms / 1_000, seen.service, "alert", float(seen.firing))]
         case Missed():
             return []
+
+
+def levels_of(at_ms: int, status: ServiceStatus) -> list[Point]:
+    """The used share of each bounded thing of one service."""
+    return [
+        Point(at_ms / 1_000, status.name, f"{use.kind}{USED_SHARE}", use.used / use.limit)
+        for use in status.uses
+    ]
 
 
 def _count(at_s: float, service: str, metric: str, value: int) -> Point:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 
+from engine.senses.outlook import Outlook
+from engine.telemetry.history import History
 from engine.telemetry.samples import (
     AlertSeen,
     HealthAnswer,
@@ -23,6 +25,7 @@ from engine.telemetry.samples import (
     StatusSeen,
 )
 from engine.telemetry.series import LinkSeries
+from engine.telemetry.translation import levels_of, records_of
 from engine.topology import Manifest, ServiceStatus
 from engine.vocabulary import ServiceName
 
@@ -76,6 +79,11 @@ class Window:
         self._status_ms: int | None = None
         self._first_ms: int | None = None
         self._misses: deque[Missed] = deque(maxlen=MAX_MISSES)
+        self.outlook = Outlook()
+        """What is on its way to a limit."""
+        calls = [(call.caller, call.callee) for call in manifest.call]
+        self.history = History(names, calls)
+        """Log lines and levels, as the records that a recording would hold."""
         self._alerts: dict[ServiceName, dict[str, AlertSeen]] = {name: {} for name in names}
         """By service, what fires now, by fingerprint."""
 
@@ -89,7 +97,8 @@ class Window:
             case HealthSeen():
                 self._add_to(self._health, seen)
             case LogSeen():
-                self._add_to(self._logs, seen)
+                if self._add_to(self._logs, seen):
+                    self._remember(seen)
             case ServiceSeen():
                 if seen.service in self._health:
                     self._said[ServiceName(seen.service)] = seen
@@ -113,14 +122,20 @@ class Window:
         elif self._first_ms is None:
             self._first_ms = seen.at_ms
 
-    def _add_to(self, rings: dict[ServiceName, deque[Seen]], seen: Seen) -> None:
+    def _add_to(self, rings: dict[ServiceName, deque[Seen]], seen: Seen) -> bool:
         ring = rings.get(ServiceName(seen.service))
         if ring is None:
             self.unknown_dropped += 1
-        elif ring and seen.at_ms < ring[-1].at_ms:
+            return False
+        if ring and seen.at_ms < ring[-1].at_ms:
             self.late_dropped += 1
-        else:
-            ring.append(seen)
+            return False
+        ring.append(seen)
+        return True
+
+    def _remember(self, seen: LogSeen) -> None:
+        for record in records_of(seen):
+            self.history.add(record)
 
     def _add_alert(self, seen: AlertSeen) -> None:
         firing = self._alerts.get(ServiceName(seen.service))
@@ -149,6 +164,11 @@ class Window:
             else:
                 ring.append((seen.at_ms, status.alive))
                 self._statuses[status.name] = status
+                for use in status.uses:
+                    share = use.used / use.limit
+                    self.outlook.add(seen.at_ms / 1_000, status.name, use.kind, share)
+                for point in levels_of(seen.at_ms, status):
+                    self.history.add(point)
 
     # --- out: freshness -----------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ differ in nothing here. Throttled calls are tried again by botocore (adaptive, t
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,12 +24,20 @@ __all__ = ["Cloud", "CloudFailed"]
 TRIES = 10
 SETTLE_S = 3600.0
 """CloudFormation itself gives up on a stabilising ECS service after three hours; a person before."""
-POLL_S = 0.5
+POLL_S = 2.0
+"""An account answers some ten such questions a second, for everybody who asks it."""
+LOOPBACK_POLL_S = 0.2
+"""The emulator has no such limit."""
 ABSENT = ("does not exist", "ChangeSetNotFound")
 
 
 class CloudFailed(Exception):
     """The account did not do what was asked; the message says what it answered."""
+
+    def __init__(self, message: str, given_up: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.given_up = tuple(given_up)
+        """As ``Stack.Resource``: what would have to be given up so that a rollback can go on."""
 
 
 class Cloud:
@@ -36,18 +45,19 @@ class Cloud:
 
     def __init__(self, session: boto3.Session, *, poll_s: float = POLL_S) -> None:
         self.session = session
-        self._poll_s = poll_s
+        self.poll_s = poll_s
+        """Between two looks at what is on its way."""
+        self._making = threading.Lock()
         self._config = Config(retries={"mode": "adaptive", "max_attempts": TRIES})
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> AwsClient:
         """A client of ``service``, made once."""
-        if service not in self._clients:
-            self._clients[service] = self.session.client(
-                service,
-                config=self._config,
-            )
-        return self._clients[service]
+        # Clients may be used by several threads, and made by one at a time (boto3's guide).
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self.session.client(service, config=self._config)
+            return self._clients[service]
 
     @property
     def _formation(self) -> AwsClient:
@@ -140,7 +150,7 @@ class Cloud:
                 return facts
             if time.monotonic() > deadline:
                 raise CloudFailed(f"{', '.join(moving)} did not come to rest in {limit_s:.0f} s")
-            time.sleep(self._poll_s)
+            time.sleep(self.poll_s)
 
     def events(self, name: str, since_s: float) -> list[ResourceEvent]:
         """The events of a stack since ``since_s`` (Unix seconds), oldest first."""
@@ -249,22 +259,41 @@ class Cloud:
         return told
 
     def _continue(self, name: str, skip: Sequence[str]) -> None:
+        # An empty list would be sent as one resource without a name.
+        given_up = {"ResourcesToSkip": list(skip)} if skip else {}
         try:
-            self._formation.continue_update_rollback(StackName=name, ResourcesToSkip=list(skip))
+            self._formation.continue_update_rollback(StackName=name, **given_up)
         except (ClientError, BotoCoreError) as error:
             raise CloudFailed(f"{name}: {error}") from None
         fact = self.settle([name])[0]
         if way_out(fact.status) is Way.CONTINUE:
-            raise CloudFailed(
-                f"{name} cannot roll back: {fact.reason}; give up the resource with "
-                f"main.py deploy rollback ENV --orphan {name}.LOGICAL_ID"
-            )
+            stuck = self._failed_to_roll_back(name)
+            named = f" ({', '.join(stuck)})" if stuck else ""
+            raise CloudFailed(f"{name} cannot roll back{named}: {fact.reason}", stuck)
 
-    def _delete(self, name: str) -> None:
+    def _failed_to_roll_back(self, name: str) -> list[str]:
+        """The resources that CloudFormation may be told to pass over: those whose update failed."""
+        stuck: list[str] = []
+        for event in reversed(self.events(name, 0.0)):
+            if event.logical == name and event.status == "UPDATE_ROLLBACK_IN_PROGRESS":
+                break
+            if event.status == "UPDATE_FAILED":
+                stuck.append(f"{name}.{event.logical}")
+        return stuck
+
+    def begin_delete(self, name: str) -> None:
+        """Let CloudFormation take a stack away; it goes on whether we live or not.
+
+        Raises:
+            CloudFailed: it does not begin.
+        """
         try:
             self._formation.delete_stack(StackName=name)
         except (ClientError, BotoCoreError) as error:
             raise CloudFailed(f"{name}: {error}") from None
+
+    def _delete(self, name: str) -> None:
+        self.begin_delete(name)
         fact = self.settle([name])[0]
         if fact.status:
             raise CloudFailed(f"{name} cannot be deleted ({fact.status}): {fact.reason}")
@@ -306,7 +335,7 @@ class Cloud:
                 while self._detecting(detection):
                     if time.monotonic() > deadline:
                         raise CloudFailed(f"{name}: drift was not detected in {limit_s:.0f} s")
-                    time.sleep(self._poll_s)
+                    time.sleep(self.poll_s)
                 answer = self._formation.describe_stack_resource_drifts(
                     StackName=name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
                 )

@@ -42,7 +42,7 @@ __all__ = ["Asker", "Conductor", "Desired", "who"]
 
 DIGITS = 12
 """Of a plan's digest that an approval must name at least."""
-_WORLD = (CdkFailed, CloudFailed, Malformed, ClientError, BotoCoreError)
+_WORLD = (CdkFailed, Malformed, ClientError, BotoCoreError)
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,20 @@ class Conductor:
             return Broke("the account's lock was lost: somebody else may deploy")
         try:
             return self._steps.do(effect, self.run, self.folder)
+        except CloudFailed as error:
+            return Broke(str(error), self._remedy(error))
         except _WORLD as error:
             return Broke(str(error))
+
+    def _remedy(self, error: CloudFailed) -> str:
+        """How a person gets a stuck rollback on; empty where nothing is stuck."""
+        if not error.given_up:
+            return ""
+        given_up = " ".join(f"--orphan {name}" for name in error.given_up)
+        return (
+            "put back what is missing and apply again, or give it up: "
+            f"main.py deploy rollback {self._place.name} {given_up}"
+        )
 
     def _happened(self, event: AnyEvent) -> None:
         """Let ``event`` happen: on disk first."""

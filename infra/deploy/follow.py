@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from infra.deploy.cloud import Cloud, CloudFailed
 from infra.deploy.journal import Progress
 from infra.deploy.progress import ResourceEvent, StackProgress, left_s
+from infra.deploy.stacks import StackFact, moves
 
 __all__ = ["Follower"]
 
@@ -34,10 +35,16 @@ class Follower:
         ]
         self._known = {event.id for name in stacks for event in self._events(name)}
         """What happened just before is somebody else's."""
+        self._seen: dict[str, StackFact] = {}
 
-    def __call__(self) -> None:
-        """Tell what is new."""
+    def __call__(self, facts: Sequence[StackFact]) -> None:
+        """Tell what is new of the stacks that ``facts`` say have moved since the last look."""
         for stack in self._stacks:
+            fact = next((fact for fact in facts if fact.name == stack.name), None)
+            if fact is not None and fact == self._seen.get(stack.name) and not moves(fact):
+                continue
+            if fact is not None:
+                self._seen[stack.name] = fact
             for event in self._events(stack.name):
                 if event.id not in self._known and stack.take(event):
                     self._told(_line(stack, event))

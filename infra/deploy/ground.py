@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from engine.codec import Malformed
 from infra.deploy.assembly import build_of, stacks_of
 from infra.deploy.cdk import Cdk
-from infra.deploy.cloud import Cloud, CloudFailed
+from infra.deploy.cloud import LOOPBACK_POLL_S, POLL_S, Cloud, CloudFailed
 from infra.deploy.conductor import Asker, Conductor
 from infra.deploy.good import Good
 from infra.deploy.health.eight import ask_health
@@ -54,7 +54,7 @@ def open_ground(
     """
     shelf.make()
     variables = _variables(place, shelf, tell)
-    cloud = Cloud(boto3.Session(region_name=variables.get("AWS_REGION")))
+    cloud = _cloud(place, variables)
     confirm_target(place, cloud.session)
     tell(f"target: {banner(place)}")
     rehearsal = ["--unhealthy"] if args.rehearse_bad_update else []
@@ -97,7 +97,7 @@ def look_at(place: Environment, shelf: Shelf, told: Callable[[Finding], None]) -
     if place.emulated and find_local_aws(shelf.emulator) is None:
         raise Malformed("the emulator does not run: main.py deploy apply local starts it")
     variables = _variables(place, shelf, lambda _: None)
-    cloud = Cloud(boto3.Session(region_name=variables.get("AWS_REGION")))
+    cloud = _cloud(place, variables)
     confirm_target(place, cloud.session)
     number = Good(cloud, shelf.make()).find(banner(place), lambda _: None)
     if not number:
@@ -134,6 +134,11 @@ def _variables(place: Environment, shelf: Shelf, tell: Callable[[str], None]) ->
         del os.environ[name]
     os.environ.update(variables)
     return variables
+
+
+def _cloud(place: Environment, variables: dict[str, str]) -> Cloud:
+    poll_s = LOOPBACK_POLL_S if place.emulated else POLL_S
+    return Cloud(boto3.Session(region_name=variables.get("AWS_REGION")), poll_s=poll_s)
 
 
 def _application(name: str, build: str, rehearsal: Sequence[str]) -> list[str]:

@@ -10,12 +10,17 @@ from infra.deploy.plan import Cost, Plan, StackPlan
 from infra.environments import Environment
 from infra.target import banner
 
-__all__ = ["change_set_name", "read_plan"]
+__all__ = ["change_set_name", "names_of", "read_plan", "way_back_name"]
 
 
 def change_set_name(run: int) -> str:
     """What the change sets of run ``run`` are called."""
     return f"incident-commander-run-{run}"
+
+
+def way_back_name(run: int) -> str:
+    """What the change sets of its rollback are called."""
+    return f"{change_set_name(run)}-back"
 
 
 def read_plan(

@@ -14,7 +14,7 @@ from infra.deploy.run import Finding, Verdict
 from infra.deploy.source import REPOSITORY, Source
 from infra.environments import Environment
 from infra.target import WrongTarget, confirm_target
-from infra.tools import cdk_command
+from infra.tools import cdk_version, node
 
 __all__ = ["Ground", "look"]
 
@@ -52,12 +52,14 @@ def look(ground: Ground, told: Callable[[Finding], None] = lambda _: None) -> tu
 
 
 def _tools(_: Ground) -> Result:
+    """Node runs and the CDK lies beside it; to ask the CDK itself takes it a second to load."""
     try:
-        argv = [*cdk_command(), "--version"]
+        argv = [str(node()), "--version"]
         said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
-    except (OSError, subprocess.SubprocessError, ModuleNotFoundError) as error:
+        version = cdk_version()
+    except (OSError, ValueError, subprocess.SubprocessError, ModuleNotFoundError) as error:
         return Verdict.FAILED, f"the CDK does not run: {error}"
-    return Verdict.OK, f"CDK {said.split()[0] if said.split() else '?'}"
+    return Verdict.OK, f"CDK {version} on Node {said.strip()}"
 
 
 def _disk(ground: Ground) -> Result:

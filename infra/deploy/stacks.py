@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-__all__ = ["Judgement", "StackFact", "Way", "judge", "startable", "way_out"]
+__all__ = ["Judgement", "StackFact", "Way", "judge", "moves", "removable", "startable", "way_out"]
 
 ROLLED_BACK = frozenset(
     {"UPDATE_ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
@@ -65,7 +65,7 @@ def judge(facts: Sequence[StackFact]) -> tuple[Judgement, str]:
 
     A change set that was carried out is gone, so its absence is what tells "done" from "not begun".
     """
-    if any(_moves(fact) for fact in facts):
+    if any(moves(fact) for fact in facts):
         return Judgement.MOVING, ""
     if failed := [fact for fact in facts if _failed(fact)]:
         return Judgement.FAILED, "; ".join(
@@ -92,15 +92,28 @@ def startable(facts: Sequence[StackFact], needs: Mapping[str, Sequence[str]]) ->
     """
     if any(_failed(fact) for fact in facts):
         return []
-    unfinished = {fact.name for fact in facts if fact.pending or _moves(fact)}
+    unfinished = {fact.name for fact in facts if fact.pending or moves(fact)}
     return [
         fact.name
         for fact in facts
-        if fact.pending and not _moves(fact) and not unfinished & set(needs.get(fact.name, ()))
+        if fact.pending and not moves(fact) and not unfinished & set(needs.get(fact.name, ()))
     ]
 
 
-def _moves(fact: StackFact) -> bool:
+def removable(facts: Sequence[StackFact], needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """The stacks that nothing stands on any more, and that are not on their way out.
+
+    Args:
+        facts: all stacks that are to go.
+        needs: for each of them, the stacks that it stands on.
+    """
+    there = [fact for fact in facts if fact.status]
+    carrying = {need for fact in there for need in needs.get(fact.name, ())}
+    return [fact.name for fact in there if fact.name not in carrying and not moves(fact)]
+
+
+def moves(fact: StackFact) -> bool:
+    """Whether CloudFormation is at work on it."""
     return fact.status.endswith("_IN_PROGRESS") and fact.status != "REVIEW_IN_PROGRESS"
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from infra.deploy.assembly import digest_of_folder, stacks_of
+from infra.deploy.carrying import carry_out, take_away
 from infra.deploy.cdk import Cdk
-from infra.deploy.cloud import POLL_S, SETTLE_S, Cloud
+from infra.deploy.cloud import Cloud
 from infra.deploy.follow import Follower
 from infra.deploy.good import Good
 from infra.deploy.journal import Progress, RunFolder, Shelf, write_whole
@@ -29,7 +30,7 @@ from infra.deploy.machine import (
     WatchAlarms,
 )
 from infra.deploy.plan import Level, Plan, digest
-from infra.deploy.planning import change_set_name, names_of, read_plan
+from infra.deploy.planning import change_set_name, names_of, read_plan, way_back_name
 from infra.deploy.preflight import Ground, bootstrap_version, look
 from infra.deploy.run import (
     AnyEvent,
@@ -47,7 +48,7 @@ from infra.deploy.run import (
     Verdict,
 )
 from infra.deploy.source import Source
-from infra.deploy.stacks import Judgement, Way, judge, startable, way_out
+from infra.deploy.stacks import Way, way_out
 from infra.deploy.telling import finding_line
 from infra.environments import Environment
 from infra.names import PREFIX
@@ -167,50 +168,44 @@ class Steps:
 
     def apply(self, run: Run, folder: RunFolder) -> AnyEvent:
         """Carry out the change sets that were approved, and no others."""
-        stacks = list(run.stacks)
-        if not stacks:
+        if not run.stacks:
             return Succeeded()
-        change_set = change_set_name(run.number)
-        known = {stack.name: stack for stack in stacks_of(folder.assembly)}
-        needs = {name: known[name].after for name in stacks}
-        follower = self._follower(run, folder, stacks)
-        deadline = time.monotonic() + SETTLE_S
-        while time.monotonic() < deadline:
-            facts = [self._cloud.fact(name, change_set) for name in stacks]
-            follower()
-            judgement, reason = judge(facts)
-            if judgement is Judgement.APPLIED:
-                return Succeeded()
-            if judgement is Judgement.FAILED:
-                return Broke(follower.first_failure or reason)
-            ready = startable(facts, needs)
-            for name in ready:
-                self._cloud.execute(name, change_set, protected=known[name].protected)
-            if not ready:
-                time.sleep(POLL_S)
-        return Broke(f"CloudFormation did not come to an end in {SETTLE_S:.0f} s")
+        stacks = [stack for stack in stacks_of(folder.assembly) if stack.name in run.stacks]
+        plan = msgspec.json.decode(folder.plan.read_bytes(), type=Plan)
+        planned = {
+            stack.name: {change.logical: change.type for change in stack.changes}
+            for stack in plan.stacks
+        }
+        follower = self._follower(run, run.stacks, planned)
+        return carry_out(self._cloud, stacks, change_set_name(run.number), follower)
 
     def return_to_good(self, run: Run, folder: RunFolder) -> AnyEvent:
         """Deploy the good assembly again, and take away what it does not know."""
         good = self._shelf.folder(run.good)
-        wanted = [stack.name for stack in stacks_of(good.assembly)]
-        present = list(wanted)
-        if folder.assembly.exists():
-            present += [stack.name for stack in stacks_of(folder.assembly)]
-        present = list(dict.fromkeys(present))
+        wanted = stacks_of(good.assembly)
+        names = [stack.name for stack in wanted]
+        tried = stacks_of(folder.assembly) if folder.assembly.exists() else []
+        extra = [stack for stack in tried if stack.name not in names]
+        present = [*names, *(stack.name for stack in extra)]
         for said in self._cloud.help_out(self._cloud.settle(present), self._script.orphans):
             self._tell(said)
         for name in present:
             self._cloud.drop_change_set(name, change_set_name(run.number))
-        extra = [name for name in present if name not in wanted and self._cloud.fact(name).status]
-        if extra:
-            self._tell(f"{', '.join(extra)}: not there when it was good; taken away")
-            self._make_cdk(folder.log).destroy(folder.assembly, extra)
-        cdk = self._make_cdk(folder.log)
-        cdk.told = follower = self._follower(run, folder, wanted)
-        cdk.deploy(good.assembly, wanted)
-        follower()
-        return Succeeded()
+        if there := [stack.name for stack in extra if self._cloud.fact(stack.name).status]:
+            self._tell(f"{', '.join(there)}: not there when it was good; taken away")
+            gone = take_away(self._cloud, extra, self._follower(run, there, {}))
+            if isinstance(gone, Broke):
+                return gone
+        change_set = way_back_name(run.number)
+        self._make_cdk(folder.log).prepare(good.assembly, names, change_set)
+        changes = {name: self._cloud.changes(name, change_set) for name in names}
+        planned = {
+            name: {change.logical: change.type for change in found}
+            for name, found in changes.items()
+            if found
+        }
+        back = [stack for stack in wanted if stack.name in planned]
+        return carry_out(self._cloud, back, change_set, self._follower(run, list(planned), planned))
 
     def destroy(self, run: Run, folder: RunFolder) -> AnyEvent:
         """Take every stack away that is known of here."""
@@ -219,17 +214,13 @@ class Steps:
         assembly = next((found for found in assemblies if found.is_dir()), None)
         if assembly is None:
             return Succeeded()
-        names = [stack.name for stack in stacks_of(assembly)]
+        stacks = stacks_of(assembly)
+        names = [stack.name for stack in stacks]
         self._cloud.settle(names)
-        cdk = self._make_cdk(folder.log)
-        cdk.told = follower = self._follower(run, folder, names)
-        cdk.destroy(assembly, names)
-        follower()
-        facts = self._cloud.settle(names)
-        if left := [f"{fact.name} ({fact.status})" for fact in facts if fact.status]:
-            return Broke(f"{', '.join(left)} are still there; {follower.first_failure}")
-        self.good.forget()
-        return Succeeded()
+        gone = take_away(self._cloud, stacks, self._follower(run, names, {}))
+        if isinstance(gone, Succeeded):
+            self.good.forget()
+        return gone
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -261,13 +252,8 @@ class Steps:
         self.good.keep(run, folder, time.time_ns() // 1_000_000)
         return Baked((), count)
 
-    def _follower(self, run: Run, folder: RunFolder, stacks: Sequence[str]) -> Follower:
-        planned: dict[str, dict[str, str]] = {}
-        if run.phase is Phase.APPLY:
-            plan = msgspec.json.decode(folder.plan.read_bytes(), type=Plan)
-            planned = {
-                stack.name: {change.logical: change.type for change in stack.changes}
-                for stack in plan.stacks
-            }
+    def _follower(
+        self, run: Run, stacks: Sequence[str], planned: Mapping[str, Mapping[str, str]]
+    ) -> Follower:
         expected_s = {} if run.phase is not Phase.APPLY else self._shelf.durations_s(run.number)
         return Follower(self._cloud, stacks, planned, expected_s, self._progressed)

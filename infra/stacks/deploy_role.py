@@ -91,12 +91,13 @@ def _stacks(part: Part) -> list[iam.PolicyStatement]:
             resources=[_own_stacks(part), toolkit],
         ),
         iam.PolicyStatement(
-            sid="GetAStuckStackOut",
+            sid="CarryOutAndGetOut",
             actions=[
                 "cloudformation:ContinueUpdateRollback",
                 "cloudformation:DeleteChangeSet",
                 "cloudformation:DeleteStack",
                 "cloudformation:ExecuteChangeSet",
+                "cloudformation:UpdateTerminationProtection",
             ],
             resources=[_own_stacks(part)],
         ),

@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from infra.localaws.provisioners import HANDLERS
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_the_private_parts_that_we_name_exist() -> None:

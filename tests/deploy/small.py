@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ class Small:
         self.variables = running.environment()
         self.said: list[str] = []
         self.make_cloud: Callable[[boto3.Session], Cloud] = lambda session: Cloud(
-            session, poll_s=0.05
+            session, poll_s=0.1
         )
         self.make_cdk: Callable[[Path], Cdk] = lambda log: Cdk(self.variables, log)
         self.place: Environment = replace(environment("local"), bake_s=0)
@@ -111,6 +111,7 @@ class Small:
         *,
         well: Callable[[], bool] = lambda: True,
         answer: Callable[[str], Approved | Stopped | None] = lambda _: None,
+        given_up: Sequence[str] = (),
         **desired: str,
     ) -> Run:
         """Do one command."""
@@ -128,6 +129,7 @@ class Small:
             application=lambda _name, _build: [sys.executable, "-c", "raise SystemExit(1)"],
             health=health,
             assembly=assembly,
+            orphans={self.name: given_up},
         )
         source = Source("build-1", (), versioned=True)
 

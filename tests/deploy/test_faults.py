@@ -1,6 +1,7 @@
 """Every fault of a deployment ends in a stated state from which one can go on: on the emulator."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -18,7 +20,7 @@ from infra.deploy.account_lock import AccountLock
 from infra.deploy.cdk import Cdk
 from infra.deploy.cloud import Cloud
 from infra.deploy.local_lock import Held, Holder
-from infra.deploy.run import Approved, Kind, Phase
+from infra.deploy.run import Approved, Kind, Phase, Run
 from infra.environments import Approval
 from infra.localaws import Running, end_local_aws, find_local_aws, start_local_aws
 from tests.deploy.small import Small, queue
@@ -90,6 +92,96 @@ def test_a_first_creation_that_fails_says_what_to_do_and_the_next_apply_does_it(
     mended = small.conduct(Kind.APPLY, small.template(queue(small.name)))
     assert mended.phase is Phase.DONE
     assert any("delete what a failed first creation left" in line for line in small.said)
+
+
+# --- a rollback that cannot be done ----------------------------------------------------------------
+
+
+def with_a_wait(name: str) -> dict[str, Any]:
+    """An update that stops at a condition, behind all else, until somebody signals."""
+    template = with_a_document(name, 60)
+    template["Resources"]["Wait"] = {
+        "Type": "AWS::CloudFormation::WaitCondition",
+        "DependsOn": ["Queue", "Side"],
+        "CreationPolicy": {"ResourceSignal": {"Count": 1, "Timeout": "PT2M"}},
+    }
+    return template
+
+
+def with_a_document(name: str, seconds: int) -> dict[str, Any]:
+    template = queue(name, VisibilityTimeout=seconds)
+    template["Resources"]["Side"] = {
+        "Type": "AWS::SSM::Document",
+        "Properties": {"Name": name, "DocumentType": "Command", "Content": sleeping(seconds)},
+    }
+    return template
+
+
+def sleeping(seconds: int) -> dict[str, Any]:
+    """A document that can be told apart by its number."""
+    step = {"runCommand": [f"sleep {seconds}"]}
+    return {
+        "schemaVersion": "2.2",
+        "mainSteps": [{"action": "aws:runShellScript", "name": "sleep", "inputs": step}],
+    }
+
+
+def sabotage(small: Small) -> None:
+    """Once all is changed, delete the document behind CloudFormation's back, and let the rest fail."""
+    cloud = Cloud(boto3.Session(region_name="us-east-1"))
+    documents, formation = cloud.client("ssm"), cloud.client("cloudformation")
+
+    def waits() -> bool:
+        events = cloud.events(small.name, 0.0)
+        return any((it.logical, it.status) == ("Wait", "CREATE_IN_PROGRESS") for it in events)
+
+    def work() -> None:
+        deadline = time.monotonic() + 120
+        while not waits() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        documents.delete_document(Name=small.name)
+        formation.signal_resource(
+            StackName=small.name, LogicalResourceId="Wait", UniqueId="1", Status="FAILURE"
+        )
+
+    threading.Thread(target=work, daemon=True).start()
+
+
+def stuck(small: Small) -> Run:
+    """A run whose rollback CloudFormation cannot do either."""
+    small.conduct(Kind.APPLY, small.template(with_a_document(small.name, 30)))
+    sabotage(small)
+    return small.conduct(Kind.APPLY, small.template(with_a_wait(small.name)))
+
+
+def test_a_rollback_that_fails_names_the_resource_and_a_person_gives_it_up(small: Small) -> None:
+    failed = stuck(small)
+
+    assert (failed.phase, failed.rollbacks) == (Phase.FAILED, 2), (failed, small.said)
+    assert small.status() == "UPDATE_ROLLBACK_FAILED"
+    assert f"{small.name} cannot roll back ({small.name}.Side)" in failed.reason
+    assert f"main.py deploy rollback local --orphan {small.name}.Side" in failed.remedy
+
+    back = small.conduct(Kind.ROLLBACK, given_up=["Side"])
+    assert back.phase is Phase.ROLLED_BACK
+    assert small.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert small.visibility() == "30"
+
+
+def test_a_rollback_that_fails_goes_on_once_what_was_missing_is_put_back(small: Small) -> None:
+    assert stuck(small).phase is Phase.FAILED
+    small.cloud.client("ssm").create_document(
+        Name=small.name, DocumentType="Command", Content=json.dumps(sleeping(60))
+    )
+
+    mended = small.conduct(Kind.APPLY, small.template(with_a_document(small.name, 45)))
+
+    assert mended.phase is Phase.DONE
+    assert any("UPDATE_ROLLBACK_FAILED: continue its rollback" in line for line in small.said)
+    assert small.visibility() == "45"
+
+
+# --- what dies on the way --------------------------------------------------------------------------
 
 
 def kill_when_it_runs(cdk: Cdk) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from infra.deploy.progress import ResourceEvent, StackProgress, left_s
-from infra.deploy.stacks import Judgement, StackFact, Way, judge, startable, way_out
+from infra.deploy.stacks import Judgement, StackFact, Way, judge, removable, startable, way_out
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,13 @@ def test_without_a_last_time_the_pace_so_far_counts() -> None:
     stack.take(event(0, "A", "CREATE_IN_PROGRESS"))
     stack.take(event(20, "A", "CREATE_COMPLETE"))
     assert left_s(stack, 120.0) == pytest.approx(60.0)
+
+
+def test_a_stack_goes_when_nothing_stands_on_it_any_more() -> None:
+    a, b = StackFact("A", "CREATE_COMPLETE"), StackFact("B", "UPDATE_COMPLETE")
+    c = StackFact("C", "DELETE_FAILED")
+    needs = {"B": ["A", "elsewhere"], "C": ["A"]}
+
+    assert removable([a, b, c], needs) == ["B", "C"]
+    assert removable([a, StackFact("B", "DELETE_IN_PROGRESS"), StackFact("C", "")], needs) == []
+    assert removable([a, StackFact("B", ""), StackFact("C", "")], needs) == ["A"]

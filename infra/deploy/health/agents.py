@@ -31,13 +31,14 @@ def agent_smoke(sight: Sight) -> Seen:
     if not {"AWS::ECS::Service", "AWS::Bedrock::Agent"} & sight.kinds:
         return Seen("this assembly has no agents", Verdict.NOT_CHECKED)
     told: list[str] = []
-    proven = [_tasks(sight, told)]
     if sight.environment.emulated:
-        # The task is a process of this machine: the swarm in it can be asked itself.
-        told.append(swarm_in_task(sight.emulator))
+        # The task is a process of this machine: the swarm in it can be asked itself. Its service is
+        # asked then: the emulator's CloudFormation does not wait until it is stable.
+        told.append(swarm_in_task(sight.emulator, sight.build))
+        proven = [_tasks(sight, told)]
         _roles(sight, told)
     else:
-        proven += [_heartbeat(sight, told), _roles(sight, told)]
+        proven = [_tasks(sight, told), _heartbeat(sight, told), _roles(sight, told)]
     verdict = Verdict.OK if all(proven) else Verdict.CONTROL_PLANE_ONLY
     return Seen("; ".join(told), verdict)
 

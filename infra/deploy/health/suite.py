@@ -6,11 +6,13 @@ was asked: a check that needed more than one try is degraded, not well.
 """
 
 import concurrent.futures
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,6 +25,8 @@ __all__ = ["Check", "Seen", "Sight", "Unwell", "run_checks"]
 
 PAUSE_S = 0.3
 MAX_EVIDENCE = 300
+
+Answer = TypeVar("Answer")
 
 
 class Unwell(Exception):
@@ -75,24 +79,29 @@ class Check:
     ask: Callable[[Sight], Seen]
     timeout_s: float = 10.0
     tries: int = 3
+    begins_first: bool = False
+    """It mostly waits for others: asked while the checks before it are."""
 
 
 def run_checks(
     sight: Sight, checks: Sequence[Check], told: Callable[[Finding], None] = lambda _: None
 ) -> tuple[Finding, ...]:
     """What each check found, in order."""
+    begun = {
+        check.name: _in_thread(partial(_asked, sight, check))
+        for check in checks
+        if check.begins_first
+    }
     found = []
-    # A check that hangs is left behind in its thread: its sockets have time limits of their own.
-    with concurrent.futures.ThreadPoolExecutor(len(checks), "health") as pool:
-        for check in checks:
-            finding = _asked(pool, sight, check)
-            found.append(finding)
-            told(finding)
-        pool.shutdown(wait=False, cancel_futures=True)
+    for check in checks:
+        early = begun.get(check.name)
+        finding = early.result() if early is not None else _asked(sight, check)
+        found.append(finding)
+        told(finding)
     return tuple(found)
 
 
-def _asked(pool: concurrent.futures.Executor, sight: Sight, check: Check) -> Finding:
+def _asked(sight: Sight, check: Check) -> Finding:
     """What a check found, asked up to ``tries`` times."""
     why = ""
     for tried in range(1, check.tries + 1):
@@ -100,7 +109,7 @@ def _asked(pool: concurrent.futures.Executor, sight: Sight, check: Check) -> Fin
             time.sleep(PAUSE_S * tried)
         began = time.perf_counter()
         try:
-            seen = pool.submit(check.ask, sight).result(check.timeout_s)
+            seen = _in_thread(partial(check.ask, sight)).result(check.timeout_s)
         except concurrent.futures.TimeoutError:
             why = f"no answer in {check.timeout_s:.0f} s"
             continue
@@ -113,3 +122,21 @@ def _asked(pool: concurrent.futures.Executor, sight: Sight, check: Check) -> Fin
             verdict, evidence = Verdict.DEGRADED, f"{evidence} (before: {why})"
         return Finding(check.name, verdict, evidence[:MAX_EVIDENCE], took_ms, tried)
     return Finding(check.name, Verdict.FAILED, why[:MAX_EVIDENCE], 0.0, check.tries)
+
+
+def _in_thread(work: Callable[[], Answer]) -> "concurrent.futures.Future[Answer]":
+    """What ``work`` gives, asked in a thread of its own.
+
+    A check that hangs is left behind in it, and nobody who ends has to wait for it: an executor's
+    threads are joined when the interpreter ends, so that Ctrl-C would have to wait too.
+    """
+    future: concurrent.futures.Future[Answer] = concurrent.futures.Future()
+
+    def answer() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=answer, name="health", daemon=True).start()
+    return future

@@ -6,10 +6,13 @@ as a screen would: what is asked is whether every agent is well and a quorum ord
 
 import asyncio
 import contextlib
+import random
 from pathlib import Path
 
+from engine.clock import SystemClock
 from engine.stream.connection import LinkEvent, Received
-from engine.stream.runs import Place
+from engine.stream.link import Link, NotFound, Target
+from engine.stream.runs import live_runs, target_of
 from engine.stream.state import Health, ScreenState
 from infra.deploy.health.suite import Unwell
 
@@ -17,6 +20,8 @@ __all__ = ["swarm_in_task"]
 
 WELL_WITHIN_S = 120.0
 """A swarm founds itself in ten seconds on an idle machine."""
+BUILD = "IC_BUILD"
+"""The variable in which the stack Compute tells a task which build it is."""
 
 
 def registry_of(emulator: Path) -> Path:
@@ -24,18 +29,41 @@ def registry_of(emulator: Path) -> Path:
     return emulator / "tasks" / ".local" / "state" / "incident-commander" / "runs"
 
 
-def swarm_in_task(emulator: Path) -> str:
-    """What the swarm of the newest task says of itself, once all its agents are well.
+def swarm_in_task(emulator: Path, build: str) -> str:
+    """What the swarm in the task of ``build`` says of itself, once all its agents are well.
 
     Raises:
         Unwell: they are not, or nobody answers, for ``WELL_WITHIN_S``.
     """
-    return asyncio.run(_ask(Place(registry=registry_of(emulator))))
+    return asyncio.run(_ask(registry_of(emulator), build))
 
 
-async def _ask(place: Place) -> str:
+def target_in(registry: Path, build: str) -> Target:
+    """Where the engine of ``build`` can be reached; the one that it replaces may still be ending.
+
+    Raises:
+        NotFound: it is not up.
+    """
+    for run in live_runs(registry):
+        if _build_of(run.pid) == build:
+            return target_of(run.paths)
+    raise NotFound(f"no engine of build {build} is up")
+
+
+def _build_of(pid: int) -> str:
+    """The build that a task was given to be, from the process itself; empty when it has ended."""
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    named = BUILD.encode() + b"="
+    found = (it.removeprefix(named) for it in variables if it.startswith(named))
+    return next(found, b"").decode(errors="replace")
+
+
+async def _ask(registry: Path, build: str) -> str:
     well: asyncio.Future[ScreenState] = asyncio.get_running_loop().create_future()
-    last = "no engine answered"
+    last = f"no engine of build {build} answered"
 
     def seen(event: LinkEvent) -> None:
         nonlocal last
@@ -44,7 +72,8 @@ async def _ask(place: Place) -> str:
             if not last and not well.done():
                 well.set_result(event.snapshot.state)
 
-    link = asyncio.create_task(place.link(seen).run())
+    place = Link(lambda: target_in(registry, build), seen, SystemClock(), random.Random())
+    link = asyncio.create_task(place.run())
     try:
         async with asyncio.timeout(WELL_WITHIN_S):
             state = await well

@@ -7,7 +7,7 @@ import pytest
 
 from engine import catalogue
 from engine.agents import communication, detection, diagnosis, prediction, resolution
-from engine.agents.likelihood import Judgement
+from engine.agents.judgement import Judgement
 from engine.telemetry.window import Window
 from engine.topology import Manifest
 from engine.vocabulary import (

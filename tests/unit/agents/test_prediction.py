@@ -1,37 +1,73 @@
-"""Prediction says when a limit will be crossed, only when it is clear."""
+"""Prediction says when something will be used up, only when it is clear, and what heals by itself."""
 
 from engine.agents.prediction import Forecast, expects_recovery, forecasts
-from engine.telemetry.samples import LinkSeen, StatusSeen
 from engine.telemetry.window import Window
-from engine.topology import FleetStatus
-from engine.vocabulary import ServiceName, SignalKind
-from tests.shop_stream import SHOP, START_MS, Harm, ShopStream
+from engine.vocabulary import ServiceName, Signal, SignalKind
+from tests.shop_stream import CATALOG, SHOP, Harm, ShopStream
 
 
-def test_a_rising_latency_crosses_when_the_line_says() -> None:
-    """10 ms more each second from 200 ms on: 600 ms after 40 s, 1000 ms after 80 s."""
-    window, requests, busy_ms = Window(SHOP), 0, 0
-    for second in range(41):
-        requests += 10
-        busy_ms += 10 * (200 + 10 * second)
-        at = START_MS + 1_000 * second
-        window.add(LinkSeen(at, "orders", "payments", requests=requests, busy_ms=busy_ms))
-        window.add(StatusSeen(at, FleetStatus(())))
+def leaking(seconds: int, files_a_second: int = 5) -> tuple[ShopStream, Window]:
+    """A minute at some thirty open files of 256; then a release of catalog closes none."""
+    stream, window = ShopStream(seed=3), Window(SHOP)
+    stream.live(60, window)
+    stream.release("catalog", "1.3.0", Harm(leaked_files=files_a_second))
+    stream.live(seconds, window)
+    return stream, window
 
-    (forecast,) = forecasts(window, SHOP, START_MS + 40_000)
 
-    assert forecast.signal.service == "payments"
-    assert forecast.signal.kind is SignalKind.LATENCY
-    assert abs(forecast.crosses_at_ms - (START_MS + 80_000)) < 5_000
+def test_a_leak_is_foreseen_with_the_time_that_is_left() -> None:
+    stream, window = leaking(30)
+
+    (forecast,) = forecasts(window, stream.now_ms)
+
+    left_ms = 1_000 * (256 - stream.files[CATALOG]) / 5
+    assert forecast.signal == Signal(ServiceName("catalog"), SignalKind.FILES)
+    assert abs(forecast.crosses_at_ms - stream.now_ms - left_ms) < 0.25 * left_ms
     assert forecast.earliest_ms <= forecast.crosses_at_ms <= forecast.latest_ms
+    assert abs(stream.now_ms - forecast.began_ms - 30_000) < 6_000
+    assert forecast.anomaly.expected_permille < 200 < forecast.anomaly.observed_permille
 
 
-def test_is_calm_on_a_healthy_machine() -> None:
+def test_a_leak_is_foreseen_long_before_anything_fails() -> None:
+    stream, window = leaking(0)
+    seconds = 0
+    while not forecasts(window, stream.now_ms):
+        stream.live(1, window)
+        seconds += 1
+
+    assert stream.files[CATALOG] < 256 * 0.65
+    assert seconds < 32
+
+
+def test_a_forecast_ends_with_its_leak_and_the_next_leak_is_news_again() -> None:
+    stream, window = leaking(30)
+    for _ in range(2):
+        stream.restart("catalog")
+        stream.live(3, window)
+        assert forecasts(window, stream.now_ms) == ()
+
+        stream.harm["catalog"] = Harm(leaked_files=5)
+        stream.live(30, window)
+        assert forecasts(window, stream.now_ms)
+
+
+def test_says_nothing_from_a_stale_window() -> None:
+    stream, window = leaking(30)
+
+    assert forecasts(window, stream.now_ms)
+    assert forecasts(window, stream.now_ms + 10_000) == ()
+
+
+def test_is_calm_on_a_healthy_machine_and_when_files_come_and_go() -> None:
     stream, window = ShopStream(seed=3), Window(SHOP)
     said: list[Forecast] = []
-    for _ in range(240):
+    for second in range(240):
+        # A busy hour opens connections, and closes them: a swing of fifty files.
+        stream.harm["gateway"] = Harm(leaked_files=5 if second % 40 < 10 else 0)
+        if second % 40 == 20:
+            stream.restart("gateway")
         stream.live(1, window)
-        said += forecasts(window, SHOP, stream.now_ms)
+        said += forecasts(window, stream.now_ms)
 
     assert said == []
 

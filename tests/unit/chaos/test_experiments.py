@@ -2,16 +2,25 @@
 
 import pytest
 
-from chaos.experiments import BAD_RELEASES, CATALOGUE, UnknownExperiment, draw
-from chaos.faults.fault import DeployRelease, KillService
+from chaos.experiments import (
+    BAD_RELEASES,
+    CATALOGUE,
+    LEAKING_RELEASES,
+    LEVEL_MS,
+    UnknownExperiment,
+    draw,
+)
+from chaos.faults.fault import DeployRelease, KillService, LeakFiles
 from engine.vocabulary import FaultKind
 
 
 @pytest.mark.parametrize("name", [experiment.name for experiment in CATALOGUE])
 def test_a_seed_draws_the_same_plan_every_time(name: str) -> None:
     for seed in range(20):
-        assert draw(name, seed) == draw(name, seed)
-        assert 3_000 <= draw(name, seed).onset_ms <= 8_000
+        plan = draw(name, seed)
+        level_ms = LEVEL_MS if plan.foreseeable else 0
+        assert plan == draw(name, seed)
+        assert 3_000 <= plan.onset_ms - level_ms <= 8_000
 
 
 def test_seeds_differ_in_onset_and_target() -> None:
@@ -36,6 +45,17 @@ def test_a_bad_deploy_ships_a_bad_release_and_expects_a_roll_back() -> None:
     assert BAD_RELEASES[plan.fault.service] == plan.fault.release
     assert plan.expectation is not None
     assert plan.expectation.repair == "roll-back"
+
+
+def test_a_leak_ships_a_release_that_only_leaks_and_expects_a_roll_back() -> None:
+    plan = draw("leak", 3)
+
+    assert isinstance(plan.fault, LeakFiles)
+    assert LEAKING_RELEASES[plan.fault.service] == plan.fault.release
+    assert plan.fault.release != BAD_RELEASES[plan.fault.service]
+    assert plan.foreseeable
+    assert plan.expectation is not None
+    assert (plan.expectation.kind, plan.expectation.repair) == (FaultKind.LEAK, "roll-back")
 
 
 def test_quiet_breaks_nothing_and_expects_nothing() -> None:

@@ -1,0 +1,93 @@
+"""How checks are asked: tried again, in time, and the one that waits for others begun first."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from engine.paths import RunPaths
+from engine.stream.link import NotFound
+from engine.stream.runs import register
+from engine.stream.token import load_or_create_token
+from infra.deploy.health.suite import Check, Seen, Sight, Unwell, run_checks
+from infra.deploy.health.swarm import target_in
+from infra.deploy.run import Verdict
+from infra.environments import environment
+
+SIGHT = Sight(environment("local"), cast("Any", None), {}, "b1", frozenset(), Path())
+
+
+def test_a_check_that_waits_for_others_begins_before_them_and_is_told_in_its_place() -> None:
+    begun = threading.Event()
+
+    def waits(_: Sight) -> Seen:
+        begun.set()
+        return Seen("they came")
+
+    def other(_: Sight) -> Seen:
+        return Seen("yes" if begun.wait(5) else "it had not begun")
+
+    told: list[str] = []
+    found = run_checks(
+        SIGHT,
+        (Check("other", other), Check("waits", waits, begins_first=True)),
+        lambda finding: told.append(finding.name),
+    )
+
+    assert [finding.evidence for finding in found] == ["yes", "they came"]
+    assert told == ["other", "waits"]
+
+
+def test_a_check_that_needs_a_second_try_is_degraded_and_says_why() -> None:
+    answers = [Unwell("503"), None]
+
+    def ask(_: Sight) -> Seen:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return Seen("200")
+
+    [finding] = run_checks(SIGHT, (Check("http", ask, tries=2),))
+
+    assert (finding.verdict, finding.tries) == (Verdict.DEGRADED, 2)
+    assert finding.evidence == "200 (before: 503)"
+
+
+def test_a_check_that_hangs_fails_in_its_time_and_holds_nobody_up() -> None:
+    never = threading.Event()
+    began = time.monotonic()
+
+    [finding] = run_checks(
+        SIGHT, (Check("hangs", lambda _: Seen(str(never.wait(60))), timeout_s=0.1, tries=1),)
+    )
+
+    assert finding.verdict is Verdict.FAILED
+    assert "no answer in 0 s" in finding.evidence
+    assert time.monotonic() - began < 30
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "health")
+    never.set()
+
+
+def test_the_swarm_that_is_asked_is_the_one_of_the_build_that_was_deployed(tmp_path: Path) -> None:
+    registry, roots = tmp_path / "runs", {}
+    waiting = [sys.executable, "-c", "input()"]
+    tasks = {
+        build: subprocess.Popen(waiting, stdin=subprocess.PIPE, env={"IC_BUILD": build})
+        for build in ("old", "new")
+    }
+    try:
+        for build in ("new", "old"):  # What was registered last is what is being replaced.
+            roots[build] = RunPaths(tmp_path / build).make()
+            roots[build].stream_address.write_text(f"ws://127.0.0.1:1/{build}")
+            load_or_create_token(roots[build].stream_token)
+            register(roots[build], tasks[build].pid, registry)
+
+        assert target_in(registry, "new").url.endswith("/new")
+        with pytest.raises(NotFound, match="no engine of build b3 is up"):
+            target_in(registry, "b3")
+    finally:
+        for task in tasks.values():
+            task.communicate(b"\n")
