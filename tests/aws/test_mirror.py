@@ -95,7 +95,7 @@ async def test_ten_kills_at_random_steps_lose_and_double_nothing(
     chance = random.Random(7)
     for _ in range(10):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.aws.mirroring_process", str(path), "killed",
+            sys.executable, "-m", "infra.bench.mirroring_process", str(path), "killed",
             env=environment, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None
