@@ -1,18 +1,17 @@
 """Log tails: from bytes of a file that grows, rotates or vanishes to counted templates.
 
 A line is one JSON object with ``level``, ``msg`` and perhaps ``exception`` (a type's name). The
-service is the one whose file it is, never what the line claims. Every variable part is masked to
-a typed placeholder (after Drain's pre-masking, He et al., ICWS 2017), after secrets and personal
-data have gone (``engine.telemetry.redaction``), so that no raw text gets any further.
+service is the one whose file it is, never what the line claims. Every part that is variable by its
+form is masked to a typed placeholder (``engine.telemetry.templates``), after secrets and personal
+data have gone, so that no raw text gets any further.
 """
 
 import os
-import re
 from pathlib import Path
 
 import msgspec
 
-from engine.telemetry.redaction import redact
+from engine.telemetry.templates import typed
 
 MAX_LINE_BYTES = 8_192
 MAX_POLL_BYTES = 64 * 1_024
@@ -22,17 +21,6 @@ MAX_TEMPLATES = 64
 MAX_TEMPLATE_CHARACTERS = 120
 MAX_MASKED = 512
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
-
-_MASKS = (
-    (re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+"), " "),
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "<mail>"),
-    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
-    (re.compile(r"""("[^"]*"|'[^']*')"""), "<text>"),
-    (re.compile(r"(?<![\w<])(?:/[\w.@-]+)+/?"), "<path>"),
-    (re.compile(r"\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b"), "<hex>"),
-    (re.compile(r"\d+(?:\.\d+)?"), "<number>"),
-)
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -53,10 +41,8 @@ _decoder = msgspec.json.Decoder(_Raw)
 
 def mask(text: str) -> str:
     """``text`` with a typed placeholder for each variable part, on one line, cut to length."""
-    text = redact(text[: 4 * MAX_TEMPLATE_CHARACTERS])
-    for pattern, placeholder in _MASKS:
-        text = pattern.sub(placeholder, text)
-    return " ".join(text.split())[:MAX_TEMPLATE_CHARACTERS]
+    masked = typed(text[: 4 * MAX_TEMPLATE_CHARACTERS])
+    return " ".join(masked.split())[:MAX_TEMPLATE_CHARACTERS]
 
 
 class LineAssembler:

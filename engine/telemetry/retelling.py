@@ -7,6 +7,7 @@ Runs and releases are not in a recording's points; the releases come from its ch
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 
 from engine.telemetry.context import Change
 from engine.telemetry.records import LogRecord, Point, Span
@@ -24,6 +25,7 @@ from engine.topology import FleetStatus, ReleaseChange, ServiceStatus, Use
 from engine.vocabulary import ServiceName, SignalKind
 
 MAX_LINKS = 4_096
+MAX_COUNT = float(1 << 53)
 SHARES = 1_000_000
 """A used share is told again as so many parts of so many."""
 _LINK = re.compile(r'link_([a-z_]{1,40})\{caller="([^"{}]{1,200})"\}\Z')
@@ -88,7 +90,7 @@ class Retelling:
         if link not in self._links and len(self._links) >= MAX_LINKS:
             self.dropped += 1
             return []
-        counters[counter] = max(0, round(value))
+        counters[counter] = round(min(max(value, 0.0), MAX_COUNT)) if isfinite(value) else 0
         self._links[link] = (at_ms, counters)
         return found
 

@@ -64,12 +64,17 @@ class _Group:
         self.words = words
 
 
-def typed_words(line: str) -> list[str]:
-    """The words of a line, redacted, with a typed placeholder for each part that is variable by form."""
+def typed(line: str) -> str:
+    """A line, redacted, with a typed placeholder for each part that is variable by its form."""
     line = redact(line)[: MAX_WORDS * _WORD_LIMIT]
     for pattern, placeholder in _TYPES:
         line = pattern.sub(placeholder, line)
-    words = [word[:_WORD_LIMIT] for word in _SPLIT.split(line) if word]
+    return line
+
+
+def typed_words(line: str) -> list[str]:
+    """The words of a line, typed as ``typed`` does."""
+    words = [word[:_WORD_LIMIT] for word in _SPLIT.split(typed(line)) if word]
     return words[:MAX_WORDS]
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.agents.detection import alarmed, anomalies
 from engine.agents.diagnosis import rank
@@ -10,6 +12,7 @@ from engine.evaluate import replay
 from engine.evaluate.methods import OWN
 from engine.telemetry import recording
 from engine.telemetry.recorder import cut
+from engine.telemetry.records import LogRecord, Point
 from engine.telemetry.retelling import Retelling
 from engine.telemetry.samples import HealthSeen, LinkSeen, Missed, StatusSeen
 from engine.telemetry.tape import Tape, reach
@@ -105,3 +108,41 @@ def test_what_was_told_is_what_was_seen() -> None:
     (status,) = [each for each in told if isinstance(each, StatusSeen)]
     assert all(service.alive for service in status.status.services)
     assert {use.kind for service in status.status.services for use in service.uses} == {"files"}
+
+
+metrics = st.one_of(
+    st.sampled_from(
+        [
+            'link_requests{caller="orders"}',
+            'link_errors{caller="customers"}',
+            'link_nonsense{caller="orders"}',
+            "link_requests{caller=",
+            "healthy",
+            "alive",
+            "alert",
+            "files_used_share",
+            "liveness_used_share",
+            "_used_share",
+        ]
+    ),
+    st.text(max_size=30),
+)
+services = st.sampled_from([*(spec.name for spec in SHOP.service), "nobody", ""])
+records = st.one_of(
+    st.builds(Point, st.floats(0, 60), services, metrics, st.floats()),
+    st.builds(LogRecord, st.floats(0, 60), services, st.text(max_size=9), st.text(max_size=40)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(records, max_size=60))
+def test_no_record_breaks_a_retelling_or_the_window_that_hears_it(
+    found: list[Point | LogRecord],
+) -> None:
+    retelling, window = Retelling(()), Window(SHOP)
+
+    for record in sorted(found, key=lambda record: record.t):
+        for seen in retelling.take(record):
+            window.add(seen)
+
+    assert rank(window, SHOP, 61_000).hypotheses == () or not window.is_stale(61_000)
