@@ -30,6 +30,7 @@ from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.signing import Domain
 from engine.vocabulary import Entry, Signed
 from infra.bench.broken import BenchBroken
+from infra.bench.ledger_table import make_ledger_table
 from infra.localaws import Running, end_local_aws, start_local_aws
 from infra.target import AwsClient
 
@@ -56,7 +57,7 @@ def mirror_figures(told: Callable[[str], None]) -> list[Figure]:
         try:
             client = running.client("dynamodb")
             for table in ("speed", "crashes"):
-                _make_table(client, table)
+                make_ledger_table(client, table)
             copied_s, cpu_s = _copy(client, "speed", folder / "ledger.sqlite")
             told(f"{OPERATIONS} operations copied in {copied_s:.2f} s")
             crashes = _crash(running, folder / "ledger.sqlite", random.Random(7))
@@ -107,19 +108,6 @@ def _ledger(path: Path) -> list[Entry]:
         ledger.append(entries[-1], 0)
     ledger.close()
     return entries
-
-
-def _make_table(client: AwsClient, name: str) -> None:
-    """The ledger's table, as the stack Storage makes it."""
-    client.create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 def _copy(client: AwsClient, table: str, path: Path) -> tuple[float, float]:

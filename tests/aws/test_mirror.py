@@ -23,6 +23,7 @@ from engine.ledger.mirroring import Head as MirrorHead
 from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.ledger.verify import verify_ledger
 from engine.signing import Ed25519Verifier
+from infra.bench.ledger_table import make_ledger_table
 from infra.localaws import LocalAws, Running
 from tests.court import Court, restart
 from tests.unit.ledger.notary import Notary
@@ -41,15 +42,7 @@ async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Runnin
 def table_for_ledger(aws: Running, name: str) -> Client:
     """A table with the ledger's keys; returns the client."""
     client = aws.client("dynamodb")
-    client.create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in ("pk", "sk")],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_ledger_table(client, name)
     return client
 
 
