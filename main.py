@@ -119,6 +119,7 @@ COMMANDS = (
             "simulate --seeds 0..2000",
             "simulate --minutes 10 --agents 5",
             "simulate --seeds 7..8 --trace 7.trace",
+            "simulate --model-check --views 1",
         ),
     ),
     Command(

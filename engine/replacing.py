@@ -98,6 +98,7 @@ class Replacements:
         self._clock = clock
         self._relay = relay
         self._keys = replay.council.genesis.agent_keys()
+        """Whose processes are called by their agents' names."""
         self._objections: dict[AgentId, str] = {}
         self._began: list[Began] = []
         self._committee = Committee(replay.council.constitutions[0], verifier)
@@ -116,9 +117,15 @@ class Replacements:
             if isinstance(happening.operation, Replaced):
                 ignored = happening.kind == "ignored"
                 self._objections[happening.operation.agent] = happening.note if ignored else ""
-        now = self._replay.council.genesis.agent_keys()
-        if now == self._keys:
+        self._hand_over_where_due()
+
+    def _hand_over_where_due(self) -> None:
+        """Let successors take over once the old epoch has ended, which needed whoever they replace."""
+        charter = self._replay.council.genesis
+        begun = self._replay.epochs.head[0] > charter.base[0]
+        if self._committee.epoch < charter.epoch and not begun:
             return
+        now = charter.agent_keys()
         changed = [agent for agent, key in now.items() if key != self._keys[agent]]
         self._keys = now
         for agent in changed:
@@ -142,6 +149,7 @@ class Replacements:
             return
         if self._note_beginning(began):
             write_charters(self._paths.charters, self._began)
+            self._hand_over_where_due()
 
     def _note_beginning(self, began: Began) -> bool:
         try:
@@ -210,11 +218,11 @@ class Replacements:
         return Standing(
             epoch=council.genesis.epoch,
             executed=epochs.head[0],
-            public_key=self._keys[agent],
+            public_key=council.genesis.agent_keys()[agent],
             boundary=epochs.boundary or 0,
             pending_key=ordered.public_key if ordered is not None else b"",
             generation=self._waiting(agent),
-            ready=self.ready(agent),
+            ready=self.ready(agent) and self._keys == council.genesis.agent_keys(),
             convicted=tuple(sorted(council.convicted)),
             fault_budget=self.fault_budget(),
             objection=self._objections.get(agent, ""),

@@ -1,6 +1,7 @@
 """A successor before its time: it makes its key, claims its place, and follows the log until then.
 
-It votes on nothing and says nothing. Its vote log is begun before its key exists, so a key without
+It votes on nothing and says nothing, and takes office with the proof that the old epoch has ended,
+or when the next one goes on without it: till then that epoch may need the voice of whoever it replaces. Its vote log is begun before its key exists, so a key without
 one is known to have lost it, and is void.
 """
 
@@ -13,6 +14,7 @@ from engine.bus.nats import NatsBus
 from engine.clock import SystemClock
 from engine.consensus.vote_log import VoteLog
 from engine.founding import constitution
+from engine.ledger.charters import read_proved
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
@@ -44,7 +46,7 @@ def new_key(paths: RunPaths, agent: AgentId, generation: int) -> Ed25519Signer:
 
 
 async def await_office(paths: RunPaths, agent: AgentId, generation: int) -> None:
-    """Return once the successor's own ledger says that its key counts.
+    """Return once the successor's own ledger says that its key counts, and the epoch has begun.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
@@ -62,6 +64,7 @@ async def await_office(paths: RunPaths, agent: AgentId, generation: int) -> None
         following = asyncio.create_task(follower.run())
         try:
             await _until_ordered_in(paths, agent, generation, signer, follower, following)
+            await _until_begun(paths, agent, generation, genesis, follower, following)
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
@@ -90,3 +93,29 @@ async def _until_ordered_in(
             claimed = now
         await asyncio.sleep(LOOK_EVERY_S)
     await following
+
+
+async def _until_begun(
+    paths: RunPaths,
+    agent: AgentId,
+    generation: int,
+    genesis: "Genesis",
+    follower: LedgerFollower,
+    following: "asyncio.Task[None]",
+) -> None:
+    """Keep the proof that the old epoch has ended as the first record of the vote log."""
+    votes = VoteLog(paths.successor(agent, generation) / "votes", may_begin=False)
+    try:
+        while not following.done() and not votes.records:
+            now = follower.constitution
+            for began in read_proved(paths.charters, genesis, Ed25519Verifier()):
+                if began.charter == now:
+                    votes.append((began,))
+                    return
+            if follower.executed > now.base[0]:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        votes.close()
+    if following.done():
+        await following

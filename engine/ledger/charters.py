@@ -46,13 +46,22 @@ def read_beginnings(path: Path) -> tuple[Began, ...]:
 
 
 def read_charters(path: Path, genesis: Genesis, verifier: Verifier) -> Sequence[Genesis]:
-    """The genesis and every charter in the file that is proved from it on, by epoch.
+    """The genesis and every charter in the file, by epoch.
+
+    Raises:
+        Malformed: the file holds something else, or a charter that is not proved.
+    """
+    return [genesis, *(began.charter for began in read_proved(path, genesis, verifier))]
+
+
+def read_proved(path: Path, genesis: Genesis, verifier: Verifier) -> Sequence[Began]:
+    """The charters in a file with what proves them, each by the quorum of the epoch before it.
 
     Raises:
         Malformed: the file holds something else, or a charter that is not proved.
     """
     committee = Committee(genesis, verifier)
-    found = [genesis]
+    found = []
     for began in read_beginnings(path):
         try:
             committee = succeeding(began, committee)
@@ -60,5 +69,5 @@ def read_charters(path: Path, genesis: Genesis, verifier: Verifier) -> Sequence[
             raise Malformed(
                 f"{path}: epoch {began.charter.epoch}: {error}; remove it, the engine writes it anew"
             ) from None
-        found.append(began.charter)
+        found.append(began)
     return found

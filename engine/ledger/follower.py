@@ -173,6 +173,11 @@ class LedgerFollower:
         """The genesis or the charter by which the next entry counts."""
         return self._core.constitution
 
+    @property
+    def executed(self) -> int:
+        """Number of the last entry that was taken."""
+        return self._core.head[0]
+
     async def _said(self, subject: str, payload: bytes) -> None:
         try:
             packet = decode_packet(payload[_STAMP:])

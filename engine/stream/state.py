@@ -85,6 +85,8 @@ class TimelineEntry(Row, frozen=True):
     """The operation's tag, or decided, closed."""
     who: str
     text: str
+    outcome: str = ""
+    """What came of an action or its undo: ``done``, ``not-done`` or ``unknown``; else empty."""
 
 
 class IncidentRow(Row, frozen=True):

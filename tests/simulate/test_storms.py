@@ -23,3 +23,11 @@ def test_no_storm_breaks_agreement_or_stops_progress_and_every_chunk_visits_enou
         coverage.add(played.marks)
 
     assert not coverage.below(), "\n".join(coverage.lines())
+
+
+def test_an_epoch_ends_though_it_needs_the_voice_of_whoever_is_replaced() -> None:
+    """One lies, one is dead, and the successor was in office before the old epoch had ended."""
+    played = play(2006, 6)
+
+    assert not played.violation
+    assert {"membership change", "conviction"} <= set(played.marks)

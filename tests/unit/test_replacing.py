@@ -1,5 +1,6 @@
 """The engine's door for operators, and which generation of an agent is started from its disk."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from engine.agents.successor import new_key
 from engine.charter import Charter
 from engine.clock import SystemClock
-from engine.codec import Malformed
+from engine.codec import Malformed, encode
 from engine.consensus.vote_log import VotesDamaged
 from engine.genesis import Genesis
 from engine.ledger.replay import Replay
@@ -29,6 +30,7 @@ from engine.wish import (
     signed_wish,
 )
 from tests.court import AGENTS, COMMUNICATION, DETECTION, OPERATOR, VERIFIER, Court, signer_of
+from tests.unit.ledger.chronicle import Chronicle
 from tests.until import until
 
 NOW_MS = SystemClock().unix_ms()
@@ -40,6 +42,10 @@ class Startless(Supervisor):
     def __init__(self) -> None:
         super().__init__(SystemClock(), lambda _states: None)
         self.added: list[Child] = []
+        self.retired: list[str] = []
+
+    async def retire(self, name: str) -> None:
+        self.retired.append(name)
 
     def add(self, child: Child) -> None:
         self.added.append(child)
@@ -58,8 +64,9 @@ class Door:
         self.paths = RunPaths(folder).make()
         self.supervisor = Startless()
         self.relayed: list[Submission] = []
+        self.replay = Replay(court.council)
         self.replacements = Replacements(
-            self.paths, Replay(court.council), VERIFIER, self.supervisor, SystemClock(), self._relay
+            self.paths, self.replay, VERIFIER, self.supervisor, SystemClock(), self._relay
         )
 
     def _relay(self, submission: Submission, _payload: bytes) -> str:
@@ -151,6 +158,37 @@ def test_the_standing_tells_what_is_ordered_and_what_was_not_counted(door: Door)
     found = standing()
 
     assert (found.objection, found.pending_key, found.epoch) == ("", change.public_key, 0)
+
+
+async def test_whoever_is_replaced_is_ended_only_once_the_old_epoch_needs_it_no_more(
+    tmp_path: Path,
+) -> None:
+    chronicle, door = Chronicle(tmp_path), Door(tmp_path / "run", Court())
+    for entry in chronicle.entries[: chronicle.last_of_first]:
+        door.replacements.followed(door.replay.apply(entry))
+    await asyncio.sleep(0)
+    assert door.court.council.genesis.epoch == 1
+    assert door.supervisor.retired == []
+
+    await door.replacements.heard("ordered.detection-1", encode(chronicle.began(voters=3)))
+    await asyncio.sleep(0)
+    assert door.supervisor.retired == []
+
+    await door.replacements.heard("ordered.detection-1", encode(chronicle.began()))
+    await asyncio.sleep(0)
+    assert door.supervisor.retired == [COMMUNICATION]
+
+
+async def test_entries_of_the_next_epoch_prove_too_that_the_old_one_has_ended(
+    tmp_path: Path,
+) -> None:
+    chronicle, door = Chronicle(tmp_path), Door(tmp_path / "run", Court())
+
+    for entry in chronicle.entries:
+        door.replacements.followed(door.replay.apply(entry))
+    await asyncio.sleep(0)
+
+    assert door.supervisor.retired == [COMMUNICATION]
 
 
 def test_a_wish_is_no_other_kind_of_signature() -> None:

@@ -127,8 +127,9 @@ class Panels:
                 said.caption.looks_at, now_s, self._ground.width(), self._ground.height()
             )
         self.caption.say(said.caption)
-        if not session.live and transport.mode is Mode.PLAYING:
-            transport.pace(pace(said, frame.state), now_s)
+        speed = pace(said, frame.state, live=session.live)
+        if transport.mode is Mode.PLAYING or (transport.mode is Mode.FOLLOWING and speed < 1):
+            transport.pace(speed, now_s)
 
     def _notice(self, frame: Frame, now_s: float) -> Card | None:
         """What a person must know now: first of all whether what he sees is true."""
