@@ -225,7 +225,7 @@ def legend_card(frame: Frame) -> Card:
         )
     ]
     kinds.append(Text((Span("✖ ", BAD), Span("refused by its receiver", DIM))))
-    kinds.append(Text((Span("? ", DIM), Span("others received it: lost on its way", DIM))))
+    kinds.append(Text((Span("? ", DIM), Span("others received it, this one did not", DIM))))
     kinds.append(Text((Span("◷ ", WARN), Span("a quarter of a second or more under way", DIM))))
     kinds.append(Text((Span("≠ ", WARN), Span("two contradicting messages", DIM))))
     kinds.append(text("  ".join(f"{it.glyph} {it.word}" for it in HEALTH.values()), DIM))

@@ -191,10 +191,10 @@ def _lack(lack: Lack) -> Card:
         fact("to", lack.receiver),
         fact("view, number", f"{said.view}, {said.sequence_number}"),
         fact("digest", lack.first.event.digest.hex()),
-        fact("fate", "? lost on its way", WARN),
+        fact("fate", "? not seen to arrive", WARN),
         *wrapped(
             f"{lack.first.event.receiver} received it, and {lack.receiver} has no record of it. "
-            "That is an inference: the trace holds what receivers saw."
+            "It was lost on its way, or never sent: the trace holds what receivers saw."
         ),
     )
     return Card("MESSAGE", rows, WARN)

@@ -80,8 +80,9 @@ class Panels:
 
     def covered(self) -> list[QRect]:
         """Where the picture cannot be seen: labels keep out of there."""
-        shown = (self.incident, self.council, self.legend, self.notices, self.caption)
-        return [panel.geometry() for panel in shown if panel.isVisible()]
+        shown = (self.incident, self.council, self.legend, self.notices)
+        found = [panel.geometry() for panel in shown if not panel.isHidden()]
+        return found if self.caption.isHidden() else [*found, self.caption.covered]
 
     def refresh(self, frame: Frame, now_s: float) -> None:
         """Say what holds now; whatever says the same as before costs nothing."""

@@ -332,7 +332,7 @@ def _missing(frame: Frame) -> list[Label]:
         found.setdefault(int(rows.receiver[place]), []).append(place)
     return [
         _note(
-            frame, places[0], f"? lost on its way{_times(places)}",
+            frame, places[0], f"? not seen to arrive{_times(places)}",
             f"{frame.seats.ids[receiver]} has no record of it", DIM,
         )
         for receiver, places in list(found.items())[:_MOST_NOTES]
