@@ -211,12 +211,13 @@ def ensure_extras(extras: Sequence[str], packages: Sequence[str], *, install: bo
 
 def measure_deploy(told: Callable[[str], None]) -> object:
     """The figures of a whole deployment on the emulator; the benches may not know of it."""
-    from infra.deploy.bench import LoopBroken, figures
-
     ensure_extras(("aws", "deploy"), ("boto3", "aws_cdk", "ministack"), install=True)
+    from infra.bench.broken import BenchBroken
+    from infra.bench.figures import figures
+
     try:
         return figures(told)
-    except LoopBroken as error:
+    except BenchBroken as error:
         raise CommandError(str(error)) from None
 
 
