@@ -443,15 +443,6 @@ class Replaced(Value, frozen=True, tag="replaced"):
     """The new key's own signature over the agent's place, by which somebody proves to hold it."""
 
 
-class Configured(Value, frozen=True, tag="configured"):
-    """An operator orders new digests of policy, catalogue or fleet manifest in."""
-
-    command: CommandId
-    policy: Digest
-    catalogue: Digest
-    manifest: Digest
-
-
 Operation = (
     Opened
     | Corroborated
@@ -475,7 +466,6 @@ Operation = (
     | Elapsed
     | Convicted
     | Replaced
-    | Configured
 )
 
 

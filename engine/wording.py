@@ -10,7 +10,6 @@ from engine.vocabulary import (
     Approved,
     Assessed,
     Certified,
-    Configured,
     Convicted,
     Corroborated,
     Deploy,
@@ -96,8 +95,6 @@ def describe(operation: Operation) -> str:  # noqa: C901 -- one line an operatio
             return f"{operation.culprit}: {operation.kind}"
         case Replaced():
             return f"a new key for {operation.agent}, from the next epoch on"
-        case Configured():
-            return "new policy, catalogue or manifest, from the next epoch on"
         case _:
             assert_never(operation)
 

@@ -12,14 +12,16 @@ import numpy as np
 from PySide6.QtGui import QImage, QPainter
 
 from chaos.bench.scene_load import FROM_S, TO_S, load
+from controlroom.window.chores import Chores
 from controlroom.window.qt.picture import Photographer
+from controlroom.window.scene.council import HEIGHT as HIGH
+from controlroom.window.scene.council import ONE_BY_ONE
 from controlroom.window.session import Session
 
 WIDTH, HEIGHT = 1280, 720
-LABELS_HZ, PANELS_HZ = 10, 8
-"""As often as the window looks at its labels and its panels while the camera rests."""
 FRAME_S = 1 / 60
 WARM_UP = 30
+NEAR, SETTLED_S = 14.0, 60.0
 STILL_TURN = 1e-4
 """A held scene is turned by so much, or VTK would not draw it again."""
 
@@ -48,21 +50,26 @@ def measure(agents: int, messages: int, frames: int, *, still: bool) -> Cost:
     session.transport.skip_quiet = False
     photographer = Photographer(session, WIDTH, HEIGHT, samples=0)
     image = QImage(WIDTH, HEIGHT, QImage.Format.Format_ARGB32_Premultiplied)
+    if agents > ONE_BY_ONE:
+        # From where so many agents can be named that there is no room for another label.
+        photographer.frame(-SETTLED_S)
+        session.orbit.go_to("", (0.0, 0.0, HIGH), -SETTLED_S, NEAR)
     live: list[tuple[float, float]] = []
     held: list[tuple[float, float]] = []
     least, most_labels = messages, 0
-    span = TO_S - FROM_S
+    span, chores = TO_S - FROM_S, Chores()
     for number in range(-WARM_UP, frames):
         now_s = (number % int(span / FRAME_S)) * FRAME_S
         session.transport.scrub(session.timeline.first_s + FROM_S + now_s, now_s)
         before = time.thread_time(), time.process_time()
         frame, eye = photographer.frame(now_s)
         photographer.studio.draw(eye)
-        if number % (60 // LABELS_HZ) == 0:
+        chore = chores.due(number * FRAME_S, None)
+        if chore.places_labels:
             painter = QPainter(image)
             most_labels = max(most_labels, photographer.write_labels(painter, frame, eye))
             painter.end()
-        if number % (60 // PANELS_HZ) == 3:
+        if chore.refreshes_panels:
             photographer.panels.refresh(frame, now_s)
             painter = QPainter(image)
             photographer.write_panels(painter)

@@ -14,6 +14,7 @@ from engine.vocabulary import AgentId, AuthorId, Role, TraceEvent
 NS = 1_000_000_000
 FLIGHT_S = (6.0, 8.0)
 """So long that every message is under way during the whole measurement."""
+SAID_WITHIN_S = 0.001
 FROM_S, TO_S = 1.0, 5.5
 """Seconds of the load in which all messages are under way."""
 MANY = 50
@@ -51,10 +52,17 @@ def _with_services(state: ScreenState, count: int) -> ScreenState:
 
 def _messages(ids: list[str], count: int) -> Iterator[TraceEvent]:
     chance = random.Random(7)
+    # A few say each thing to all others, so that none of it is missing anywhere.
+    few = len(MIX) * len(ids) * (len(ids) - 1) <= count
+    ways = [(a, b, kind) for kind in MIX for a in ids for b in ids if a != b] if few else []
     for number in range(count):
-        sender, receiver = chance.sample(ids, 2)
-        sent_ns = NS + round(chance.random() * 0.4 * NS)
+        if few:
+            sender, receiver, kind = ways[number % len(ways)]
+        else:
+            (sender, receiver), kind = chance.sample(ids, 2), chance.choice(MIX)
+        sent_ns = NS + round(chance.random() * SAID_WITHIN_S * NS)
         yield TraceEvent(
-            AgentId(AuthorId(sender)), AgentId(AuthorId(receiver)), chance.choice(MIX), 0, number,
-            number.to_bytes(8, "big"), sent_ns, sent_ns + round(chance.uniform(*FLIGHT_S) * NS),
+            AgentId(AuthorId(sender)), AgentId(AuthorId(receiver)), kind, 0,
+            number // len(ways) if few else number, bytes(8),
+            sent_ns, sent_ns + round(chance.uniform(*FLIGHT_S) * NS),
         )  # fmt: skip

@@ -6,44 +6,29 @@ is what a graphics card would leave to the processor, a budget at 60 Hz and not 
 graphics card has been measured.
 """
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-
 import msgspec
 import numpy as np
 
+from chaos.bench.measured import Tell, lower, measured
+from chaos.bench.real_window import real_window
 from chaos.bench.scene_frames import Cost
+from chaos.bench.ticks import decoding
 from chaos.pictures import INCIDENTS
 from engine.bench.figure import Figure
 from engine.playback import read_recording
 
 FRAMES = 240
-WITHIN_S = 240.0
-Tell = Callable[[str], None]
 
 
 def bench(tell: Tell) -> list[Figure]:
     """Measure everything; ``tell`` hears of the progress."""
-    figures = [*_budget(tell), *_overhead(tell), *_drawn(tell)]
-    tell("the window's own rows follow in its tests under a virtual screen: make test")
-    return figures
+    return [*_budget(tell), *_overhead(tell), *_drawn(tell), *decoding(tell), *real_window(tell)]
 
 
 def _run(words: list[str], *, noop: bool) -> Cost:
     """The costs that a process of its own measured."""
-    environment = {key: value for key, value in os.environ.items() if key != "GALLIUM_NOOP"}
-    if noop:
-        environment["GALLIUM_NOOP"] = "1"
-    done = subprocess.run(
-        [sys.executable, "-m", "chaos.bench.scene_frames", *words],
-        env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ValueError(f"the scene could not be drawn: {last}")
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Cost)
+    said = measured(["chaos.bench.scene_frames", *words], {"GALLIUM_NOOP": "1"} if noop else {})
+    return msgspec.json.decode(said, type=Cost)
 
 
 def _budget(tell: Tell) -> list[Figure]:
@@ -56,12 +41,12 @@ def _budget(tell: Tell) -> list[Figure]:
             f"{agents} agents: GL_RENDERER {cost.renderer}, {cost.actors} actors, {cost.labels} labels"
         )
         p50, p99 = np.percentile(cost.thread_ms, (50, 99)).tolist()
-        beside = {
+        beside: dict[str, float] = {
             "messages": cost.messages, "labels": cost.labels, "frames": FRAMES, "least": min(cost.thread_ms),
         }  # fmt: skip
-        found.append(_lower(f"frame, {agents} agents, p50", p50, "ms", p50_aim, beside))
-        found.append(_lower(f"frame, {agents} agents, p99", p99, "ms", p99_aim, beside))
-        found.append(_lower(f"actors, {agents} agents", cost.actors, "", 30, {}))
+        found.append(lower(f"frame, {agents} agents, p50", p50, "ms", p50_aim, beside))
+        found.append(lower(f"frame, {agents} agents, p99", p99, "ms", p99_aim, beside))
+        found.append(lower(f"actors, {agents} agents", cost.actors, "", 30, {}))
     return found
 
 
@@ -75,7 +60,7 @@ def _overhead(tell: Tell) -> list[Figure]:
         "live ms": round(float(live), 1), "still ms": round(float(still), 1),
         "of the main thread": round(thread, 3),
     }  # fmt: skip
-    return [_lower("live against still, 500 agents", float(live / still), "×", 1.15, beside)]
+    return [lower("live against still, 500 agents", float(live / still), "×", 1.15, beside)]
 
 
 def _drawn(tell: Tell) -> list[Figure]:
@@ -87,7 +72,8 @@ def _drawn(tell: Tell) -> list[Figure]:
     messages, seen = session.scene.messages, set[int]()
     timeline = session.timeline
     for step in range(int((timeline.last_s - timeline.first_s + 16.0) * 30)):
-        seen.update(messages.under_way(timeline.first_s - 1.0 + step / 30).number.tolist())
+        rows = messages.under_way(timeline.first_s - 1.0 + step / 30)
+        seen.update(rows.number[rows.records > 0].tolist())
     lost = len(recording.messages) - len(seen) - messages.folded - messages.strangers
     tell(
         f"{len(recording.messages)} records of a drill: {len(seen)} drawn, {messages.folded} folded"
@@ -96,9 +82,3 @@ def _drawn(tell: Tell) -> list[Figure]:
         "records": len(recording.messages), "drawn": len(seen), "folded": messages.folded,
     }  # fmt: skip
     return [Figure("records not drawn", lost, "", 0, "lower", lost == 0, beside)]
-
-
-def _lower(name: str, value: float, unit: str, aim: float, beside: Mapping[str, float]) -> Figure:
-    """A figure that is better the lower it is; an aim of 0 says that there is none."""
-    kept = {what: round(float(number), 3) for what, number in beside.items()}
-    return Figure(name, round(float(value), 3), unit, aim, "lower", not aim or value <= aim, kept)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from controlroom.window.cards import cut
+from controlroom.window.scene.episode import CARRY_S, FALL_S, FLY_S, NOT_DONE, UNKNOWN
 from controlroom.window.scene.palette import BAD, GOLD, INK, KINDS, OK, WARN, Colour
 from controlroom.window.timeline import Mark
 from engine.stream.state import ScreenState
@@ -15,8 +16,10 @@ from engine.stream.state import ScreenState
 DWELL_S = 2.6
 JUMP_S = 20.0
 """More than playing at any speed moves between two looks: somebody has scrubbed."""
-TELLING, SLOWEST = 0.5, 0.1
-"""Speeds of a recording during an incident, and while sentences wait to be read."""
+TELLING, HELD = 0.5, 0.02
+"""Speeds during an incident when all is said, and while what is on screen is not said yet."""
+CATCHING_UP = 2.0
+"""Speed at which a live presentation comes back to what happens now, after the incident."""
 LONGEST_S = 14.0
 """A sentence that nothing follows leaves after so long."""
 OVERVIEW, COUNCIL, SERVICE, ACTUATOR = "overview", "council", "service", "actuator"
@@ -45,6 +48,10 @@ class Said(NamedTuple):
     caption: Caption
     waiting: int
     """Sentences of what has happened already that have not been said yet."""
+    left_s: float = 0.0
+    """How long the caption still takes to be read."""
+    ahead_s: float = float("inf")
+    """How much later, on the timeline, the next thing happens that there is a sentence for."""
 
 
 _FIRST_OF = frozenset(
@@ -52,6 +59,10 @@ _FIRST_OF = frozenset(
      "recovered"}
 )  # fmt: skip
 """Of these, the first one in an attempt is told; the others repeat it."""
+
+
+_SEEN_LATER = {"certificate": FLY_S, "acted": CARRY_S, "recovered": FALL_S}
+"""After the step before it, so that a thing is said when it is seen and not while it still flies."""
 
 
 def cues(marks: Sequence[Mark]) -> list[Cue]:
@@ -70,15 +81,17 @@ def cues(marks: Sequence[Mark]) -> list[Cue]:
         if caption is None or (kind in _FIRST_OF and name in said):
             continue
         said.add(name)
-        found.append(Cue(mark.t_s, caption))
+        before_s = found[-1].at_s if found else float("-inf")
+        at_s = max(mark.t_s, before_s + _SEEN_LATER.get(kind, 0.0))
+        found.append(Cue(at_s, caption))
     return found
 
 
 class Presenter:
     """Says sentence after sentence: none before it has happened, none shorter than it takes to read.
 
-    What the swarm does in one second takes a dozen to tell: a recording is slowed down meanwhile
-    (``pace``), a live engine is told of with a delay. Whoever scrubs is told where he is.
+    What the swarm does in one second takes a dozen to tell: the picture is slowed down meanwhile
+    (``pace``), so that it shows what is being said. Whoever scrubs is told where he is.
     """
 
     def __init__(self) -> None:
@@ -107,16 +120,28 @@ class Presenter:
         current = found[self._count - 1] if 0 < self._count <= len(found) else None
         old = now_s - self._since_s > LONGEST_S and not waiting
         if current is None or old or (jumped and t_s - current.at_s > LONGEST_S):
-            return Said(_idle(state), waiting)
-        return Said(current.caption, waiting)
+            return Said(_idle(state), waiting, 0.0, self._ahead_s(t_s, found))
+        left_s = max(0.0, DWELL_S - (now_s - self._since_s))
+        return Said(current.caption, waiting, left_s, self._ahead_s(t_s, found))
+
+    def _ahead_s(self, t_s: float, found: Sequence[Cue]) -> float:
+        return found[self._count].at_s - t_s if self._count < len(found) else float("inf")
 
 
-def pace(said: Said, state: ScreenState) -> float:
-    """How fast a recording is told: slowly while there is something left to say."""
-    if said.waiting:
-        return SLOWEST
+def pace(said: Said, state: ScreenState, *, live: bool = False) -> float:
+    """How fast the picture goes on, so that it comes to the next thing when there are words for it.
+
+    Args:
+        said: what is being read.
+        state: what is on screen.
+        live: whether there is a present to come back to.
+    """
     incident = state.incident
-    return TELLING if incident is not None and not incident.closed_ms else 1.0
+    under_way = incident is not None and not incident.closed_ms
+    free = TELLING if under_way and not live else CATCHING_UP if live and not under_way else 1.0
+    if said.waiting:
+        return HELD
+    return min(free, max(HELD, said.ahead_s / said.left_s)) if said.left_s > 0 else free
 
 
 def _idle(state: ScreenState) -> Caption:
@@ -165,6 +190,10 @@ def _caption(mark: Mark, accepts: int) -> Caption | None:  # noqa: C901 -- one l
         case "certificate":
             return Caption("CERTIFIED", "A quorum signs: now it may be done",
                            f"certificate {words}; without it the actuator does nothing", GOLD, COUNCIL)  # fmt: skip
+        case "acted" if entry.outcome == NOT_DONE:
+            return Caption("NOT DONE", "The actuator could not carry it out", words, BAD, SERVICE)
+        case "acted" if entry.outcome == UNKNOWN:
+            return Caption("UNKNOWN", "Nobody knows whether it was done", words, WARN, SERVICE)
         case "acted":
             return Caption("ACTED", "The actuator carries it out", words, GOLD, SERVICE)
         case "worse":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from controlroom.window.scene.model import Frame
 from controlroom.window.scene.palette import BAD, DIM, GOLD, HEALTH, INK, KINDS, OK, WARN, Colour
-from engine.stream.state import Health, IncidentRow, ScreenState
+from engine.stream.state import IncidentRow, ScreenState
 
 LONG = 96
 """Characters of a line that is cut, with an ellipsis, where it would be longer."""
@@ -129,7 +129,11 @@ def _status(row: IncidentRow) -> tuple[str, Colour]:
         return f"■ {word}", WARN
     if row.needs_approval:
         return "! waits for an operator", WARN
-    return (f"? {word}", WARN) if row.status == "claimed" else (f"✖ {word}", BAD)
+    if row.status == "claimed":
+        return f"? {word}", WARN
+    # On its way to a repair, but not mended yet: the cross is for what nothing is done about.
+    answered = row.status in ("proposed", "decided", "certified", "acted")
+    return (f"▸ {word}", KINDS["commit"].colour) if answered else (f"✖ {word}", BAD)
 
 
 def _slo(state: ScreenState) -> list[Row]:
@@ -177,7 +181,7 @@ def council_card(frame: Frame) -> Card:
     swarm, tally = frame.state.swarm, frame.tally
     if swarm is None:
         return Card("COUNCIL", (text("○ not heard yet", DIM),))
-    well = sum(row.health is Health.OK for row in frame.state.agents.values())
+    well = sum(frame.well.values())
     glyph, colour = ("✓", OK) if well == swarm.n else ("!", WARN) if swarm.ready else ("✖", BAD)
     budget = WARN if swarm.budget < swarm.f else INK
     rows: list[Row] = [
@@ -221,6 +225,8 @@ def legend_card(frame: Frame) -> Card:
         )
     ]
     kinds.append(Text((Span("✖ ", BAD), Span("refused by its receiver", DIM))))
+    kinds.append(Text((Span("? ", DIM), Span("others received it, this one did not", DIM))))
+    kinds.append(Text((Span("◷ ", WARN), Span("a quarter of a second or more under way", DIM))))
     kinds.append(Text((Span("≠ ", WARN), Span("two contradicting messages", DIM))))
     kinds.append(text("  ".join(f"{it.glyph} {it.word}" for it in HEALTH.values()), DIM))
     return Card("WHAT IT MEANS", (*kinds, *folded_rows(frame)))

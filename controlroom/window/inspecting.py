@@ -1,6 +1,7 @@
 """What the drawer says of a chosen thing: evidence, votes, digests, figures (pure)."""
 
 from controlroom.window.cards import Bar, Card, Row, Span, Spark, Text, cut, text, wrapped
+from controlroom.window.scene.missing import Lack
 from controlroom.window.scene.model import Frame
 from controlroom.window.scene.palette import (
     BAD,
@@ -40,6 +41,9 @@ def details(thing: str, frame: Frame, message: Sent | None = None) -> Card | Non
             row = frame.state.links.get(name)
             return _link(row) if row is not None else None
         case "message":
+            lack = frame.lacks.get(int(name))
+            if lack is not None:
+                return _lack(lack)
             return _message(message, frame) if message is not None else None
         case "role":
             return _role(name, frame)
@@ -174,6 +178,26 @@ def _message(sent: Sent, frame: Frame) -> Card:
         ]
     rows += wrapped("From the trace: unverified, for screens. The ledger is the truth.", DIM)
     return Card("MESSAGE", tuple(rows), BAD if event.refused or other else None)
+
+
+def _lack(lack: Lack) -> Card:
+    said = lack.saying
+    look = KINDS.get(said.kind)
+    rows = (
+        text(
+            f"{look.glyph if look else '·'} {said.kind}", look.colour if look else INK, large=True
+        ),
+        fact("from", said.sender),
+        fact("to", lack.receiver),
+        fact("view, number", f"{said.view}, {said.sequence_number}"),
+        fact("digest", lack.first.event.digest.hex()),
+        fact("fate", "? not seen to arrive", WARN),
+        *wrapped(
+            f"{lack.first.event.receiver} received it, and {lack.receiver} has no record of it. "
+            "It was lost on its way, or never sent: the trace holds what receivers saw."
+        ),
+    )
+    return Card("MESSAGE", rows, WARN)
 
 
 def _contradicted(sent: Sent, frame: Frame) -> tuple[str, str] | None:

@@ -75,7 +75,7 @@ class Transport:
                 t_s = ahead - LEAD_S
                 self._set(t_s, now_s)
         if self._live and t_s >= now_s - BEHIND_S:
-            self.mode = Mode.FOLLOWING
+            self.mode, self.speed = Mode.FOLLOWING, 1.0
             return now_s - BEHIND_S
         end_s = self._timeline.last_s
         if not self._live and t_s >= end_s:
@@ -130,10 +130,12 @@ class Transport:
             self.mode = Mode.PLAYING
 
     def pace(self, speed: float, now_s: float) -> None:
-        """Go on from here at ``speed``, whatever it was."""
+        """Go on from here at ``speed``, whatever it was; what followed plays where that is slower."""
         if speed != self.speed:
             self._set(self.position(now_s), now_s)
             self.speed = speed
+        if self.mode is Mode.FOLLOWING and speed < 1:
+            self.mode = Mode.PLAYING
 
     def step(self, by: int, now_s: float) -> None:
         """Pause at the next thing that happened, or at the one before (negative)."""

@@ -29,7 +29,6 @@ from engine.ports import Bus
 from engine.proof import convicts
 from engine.settings import settings_of
 from engine.signing import Ed25519Signer, Ed25519Verifier, Signer
-from engine.sources import Sources
 from engine.telemetry.collector import Collector
 from engine.telemetry.window import Window
 from engine.topology import Manifest, read_endpoints
@@ -199,6 +198,9 @@ class Agent:
         """Collect this agent's own telemetry, at its own phase of the period."""
         settings = settings_of(self._paths)
         if settings is not None:
+            # Doors need much that an agent of the demo does without, and a killed one is awaited.
+            from engine.sources import Sources
+
             await Sources(
                 settings, self._paths, self._place, self._id, self._window.add, self._clock
             ).run()

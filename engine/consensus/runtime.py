@@ -233,12 +233,13 @@ class ReplicaRuntime:
             self._votes.close()
 
     async def _sleep(self, seconds: float) -> None:
+        # A timer and an event: a timeout's cancellation would cost more than the message it waits for.
         self._awake.clear()
+        timer = asyncio.get_running_loop().call_later(seconds, self._awake.set)
         try:
-            async with asyncio.timeout(seconds):
-                await self._awake.wait()
-        except TimeoutError:
-            pass
+            await self._awake.wait()
+        finally:
+            timer.cancel()
 
     async def _subscribe(self) -> None:
         for peer in self._peers:

@@ -1,11 +1,10 @@
-"""What operators order beside their word on a plan: freeze, take over, note, change the cluster."""
+"""What operators order beside their word on a plan: freeze, take over, note."""
 
 from engine.council.deciding import try_to_decide
 from engine.council.docket import Docket, Ignored
 from engine.council.state import IncidentStatus
 from engine.vocabulary import (
     CommandId,
-    Configured,
     Frozen,
     Noted,
     TakenOver,
@@ -14,8 +13,6 @@ from engine.vocabulary import (
 
 MAX_COMMANDS_PER_OPERATOR = 1024
 """Command ids remembered: what an operator's client may still be sending again."""
-MAX_PENDING = 16
-"""Changes that may wait for the next epoch."""
 
 
 def once(docket: Docket, command: CommandId) -> None:
@@ -53,10 +50,3 @@ def noted(docket: Docket, operation: Noted) -> None:
     """Keep the remark in the log, where it is; nothing follows from it."""
     if operation.incident not in docket.incidents:
         raise Ignored("no such incident")
-
-
-def configured(docket: Docket, operation: Configured) -> None:
-    """Keep new digests as ordered; no process reads other files while it runs."""
-    if len(docket.pending_epoch) >= MAX_PENDING:
-        raise Ignored(f"{MAX_PENDING} changes wait for the next epoch")
-    docket.pending_epoch.append(operation)

@@ -20,7 +20,6 @@ from engine.vocabulary import (
     AgentId,
     AuthorId,
     CommandId,
-    Configured,
     Convicted,
     Digest,
     IncidentKey,
@@ -83,8 +82,6 @@ class Docket:
         self.excess: set[AgentId] = set()
         """Proven liars beyond f, whose voices are not taken: the model is violated, and the
         replicas halt."""
-        self.pending_epoch: list[Configured] = []
-        """Ordered changes of policy, catalogue or manifest, which nothing carries out yet."""
         self.commands: dict[AuthorId, dict[CommandId, None]] = {}
         """Each operator's newest command ids, oldest first."""
         self.author = AuthorId("")
@@ -128,7 +125,6 @@ class Docket:
                     self.warnings,
                     self.convicted,
                     self.excess,
-                    self.pending_epoch,
                     self.changes.pending,
                     self.commands,
                 )

@@ -33,7 +33,6 @@ from engine.vocabulary import (
     Approved,
     Assessed,
     Certified,
-    Configured,
     Convicted,
     Corroborated,
     Diagnosed,
@@ -162,14 +161,7 @@ class Council(Docket):
 
     def _obey(
         self,
-        command: Approved
-        | Refused
-        | Frozen
-        | Thawed
-        | TakenOver
-        | Noted
-        | UndoRequested
-        | Configured,
+        command: Approved | Refused | Frozen | Thawed | TakenOver | Noted | UndoRequested,
     ) -> None:
         match command:
             case Approved():
@@ -186,5 +178,3 @@ class Council(Docket):
                 commanding.taken_over(self, command)
             case Noted():
                 commanding.noted(self, command)
-            case Configured():
-                commanding.configured(self, command)

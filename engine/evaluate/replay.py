@@ -84,6 +84,7 @@ class _Replay:
         self._alarms: list[Alarm] = []
         self._forecasts: list[Forecast] = []
         self._answer: Answer | None = None
+        self._noticed_s = float("-inf")
         self._points = self._samples = 0
         self._detect_ns = self._diagnose_ns = 0
 
@@ -91,7 +92,7 @@ class _Replay:
         """Give one batch to the senses."""
         due_s = self._due_s()
         if due_s is not None and now_s > due_s:
-            self._ask(due_s)
+            self._ask(max(due_s, self._noticed_s))
         began_ns = time.process_time_ns()
         for point in points:
             self._history.add(point)
@@ -103,6 +104,8 @@ class _Replay:
     def _heard(self, said: Sequence[Alarm | Forecast]) -> None:
         for word in said:
             if isinstance(word, Alarm):
+                if not self._alarms:
+                    self._noticed_s = word.at_s
                 self._alarms.append(word)
             else:
                 self._forecasts.append(word)
@@ -113,7 +116,16 @@ class _Replay:
             return self._told_s
         if self._recording.page is not None:
             return self._recording.page.at_s
-        return self._alarms[0].at_s if self._alarms else None
+        if not self._alarms:
+            return None
+        first = self._alarms[0]
+        return first.at_s if first.since_s is None else first.since_s
+
+    def _is_told(self) -> bool:
+        """Whether that is the beginning, not the time when somebody noticed."""
+        if self._told_s is not None:
+            return True
+        return self._recording.page is None and self._alarms[0].since_s is not None
 
     def _due_s(self) -> float | None:
         began_s = self._began_s()
@@ -125,8 +137,7 @@ class _Replay:
         began_s = self._began_s()
         assert began_s is not None
         page = self._recording.page
-        told = self._told_s is not None
-        question = Question(began_s, now_s, told, page, tuple(self._alarms))
+        question = Question(began_s, now_s, self._is_told(), page, tuple(self._alarms))
         began_ns = time.process_time_ns()
         self._answer = self._diagnose(self._history, question)
         self._diagnose_ns = time.process_time_ns() - began_ns

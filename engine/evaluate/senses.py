@@ -17,6 +17,8 @@ class Alarm(msgspec.Struct, frozen=True):
     service: str
     metric: str
     score: float
+    since_s: float | None = None
+    """When what it is about began, where that can be said better than by ``at_s``."""
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ class Question(msgspec.Struct, frozen=True):
     """When trouble began, as far as is known: told, or when the alarm went off."""
     now_s: float
     told: bool = False
-    """Whether ``since_s`` is the true beginning, else it is when somebody noticed."""
+    """Whether ``since_s`` is when it began, as told or as estimated; else it is when somebody noticed."""
     page: Page | None = None
     alarms: tuple[Alarm, ...] = ()
 

@@ -1,28 +1,26 @@
 """The engine's own watch over a recording: what is strange, and what is on its way to a limit."""
 
-from collections.abc import Sequence
-from math import log
+from collections.abc import Iterator, Sequence
 
+from engine.detection.crowd import Crowd
+from engine.detection.incidents import Incidents
+from engine.detection.outcry import Outcry
+from engine.detection.requests import Requests
+from engine.detection.rows import Rows
 from engine.evaluate.answering import own_diagnosis
 from engine.evaluate.fleet import FleetWatch
 from engine.evaluate.senses import Alarm, Answer, Forecast, Question
-from engine.senses.crowd import Crowd
-from engine.senses.incidents import Incidents
-from engine.senses.lateness import Lateness
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
 from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
-from engine.telemetry.records import Point, Span
+from engine.telemetry.records import LogRecord, Point, Span
 from engine.telemetry.retelling import is_of_fleet
 
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
-CROWD_DIGITS = 9.4
-"""Of the loudest two metrics of a service, added. A minute's system of a thousand signals takes
-some millions of looks a day; two metrics are no independent witnesses, so a few digits are spare."""
-LATE_LOG_FACTOR = 8.0
-"""Natural logarithm of how much likelier the traces are when something has changed."""
+CROWD_NATS = 7.0
+"""Of the metrics of a service (``docs/detection.md`` says where from): three steps far off, at least."""
 LOOK_EVERY_S = 5.0
 
 
@@ -43,51 +41,55 @@ class LoneSignal:
 
 
 class System:
-    """Many signals and the spans of many services, correlated into incidents."""
+    """The metrics, spans and logs of many services, correlated into incidents."""
 
     def __init__(self, recording: Recording) -> None:
         self._step_s = recording.step_s
-        self._crowd = Crowd(recording.services)
-        self._lateness = Lateness()
+        self._crowd = Crowd(recording.services, recording.calls)
+        self._rows = Rows()
+        self._requests, self._outcry = Requests(self._rows), Outcry(self._rows)
         self._incidents = Incidents(recording.calls, recording.step_s)
         self._row: dict[tuple[str, str], float] = {}
         self._row_s = 0.0
         self._is_new = False
         self._looked_s = float("-inf")
 
-    def take(self, point: Point | Span) -> None:
+    def take(self, point: Told) -> None:
         """Take one point in."""
         if isinstance(point, Span):
-            duration_ms = point.duration_ms
-            self._lateness.add(point.end_s, point.service, point.name, point.trace_id, duration_ms)
-            return
+            self._requests.add(point)
+        elif isinstance(point, LogRecord):
+            self._outcry.add(point)
+        else:
+            if not self._is_new:
+                self._row, self._row_s, self._is_new = {}, point.t, True
+            self._row[point.service, point.metric] = point.value
+
+    def look(self, now_s: float) -> list[Alarm]:
+        """The incidents that what has come in opens."""
+        opened = [alarm for alarm in self._off(now_s) if self._opens(alarm)]
+        if now_s - self._looked_s >= LOOK_EVERY_S:
+            self._looked_s = now_s
+            for row, nats, since_s in self._rows.broken(now_s):
+                alarm = Alarm(now_s, row.service, row.signal, nats, since_s)
+                if self._opens(alarm):
+                    opened.append(alarm)
+        return opened
+
+    def _off(self, now_s: float) -> Iterator[Alarm]:
+        """Services whose metrics are off, where a new row has come in."""
         if not self._is_new:
-            self._row, self._row_s, self._is_new = {}, point.t, True
-        self._row[point.service, point.metric] = point.value
+            return
+        # Samples of one step come in together; what is late belongs to the next.
+        self._is_new = False
+        for found in self._crowd.step(self._row):
+            if found.nats >= CROWD_NATS:
+                # A sample speaks of the step before it: on average trouble began in its middle.
+                since_s = self._row_s - (found.steps - 0.5) * self._step_s
+                yield Alarm(now_s, found.service, found.metric, found.nats, since_s)
 
-    def look(self, now_s: float) -> Alarm | None:
-        """The incident that what has come in opens, if any."""
-        alarm = None
-        if self._is_new:
-            # Samples of one step come in together; what is late belongs to the next.
-            self._is_new = False
-            found = self._crowd.step(self._row)
-            if found and found[0].digits >= CROWD_DIGITS:
-                best = found[0]
-                alarm = self._open(now_s, best.service, best.metric, best.digits)
-        if now_s - self._looked_s < LOOK_EVERY_S:
-            return alarm
-        self._looked_s = now_s
-        late = self._lateness.late(now_s)
-        if late and late[0].log_factor >= LATE_LOG_FACTOR:
-            digits = late[0].log_factor / log(10.0)
-            alarm = self._open(now_s, late[0].service, "span_duration_ms", digits) or alarm
-        return alarm
-
-    def _open(self, now_s: float, service: str, metric: str, digits: float) -> Alarm | None:
-        if not self._incidents.opens(now_s, service):
-            return None
-        return Alarm(now_s, service, metric, digits)
+    def _opens(self, alarm: Alarm) -> bool:
+        return self._incidents.opens(alarm.at_s, alarm.service)
 
 
 class Watch:
@@ -121,12 +123,11 @@ class Watch:
                     self._fleet, self._lone = FleetWatch(self._recording), None
             if self._fleet is not None:
                 said += self._fleet.take(point)
-            elif self._lone is None and isinstance(point, Point | Span):
+            elif self._lone is None:
                 self._system.take(point)
-        if self._fleet is not None:
+        if self._fleet is not None or self._lone is not None:
             return said
-        alarm = self._system.look(now_s) if self._lone is None else None
-        return [*said, alarm] if alarm is not None else said
+        return [*said, *self._system.look(now_s)]
 
     def diagnose(self, history: History, question: Question) -> Answer:
         """What broke: as the live brains said when they knew, else by the whole history."""

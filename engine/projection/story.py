@@ -83,7 +83,9 @@ class Story:
         if said is None:
             return
         kind, who, text = said
-        row = TimelineEntry(at_ms, happening.sequence_number, kind, who, text)
+        did = happening.operation
+        outcome = str(did.outcome) if isinstance(did, Acted | Undone) else ""
+        row = TimelineEntry(at_ms, happening.sequence_number, kind, who, text, outcome)
         everywhere = key is None and happening.kind in _EVERYWHERE
         for timeline in self._where(key, everywhere=everywhere):
             timeline.append(row)

@@ -1,43 +1,14 @@
-"""Spans joined to their parents as they end, and what each says of its place (pure).
+"""What joined spans say, counted by time: work, ways, entries and the calls that they make (pure)."""
 
-A span is known when it ended, so a child comes before its parent: children wait for it, in a
-bounded room. Once both are known, a span's time is split: what its children took, and what is its
-own. Own time of a span that called another service is time on the way (the network, the other's
-queue, or the caller's own slowness: a *gap*); of any other span it is *work*. A span whose parent
-belongs to another service entered its own: what such an entry calls, all the way down inside its
-service, is what is expected of the next entry of its kind.
-"""
-
-from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from engine.telemetry.bins import Binned
+from engine.telemetry.joining import Edge, Operation, SpanJoin
 from engine.telemetry.records import Span
 
-GRACE_S = 5.0
-"""How long a span is kept after its end: clocks, rounding and exporters let children come late."""
-MAX_WAITING = 100_000
-"""Spans that are kept so at a time, and parents that are awaited."""
-MAX_DEPTH = 100
-"""Generations of a trace that are counted in order; deeper ones as they come."""
 MAX_KEYS = 20_000
 """Operations, gaps and calls that are told apart, each."""
-MAX_CHILDREN = 256
-"""Children of one span that are looked at; a span with more is a batch."""
-
-
-class Operation(NamedTuple):
-    """A kind of work of one service."""
-
-    service: str
-    name: str
-
-
-class Edge(NamedTuple):
-    """A call of one service by another."""
-
-    caller: str
-    callee: str
 
 
 class Made(NamedTuple):
@@ -50,24 +21,12 @@ class Made(NamedTuple):
 KeyT = TypeVar("KeyT", Operation, Edge, Made)
 
 
-class _Kept:
-    """A span while its relatives are awaited."""
-
-    __slots__ = ("calls", "settled", "span")
-
-    def __init__(self, span: Span) -> None:
-        self.span = span
-        self.settled = False
-        self.calls: list[str] = []
-        """Services called by it, or by spans of its own service below it."""
-
-
 class TraceBook:
     """Counts of operations and calls, from spans in the order of their ends."""
 
     def __init__(self) -> None:
-        self.dropped = 0
-        """Children whose parent never came, or who were too many, and keys beyond the most kept."""
+        self._join = SpanJoin(self)
+        self._overflowed = 0
         self.work: dict[Operation, Binned] = {}
         """Own time of operations; errors are those that no child's error explains."""
         self.gaps: dict[Edge, Binned] = {}
@@ -76,64 +35,30 @@ class TraceBook:
         """How often each kind of work was asked for from outside its service."""
         self.calls: dict[Made, Binned] = {}
         """Calls made by entries."""
-        self._waiting: OrderedDict[tuple[str, str], list[_Kept]] = OrderedDict()
-        self._ended: deque[_Kept] = deque()
-        self._newest_s = float("-inf")
+
+    @property
+    def dropped(self) -> int:
+        """Children whose parent never came, or who were too many, and keys beyond the most kept."""
+        return self._join.dropped + self._overflowed
 
     def add(self, span: Span) -> None:
         """Take one ended span in; it counts once its children have had time to come."""
-        self._newest_s = max(self._newest_s, span.end_s)
-        kept = _Kept(span)
-        self._ended.append(kept)
-        if span.parent_id:
-            self._await_parent(kept)
-        while (
-            len(self._ended) > MAX_WAITING or self._ended[0].span.end_s < self._newest_s - GRACE_S
-        ):
-            self._settle(self._ended.popleft(), 0)
+        self._join.add(span)
 
-    def _settle(self, kept: _Kept, depth: int) -> None:
-        """Count a span, its children first."""
-        if kept.settled:
-            return
-        kept.settled = True
-        span = kept.span
-        children = self._waiting.pop((span.trace_id, span.span_id), [])
-        own_ms = max(0.0, span.duration_ms - sum(c.span.duration_ms for c in children))
-        others = [child for child in children if child.span.service != span.service]
-        for child in children:
-            if depth < MAX_DEPTH:
-                self._settle(child, depth + 1)
-            if child.span.service == span.service:
-                kept.calls += child.calls
-            else:
-                kept.calls.append(child.span.service)
-                self._entered(child)
-        del kept.calls[MAX_CHILDREN:]
-        for child in others:
-            edge = Edge(span.service, child.span.service)
-            self._count(self.gaps, edge, span, own_ms / len(others), failed=child.span.error)
-        operation = Operation(span.service, span.name)
-        failed = span.error and not any(child.span.error for child in children)
-        self._count(self.work, operation, span, None if others else own_ms, failed=failed)
-        if not span.parent_id:
-            self._entered(kept)
+    def tell_way(self, edge: Edge, span: Span, own_ms: float, *, failed: bool) -> None:
+        """Count one call."""
+        self._count(self.gaps, edge, span, own_ms, failed=failed)
 
-    def _await_parent(self, kept: _Kept) -> None:
-        key = (kept.span.trace_id, kept.span.parent_id)
-        waiting = self._waiting.setdefault(key, [])
-        if len(waiting) >= MAX_CHILDREN:
-            self.dropped += 1
-            return
-        waiting.append(kept)
-        if len(self._waiting) > MAX_WAITING:
-            self.dropped += len(self._waiting.popitem(last=False)[1])
+    def tell_work(
+        self, operation: Operation, span: Span, own_ms: float | None, *, failed: bool
+    ) -> None:
+        """Count one piece of work."""
+        self._count(self.work, operation, span, own_ms, failed=failed)
 
-    def _entered(self, child: _Kept) -> None:
-        span = child.span
-        operation = Operation(span.service, span.name)
+    def tell_entry(self, operation: Operation, span: Span, called: Sequence[str]) -> None:
+        """Count one entry and what it called."""
         self._count(self.entries, operation, span, None, failed=span.error)
-        for callee in child.calls:
+        for callee in called:
             self._count(self.calls, Made(operation, callee), span, None, failed=False)
 
     def _count(
@@ -142,7 +67,10 @@ class TraceBook:
         binned = kept.get(key)
         if binned is None:
             if len(kept) >= MAX_KEYS:
-                self.dropped += 1
+                self._overflowed += 1
                 return
             binned = kept[key] = Binned()
         binned.add(span.end_s, ms, error=failed)
+
+
+__all__ = ["Edge", "Made", "Operation", "TraceBook"]

@@ -4,12 +4,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QFontMetricsF,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QPolygonF,
+)
 from PySide6.QtWidgets import QWidget
 
 from controlroom.window.qt.fonts import BODY, SMALL, font
 from controlroom.window.qt.painting import qcolor
+from controlroom.window.scene.episode import NOT_DONE, UNKNOWN
 from controlroom.window.scene.palette import BAD, DIM, GOLD, INK, KINDS, LINE, OK, WARN, Colour
 from controlroom.window.timeline import Mark
 from controlroom.window.transport import Mode, Shown
@@ -29,11 +38,19 @@ _LOOKS: dict[str, tuple[Colour, str]] = {
     "decided": (KINDS["commit"].colour, "◆"),
     "certificate": (GOLD, "■"),
     "acted": (GOLD, "▼"),
+    "undone": (WARN, "▲"),
     "convicted": (BAD, "✖"),
     "recovered": (OK, "·"),
     "closed": (OK, "●"),
 }
 _TOLD = frozenset(_LOOKS)
+
+
+def _look_of(mark: Mark) -> tuple[Colour, str]:
+    """How a mark looks; an action that was not carried out does not look like one that was."""
+    if mark.entry.outcome in (NOT_DONE, UNKNOWN):
+        return (BAD, "✖") if mark.entry.outcome == NOT_DONE else (WARN, "■")
+    return _LOOKS[mark.entry.kind]
 
 
 class Passage(NamedTuple):
@@ -58,6 +75,7 @@ class TransportBar(QWidget):
         self.setFixedHeight(HEIGHT)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName("transport")
+        self._painted = QPixmap()
         self._zone = zone
         self._passage: Passage | None = None
         self._said: tuple[object, ...] = ()
@@ -115,10 +133,8 @@ class TransportBar(QWidget):
         """Word, track, marks, clock."""
         passage = self._passage
         painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._ground())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(qcolor((120, 152, 214), 0.24), 1))
-        painter.setBrush(qcolor((8, 15, 31), 0.84))
-        painter.drawRoundedRect(QRectF(0.5, 0.5, self.width() - 1, HEIGHT - 1), 9, 9)
         if passage is not None:
             glyph, word, colour = self._word(passage)
             self._say(painter, 16, glyph, colour, size=BODY + 2)
@@ -131,6 +147,22 @@ class TransportBar(QWidget):
             if passage.shown.skipping:
                 self._say(painter, right + 140, "skips", DIM, size=SMALL)
         painter.end()
+
+    def _ground(self) -> QPixmap:
+        """The bar's ground, painted once a size: smooth corners that wide cost 2 ms."""
+        ratio = self.devicePixelRatioF()
+        wanted = QSize(round(self.width() * ratio), round(HEIGHT * ratio))
+        if self._painted.size() != wanted:
+            self._painted = QPixmap(wanted)
+            self._painted.setDevicePixelRatio(ratio)
+            self._painted.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(self._painted)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(qcolor((120, 152, 214), 0.24), 1))
+            painter.setBrush(qcolor((8, 15, 31), 0.84))
+            painter.drawRoundedRect(QRectF(0.5, 0.5, self.width() - 1, HEIGHT - 1), 9, 9)
+            painter.end()
+        return self._painted
 
     @staticmethod
     def _word(passage: Passage) -> tuple[str, str, Colour]:
@@ -153,15 +185,15 @@ class TransportBar(QWidget):
         first_s, last_s = self._span()
         for mark in passage.marks:
             if mark.entry.kind in _TOLD and first_s <= mark.t_s <= last_s:
-                self._paint_mark(painter, mark.entry.kind, self._x_of(mark.t_s), middle)
+                self._paint_mark(painter, _look_of(mark), self._x_of(mark.t_s), middle)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(qcolor(INK))
         painter.drawRoundedRect(QRectF(at - 2, middle - 11, 4, 22), 2, 2)
 
     @staticmethod
-    def _paint_mark(painter: QPainter, kind: str, x: float, y: float) -> None:
+    def _paint_mark(painter: QPainter, look: tuple[Colour, str], x: float, y: float) -> None:
         """A shape of its own for each kind: the colour only helps."""
-        colour, glyph = _LOOKS[kind]
+        colour, glyph = look
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(qcolor(colour))
         size = 2.0 if glyph == "·" else 5.0

@@ -1,14 +1,14 @@
 """Short messages to the viewer, and the sentences of the presentation."""
 
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
-from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt, QTimer
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from controlroom.window.captions import Caption
 from controlroom.window.cards import Card, Row, text
 from controlroom.window.qt.fonts import CAPTION, SMALL, TITLE, font
 from controlroom.window.qt.painting import qcolor
-from controlroom.window.scene.palette import DIM, INK
+from controlroom.window.scene.palette import DIM, INK, Colour
 
 TOAST_MS = 4_000
 CAPTION_HIGH = 132
@@ -56,6 +56,13 @@ class CaptionStrip(QWidget):
             self.setAccessibleName(f"{caption.title}. {caption.sub}")
             self.update()
 
+    @property
+    def covered(self) -> QRect:
+        """What the sentence covers of the window."""
+        if self.caption is None:
+            return QRect()
+        return _box(self.caption, self.width()).toAlignedRect().translated(self.pos())
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the sentence in the middle."""
         painter = QPainter(self)
@@ -63,20 +70,30 @@ class CaptionStrip(QWidget):
         painter.end()
 
 
+def _rows(caption: Caption) -> tuple[tuple[str, QFont, Colour, float], ...]:
+    """Words, font, colour and base line of each row."""
+    return (
+        (caption.eyebrow, font(SMALL + 1, mono=True), caption.colour, 26.0),
+        (caption.title, font(CAPTION + 4, bold=True), INK, 66.0),
+        (caption.sub, font(TITLE), DIM, 98.0),
+    )
+
+
+def _box(caption: Caption, width: int) -> QRectF:
+    """What a sentence covers of a strip of ``width`` pixels."""
+    widest = max(
+        QFontMetricsF(chosen).horizontalAdvance(words) for words, chosen, _, _ in _rows(caption)
+    )
+    wide = min(width - 40.0, widest + 72)
+    return QRectF((width - wide) / 2, 0, wide, 118)
+
+
 def paint_caption(painter: QPainter, caption: Caption | None, width: int) -> None:
     """Paint a sentence at the painter's origin, across ``width`` pixels."""
     if caption is None:
         return
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    rows = (
-        (caption.eyebrow, font(SMALL + 1, mono=True), caption.colour, 26.0),
-        (caption.title, font(CAPTION + 4, bold=True), INK, 66.0),
-        (caption.sub, font(TITLE), DIM, 98.0),
-    )
-    widest = max(QFontMetricsF(chosen).horizontalAdvance(words) for words, chosen, _, _ in rows)
-    box = QRectF(
-        (width - min(width - 40.0, widest + 72)) / 2, 0, min(width - 40.0, widest + 72), 118
-    )
+    rows, box = _rows(caption), _box(caption, width)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(qcolor((4, 8, 18), 0.72))
     painter.drawRoundedRect(box, 14, 14)

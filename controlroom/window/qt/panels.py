@@ -80,8 +80,9 @@ class Panels:
 
     def covered(self) -> list[QRect]:
         """Where the picture cannot be seen: labels keep out of there."""
-        shown = (self.incident, self.council, self.legend, self.notices, self.caption)
-        return [panel.geometry() for panel in shown if panel.isVisible()]
+        shown = (self.incident, self.council, self.legend, self.notices)
+        found = [panel.geometry() for panel in shown if not panel.isHidden()]
+        return found if self.caption.isHidden() else [*found, self.caption.covered]
 
     def refresh(self, frame: Frame, now_s: float) -> None:
         """Say what holds now; whatever says the same as before costs nothing."""
@@ -127,8 +128,9 @@ class Panels:
                 said.caption.looks_at, now_s, self._ground.width(), self._ground.height()
             )
         self.caption.say(said.caption)
-        if not session.live and transport.mode is Mode.PLAYING:
-            transport.pace(pace(said, frame.state), now_s)
+        speed = pace(said, frame.state, live=session.live)
+        if transport.mode is Mode.PLAYING or (transport.mode is Mode.FOLLOWING and speed < 1):
+            transport.pace(speed, now_s)
 
     def _notice(self, frame: Frame, now_s: float) -> Card | None:
         """What a person must know now: first of all whether what he sees is true."""

@@ -8,7 +8,7 @@ import os
 from datetime import UTC
 
 import numpy as np
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QImage, QPainter, QRegion
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -106,8 +106,7 @@ class Photographer:
 
     def write_labels(self, painter: QPainter, frame: Frame, eye: Eye) -> int:
         """Paint the labels of ``frame``, clear of the panels; returns how many."""
-        panels = (self.panels.incident, self.panels.council, self.panels.notices)
-        covered = [_box(panel) for panel in panels if not panel.isHidden()]
+        covered = [_box(it) for it in self.panels.covered()]
         found = placed(labels(frame, eye), eye, self._labels.measure, covered)
         self._labels.paint(painter, found)
         return len(found)
@@ -123,9 +122,8 @@ class Photographer:
         self._ground.deleteLater()
 
 
-def _box(widget: QWidget) -> tuple[float, float, float, float]:
-    x, y = float(widget.x()), float(widget.y())
-    return x, y, x + widget.width(), y + widget.height()
+def _box(it: QRect) -> tuple[float, float, float, float]:
+    return float(it.left()), float(it.top()), float(it.right()), float(it.bottom())
 
 
 def pixels_of(image: QImage) -> Picture:

@@ -1,28 +1,21 @@
 """The 3D view: a VTK picture in the window, drawn once a frame, and the pointer over it.
 
-Paced by ``frameSwapped``: the next frame is made when the last one is on screen, but not before a
-sixtieth of a second has passed, since a screen without vsync would take hundreds. ``update()`` and
-never ``render()``: that one would draw twice.
+``update()`` and never ``render()``: that one would draw twice a frame.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 from pyvistaqt import QtInteractor
 
+from controlroom.window.qt.pacer import Pacer
 from controlroom.window.scene.build import Stage, point_camera
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.model import Buffers
 
-FRAME_S = 1 / 60
-EARLY_S = 0.0015
-"""A frame that is due this soon is made at once."""
-HEARTBEAT_MS = 250
-"""A window that the screen does not show is not told of frames: it looks after itself."""
 CLICK_PX = 4
 """A pointer that moved less than this between press and release has clicked."""
 
@@ -54,68 +47,37 @@ class SceneView(QtInteractor):
         super().__init__(parent, auto_update=False, multi_samples=samples)
         self._make_frame = make_frame
         self.stage = Stage(self.renderer, buffers)
-        self.frames = 0
-        self.intervals: list[float] = []
-        """Seconds between the newest swaps, at most 4096."""
-        self._swapped_s = 0.0
-        self._begun_s = 0.0
+        self.pacer = Pacer(self, self._draw)
         self._pressed: QPointF | None = None
         self._dragged: QPointF | None = None
-        self._stopped = False
-        self._due = QTimer(self)
-        self._due.setSingleShot(True)
-        self._due.setTimerType(Qt.TimerType.PreciseTimer)
-        self._due.timeout.connect(self._draw)
-        self._heartbeat = QTimer(self)
-        self._heartbeat.timeout.connect(self._wake)
-        self.frameSwapped.connect(self._after_swap)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     # --- the loop -----------------------------------------------------------------------------------
 
+    @property
+    def frames(self) -> int:
+        """Frames that have been shown."""
+        return self.pacer.frames
+
     def start(self) -> None:
         """Begin to draw."""
-        self._heartbeat.start(HEARTBEAT_MS)
-        self._draw()
+        self.pacer.start()
 
     def stop(self) -> None:
         """Draw no more."""
-        self._stopped = True
-        self._heartbeat.stop()
-        self._due.stop()
+        self.pacer.stop()
 
     def _draw(self) -> None:
-        if self._stopped:
-            return
-        self._begun_s = time.perf_counter()
         eye = self._make_frame(max(1, self.width()), max(1, self.height()))
         point_camera(self.renderer, eye)
         self.stage.refresh()
         self.update()
         self.drawn.emit()
 
-    def _after_swap(self) -> None:
-        now_s = time.perf_counter()
-        if self._swapped_s:
-            self.intervals.append(now_s - self._swapped_s)
-            del self.intervals[:-4096]
-        self._swapped_s = now_s
-        self.frames += 1
-        if self._stopped or self._due.isActive():
-            return
-        left_s = self._begun_s + FRAME_S - now_s
-        self._due.start(max(0, round(left_s * 1000)) if left_s > EARLY_S else 0)
-
-    def _wake(self) -> None:
-        """Nothing was swapped for a while: the window was hidden, or is about to be shown."""
-        idle_s = time.perf_counter() - max(self._swapped_s, self._begun_s)
-        if idle_s * 1000 > HEARTBEAT_MS and not self._due.isActive():
-            self._draw()
-
     def paintGL(self) -> None:
         """Draw, unless the window is being taken down."""
-        if not self._stopped:
+        if not self.pacer.stopped:
             super().paintGL()  # type: ignore[no-untyped-call]
 
     # --- what draws it ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from controlroom.hand import Hand
 from controlroom.replaying import PlaceLike
 from controlroom.window.actions import ACTIONS, GROUPS
 from controlroom.window.cards import words_of
+from controlroom.window.chores import Chores
 from controlroom.window.qt.bar import TransportBar
 from controlroom.window.qt.commanding import Commanding
 from controlroom.window.qt.deploying import Deploying
@@ -32,10 +33,6 @@ from controlroom.window.session import Session
 from engine.stream.deploying import DeployVerb
 from engine.stream.wire import Command
 
-PANELS_MS = 125
-"""Panels are looked at eight times a second: faster than anybody reads."""
-LABELS_S = 0.1
-"""With a still camera, labels are placed anew so often; with a moving one, in every frame."""
 STEP_RAD_PX = 40
 SMOOTH_SAMPLES = 4
 
@@ -70,7 +67,7 @@ class ControlRoomWindow(QMainWindow):
         self._feed = feed
         self._clock_s = clock_s
         self._quality = quality
-        self._labelled: tuple[object, float] = (None, 0.0)
+        self._chores = Chores()
         self._closed = False
         own = {action.id: (keys or {}).get(action.id, action.keys) for action in ACTIONS}
         first = {name: found.split(" ")[0] for name, found in own.items()}
@@ -90,8 +87,6 @@ class ControlRoomWindow(QMainWindow):
         self.commanding = Commanding(self.ground, session, hand, self._send, self._say)
         self._shortcuts = self._bind(own)
         self._own = own
-        self._refreshing = QTimer(self)
-        self._refreshing.timeout.connect(self.refresh)
         self._connect()
         self.resize(1280, 800)
 
@@ -123,7 +118,6 @@ class ControlRoomWindow(QMainWindow):
         self.activateWindow()
         self.view.start()
         self.refresh()
-        self._refreshing.start(PANELS_MS)
         QTimer.singleShot(0, self, self._choose_quality)
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -132,7 +126,6 @@ class ControlRoomWindow(QMainWindow):
             self._closed = True
             if self._feed is not None:
                 self._feed.stop()
-            self._refreshing.stop()
             self.view.stop()
             self.view.stage.close()
             self.view.close()
@@ -142,6 +135,8 @@ class ControlRoomWindow(QMainWindow):
         software = "llvmpipe" in self.view.capabilities().lower()
         high = self._quality == "high" or (self._quality == "auto" and not software)
         self.view.set_samples(SMOOTH_SAMPLES if high else 0)
+        if not high:
+            self.view.stage.simplify()
 
     # --- every frame --------------------------------------------------------------------------------
 
@@ -150,11 +145,11 @@ class ControlRoomWindow(QMainWindow):
         if self._feed is not None:
             self.session.take(*self._feed.take(), now_s)
         frame, eye = self.session.frame(now_s, width, height)
-        seen_from, placed_s = self._labelled
-        pose = self.session.orbit.pose(now_s)
-        if pose != seen_from or now_s - placed_s >= LABELS_S:
-            self._labelled = (pose, now_s)
+        chore = self._chores.due(now_s, self.session.orbit.pose(now_s))
+        if chore.places_labels:
             self.labels.show_labels(labels(frame, eye), eye, self.panels.covered())
+        if chore.refreshes_panels:
+            self.refresh()
         return eye
 
     def refresh(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from controlroom.window.scene.buffers import Bytes, Floats, Mask, Points, shaded
 from controlroom.window.scene.messages import FALLS_S, Fate, Rows, opacity
-from controlroom.window.scene.palette import BAD, KIND_LOOKS, KIND_NAMES, TWIN
+from controlroom.window.scene.palette import BAD, DIM, KIND_LOOKS, KIND_NAMES, TWIN, WARN
 
 MAX_HEADS = 1_200
 """Heads with a body; beyond, a comet is a splat."""
@@ -17,6 +17,10 @@ TAIL = 0.2
 """Length of a tail, as a share of the way."""
 BOUNCE = 0.86
 """Where on its way a refused message is thrown back."""
+LOST = 0.52
+"""Where on its way a message that is missing falls."""
+LATE_MS = 250.0
+"""A message that took longer is late: it wears a ring of light, and its time as a label."""
 STILL_AT = 0.62
 """Where a comet stands while motion is reduced."""
 FLASH = 0.34
@@ -45,6 +49,8 @@ _LANES: Floats = np.array([_BENDS.get(name, 0.03) for name in KIND_NAMES], np.fl
 """How far to the side a kind's way is bent, in lengths of it: phases do not run into each other."""
 _TWIN_LANES: Floats = np.array([0.0, 0.17, -0.17], np.float32)
 """The two tales of a liar leave to either side."""
+_REACH: Floats = np.array([1.0, BOUNCE, LOST], np.float32)
+"""How far messages come, by their fate."""
 _STATUS = KIND_NAMES.index("status")
 
 
@@ -109,7 +115,7 @@ def draw(
     u = _way(rows, t_s, still=still)
     seen = opacity(rows, t_s) if dim is None else opacity(rows, t_s) * dim
     colours = _colours(rows)
-    refused = rows.fate == Fate.REFUSED
+    refused = rows.fate != Fate.TAKEN
     place = path.at(u)
     if not still:
         after = np.clip((t_s - rows.arrive_s) / FALLS_S, 0.0, 1.0)
@@ -122,6 +128,7 @@ def draw(
     arrived = (t_s >= rows.arrive_s) & ~refused
     if count <= MAX_HEADS:
         _flashes(rows, at, arrived, seen * crowd, colours, splats, scale)
+        _late(rows, arrived, place, sizes, splats)
         ahead = path.at(np.minimum(u + 0.02, 1.02)) - place + np.float32(1e-6)
         _bodies(rows, ~arrived, place, ahead, t_s, (colours, sizes, seen), heads)
     return place
@@ -130,11 +137,11 @@ def draw(
 def _way(rows: Rows, t_s: float, *, still: bool) -> Floats:
     """How much of its way each message has gone."""
     if still:
-        return np.full(len(rows.number), STILL_AT)
+        return np.minimum(STILL_AT, _REACH[rows.fate])
     u = np.clip((t_s - rows.leave_s) / (rows.arrive_s - rows.leave_s), 0.0, 1.0)
     # Quick to leave and slow to land: eyes follow that better than a constant pace.
     eased = u * (1.4 - 0.4 * u)
-    return np.where(rows.fate == Fate.REFUSED, eased * BOUNCE, eased)
+    return eased * _REACH[rows.fate]
 
 
 def _colours(rows: Rows) -> Bytes:
@@ -144,6 +151,7 @@ def _colours(rows: Rows) -> Bytes:
         colours[rows.twin == 2] = TWIN
     if rows.fate.any():
         colours[rows.fate == Fate.REFUSED] = BAD
+        colours[rows.fate == Fate.MISSING] = DIM
     return colours
 
 
@@ -153,12 +161,13 @@ def _bodies(
 ) -> None:  # fmt: skip
     colours, sizes, seen = looks
     some = np.flatnonzero(chosen)
-    thrown = (rows.fate[some] == Fate.REFUSED) & (t_s >= rows.arrive_s[some])
+    thrown = (rows.fate[some] != Fate.TAKEN) & (t_s >= rows.arrive_s[some])
     shapes = np.where(rows.twin[some] == 2, SECOND_TALE, _SHAPES[rows.kind[some]])
     shapes = np.where(thrown, CROSS, shapes).astype(np.uint8)
     size = sizes[some] * np.sqrt(seen[some])
-    size *= np.minimum(2.0, 1.0 + 0.25 * np.log2(rows.records[some]))
+    size *= np.minimum(2.0, 1.0 + 0.25 * np.log2(np.maximum(rows.records[some], 1)))
     size *= np.where(rows.twin[some] > 0, 1.6, 1.0)
+    size *= np.where(rows.fate[some] == Fate.MISSING, 1.25, 1.0)
     heads.put(place[some], shaded(colours[some], np.ones(len(some))), size, shapes, ahead[some])
 
 
@@ -179,6 +188,14 @@ def _tails(
     splats.put(place, shaded(colours, 0.5 * quiet), sizes * np.float32(1.25))
     tinted = np.repeat(colours, length - 1, axis=0)
     splats.put(behind.reshape(-1, 3), shaded(tinted, opacities.ravel()), wide.ravel())
+
+
+def _late(rows: Rows, arrived: Mask, place: Floats, sizes: Floats, splats: Points) -> None:
+    """What takes long glows in a colour of its own, beside its label."""
+    chosen = np.flatnonzero((rows.flight_ms >= LATE_MS) & ~arrived & (rows.fate == Fate.TAKEN))
+    if len(chosen):
+        hue = np.tile(np.array(WARN, np.uint8), (len(chosen), 1))
+        splats.put(place[chosen], shaded(hue, np.full(len(chosen), 0.5)), 2.6 * sizes[chosen])
 
 
 def _flashes(

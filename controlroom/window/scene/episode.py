@@ -24,6 +24,8 @@ _TELLING = frozenset(
     {"opened", "corroborated", "diagnosed", "warned", "proposed", "assessed", "recovered", "worse"}
 )
 _CONVICTED = " is convicted"
+DONE, NOT_DONE, UNKNOWN = "done", "not-done", "unknown"
+"""``engine.vocabulary.OutcomeKind``, as rows tell it."""
 
 
 class Word(NamedTuple):
@@ -60,6 +62,8 @@ class Episode(NamedTuple):
     """When it is seen to have reached the actuator."""
     acted_s: float
     """When the action is seen to leave the actuator; infinite before it is known."""
+    outcome: str
+    """What came of the action, the worst of its steps: ``done``, ``not-done`` or ``unknown``."""
     target: str
     """The service that the plan names."""
 
@@ -120,6 +124,7 @@ def episode(t_s: float, state: ScreenState) -> Episode | None:
         sealed_s=sealed_s,
         carried_s=carried_s,
         acted_s=max(acted_s, carried_s) if acted_s >= decided_s and acted_s < NEVER else NEVER,
+        outcome=_outcome(state, shift, decided_s),
         target=_named(row.plan, state),
     )
 
@@ -138,6 +143,16 @@ def _signatures(
             if kind == "certified":
                 found.setdefault(who, Word(max(at_s, earliest_s), who, kind))
     return tuple(found.values())
+
+
+def _outcome(state: ScreenState, shift: float, decided_s: float) -> str:
+    """What came of the newest decision's action; ``done`` where nobody says anything else."""
+    said = {
+        entry.outcome
+        for entry in state.timeline
+        if entry.kind == "acted" and entry.at_ms / 1000 + shift >= decided_s
+    }
+    return next((worst for worst in (NOT_DONE, UNKNOWN) if worst in said), DONE)
 
 
 def _suspect(state: ScreenState) -> str:

@@ -10,19 +10,21 @@ from controlroom.window.scene.buffers import Floats, Points, rgba, shaded
 from controlroom.window.scene.council import HEIGHT, smooth
 from controlroom.window.scene.episode import (
     CARRY_S,
+    DONE,
     FADE_S,
     FALL_S,
     FLY_S,
     NEVER,
+    NOT_DONE,
     STRIKE_S,
     Episode,
 )
-from controlroom.window.scene.palette import BAD, DIM, GOLD, INK, KINDS, OK, Colour
+from controlroom.window.scene.palette import BAD, DIM, GOLD, INK, KINDS, OK, WARN, Colour
 
 CENTRE = np.array((0.0, 0.0, HEIGHT))
 ACTUATOR = np.array((0.0, 0.0, 0.45))
 PULSE_S = 1.0
-PLATE, CUBE = 7, 3
+PLATE, CUBE, CROSS = 7, 3, 6
 """Shapes of heads, see ``shapes.heads``."""
 SEAL = 0.72
 _BEAM = 56
@@ -66,7 +68,7 @@ def draw(it: Episode, t_s: float, services: Find, agents: Find, brush: Brush) ->
         _judgement(it, brush)
     _certificate(it, t_s, agents, brush)
     target = services(it.target)
-    if target is not None and it.acted_s <= t_s:
+    if target is not None and it.acted_s <= t_s and t_s < it.closed_s + FADE_S:
         _action(target, it, t_s, brush)
 
 
@@ -162,7 +164,7 @@ def _seal_place(it: Episode, t_s: float, brush: Brush) -> Floats:
 
 
 def _action(target: Floats, it: Episode, t_s: float, brush: Brush) -> None:
-    """The action falls from the actuator on its service, and strikes."""
+    """The action falls from the actuator on its service, and strikes; or breaks, where it failed."""
     u = (t_s - it.acted_s) / FALL_S
     if u < 1.0:
         eased = 0.6 if brush.still else smooth(u)
@@ -175,7 +177,24 @@ def _action(target: Floats, it: Episode, t_s: float, brush: Brush) -> None:
         brush.heads.put(way[:1], rgba(GOLD, 1.0)[None], 0.26, CUBE, (target - ACTUATOR)[None])
         return
     after = (t_s - it.struck_s) / STRIKE_S
-    if after < 1.0:
+    if it.outcome != DONE:
+        _failed(target, it, after, brush)
+    elif after < 1.0:
         radius = 1.0 if brush.still else 0.5 + 1.9 * smooth(after)
         brush.bands.ring(target, (radius, radius + 0.16 * (1 - after)), GOLD, 1.0 - after)
         brush.splats.put(target[None], rgba(GOLD, 0.6 * (1 - after))[None], 0.9)
+
+
+def _failed(target: Floats, it: Episode, after: float, brush: Brush) -> None:
+    """An action that was not done, or of which nobody knows, breaks over its service."""
+    hue = BAD if it.outcome == NOT_DONE else WARN
+    above = target + np.array((0.0, 0.0, 0.9))
+    brush.bands.ring(above, (0.42, 0.52), hue, 0.95, facing=True, dashes=8)
+    brush.heads.put(above[None], rgba(hue, 1.0)[None], 0.34, CROSS if hue is BAD else CUBE)
+    if after < 1.0:
+        splinters = np.arange(9) * TWO_PI / 9
+        far = 0.3 if brush.still else 0.2 + 1.1 * smooth(after)
+        fall = np.full(9, 0.0 if brush.still else -0.9 * after * after)
+        around = np.stack([far * np.cos(splinters), far * np.sin(splinters), fall], axis=1)
+        colour = np.tile(np.array(hue, np.uint8), (9, 1))
+        brush.splats.put(above + around, shaded(colour, np.full(9, 0.7 * (1 - after))), 0.12)

@@ -7,8 +7,9 @@ and asks ``placed`` where they go.
 import numpy as np
 
 from controlroom.window.scene.buffers import Floats, lifted
+from controlroom.window.scene.comets import LATE_MS
 from controlroom.window.scene.council import HEIGHT
-from controlroom.window.scene.episode import NEVER
+from controlroom.window.scene.episode import NEVER, NOT_DONE, UNKNOWN, Episode
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.incident import ACTUATOR, CENTRE
 from controlroom.window.scene.messages import Fate
@@ -19,7 +20,6 @@ from controlroom.window.scene.palette import (
     GOLD,
     HEALTH,
     INK,
-    KIND_LOOKS,
     KIND_NAMES,
     OK,
     ROLES,
@@ -33,8 +33,6 @@ from engine.stream.state import AgentRow, Health, ServiceRow
 
 __all__ = ["Label", "Placed", "labels", "placed"]
 
-LATE_MS = 250.0
-"""A message that took longer is labelled with its time."""
 NAMED_PX = 11.0
 """Of many agents, those whose bodies are larger than this are named one by one."""
 _MOST_NOTES = 4
@@ -119,14 +117,9 @@ def _roles(frame: Frame) -> list[Label]:
     """One label a role: how many there are, how they are, how far they have come."""
     found = []
     swarm, tally = frame.state.swarm, frame.tally
-    rows = frame.state.agents
     for role, members in frame.seats.groups:
         look = ROLES.get(role, STRANGER)
-        well = sum(
-            1
-            for i in members.tolist()
-            if (row := rows.get(frame.seats.ids[i])) is not None and row.health is Health.OK
-        )
+        well = frame.well.get(role, 0)
         words = [f"✓ {well} ok" if well == len(members) else f"! {len(members) - well} not well"]
         if tally is not None and swarm is not None:
             words.append(f"{int((tally.commits[members] >= swarm.quorum).sum())} committed")
@@ -159,11 +152,11 @@ def _close_ones(frame: Frame, eye: Eye) -> list[Label]:
     inside = (at[:, 0] > 0) & (at[:, 0] < eye.width) & (at[:, 1] > 0) & (at[:, 1] < eye.height)
     pixels = plan.size * eye.scale(depth)
     near = np.flatnonzero(inside & (depth > 0) & (pixels >= NAMED_PX))
-    nearest = near[np.argsort(depth[near])][:MOST]
+    nearest = near[np.argsort(depth[near])][: 2 * MOST]
     return [
         Label(
             f"agent:{plan.ids[i]}", _tuple(frame.agents[i]), plan.ids[i], "",
-            ROLES.get(plan.roles[i], STRANGER).colour, 8, (Side.BELOW,), DIM, plan.size,
+            ROLES.get(plan.roles[i], STRANGER).colour, 8, (Side.BELOW, Side.ABOVE), DIM, plan.size,
         )
         for i in nearest.tolist()
     ]  # fmt: skip
@@ -225,7 +218,7 @@ def _services(frame: Frame, eye: Eye) -> list[Label]:
                 sub,
                 colour,
                 6 if well else 3,
-                (Side.BELOW,),
+                (Side.BELOW, Side.ABOVE),
                 DIM,
                 reach,
             )
@@ -255,7 +248,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
         if it.carried_s <= t_s < it.acted_s and t_s < it.closed_s:
             words, colour = "▣ holds a certificate", GOLD
         elif it.acted_s <= t_s < it.closed_s:
-            words, colour = f"✓ acted on {it.target}", GOLD
+            words, colour = _acted(it)
         centre = _tuple(CENTRE)
         if t_s >= it.sealed_s and t_s < it.carried_s:
             sub = f"{it.quorum} of {it.members} signatures are a quorum"
@@ -290,7 +283,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
                     "seen by those who saw it fail",
                     OK,
                     1,
-                    (Side.ABOVE,),
+                    (Side.RIGHT, Side.ABOVE),
                 )
             )
     found.append(
@@ -299,35 +292,68 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
     return found
 
 
+def _acted(it: Episode) -> tuple[str, Colour]:
+    if it.outcome == NOT_DONE:
+        return f"✖ not done: {it.target}", BAD
+    if it.outcome == UNKNOWN:
+        return f"? unknown whether done: {it.target}", WARN
+    return f"✓ acted on {it.target}", GOLD
+
+
 def _short(plan: str) -> str:
     return plan.partition(" (")[0][:48] or "a plan"
 
 
 def _notes(frame: Frame) -> list[Label]:
-    """Why messages were refused, and which were late, at the messages themselves."""
+    """At the messages themselves: which were refused and why, which are missing, which are late."""
+    return [*_refused(frame), *_missing(frame), *_late(frame)]
+
+
+def _refused(frame: Frame) -> list[Label]:
+    """Each reason once, with how many messages met with it."""
     rows = frame.messages
-    found: list[Label] = []
-    refused = np.flatnonzero((rows.fate == Fate.REFUSED) & (frame.t_s >= rows.arrive_s))
-    told: dict[str, int] = {}
-    for place in refused.tolist():
+    found: dict[str, list[int]] = {}
+    for place in np.flatnonzero(
+        (rows.fate == Fate.REFUSED) & (frame.t_s >= rows.arrive_s)
+    ).tolist():
         why = frame.reasons.get(int(rows.number[place]), "refused")
-        told[why] = told.get(why, 0) + 1
-        if told[why] == 1 and len(told) <= _MOST_NOTES:
-            found.append(_note(frame, place, f"✖ {why}", "", BAD))
-    found = [
-        label._replace(title=f"{label.title} × {told[label.title[2:]]}")
-        if told.get(label.title[2:], 1) > 1
-        else label
-        for label in found
+        found.setdefault(why, []).append(place)
+    return [
+        _note(frame, places[0], f"✖ {why}{_times(places)}", "", BAD)
+        for why, places in list(found.items())[:_MOST_NOTES]
     ]
-    late = np.flatnonzero(
-        (rows.flight_ms >= LATE_MS) & (rows.fate == Fate.TAKEN) & (frame.t_s < rows.arrive_s)
-    )
-    for place in late[:_MOST_NOTES].tolist():
-        name = KIND_NAMES[int(rows.kind[place])]
-        words = f"{name}, {rows.flight_ms[place] / 1000:.1f} s under way"
-        found.append(_note(frame, place, words, "", KIND_LOOKS[int(rows.kind[place])].colour))
-    return found
+
+
+def _missing(frame: Frame) -> list[Label]:
+    """At each receiver's first: what others received and it did not, as far as anybody says."""
+    rows = frame.messages
+    found: dict[int, list[int]] = {}
+    for place in np.flatnonzero(rows.fate == Fate.MISSING).tolist():
+        found.setdefault(int(rows.receiver[place]), []).append(place)
+    return [
+        _note(
+            frame, places[0], f"? not seen to arrive{_times(places)}",
+            f"{frame.seats.ids[receiver]} has no record of it", DIM,
+        )
+        for receiver, places in list(found.items())[:_MOST_NOTES]
+    ]  # fmt: skip
+
+
+def _late(frame: Frame) -> list[Label]:
+    rows = frame.messages
+    late = (rows.flight_ms >= LATE_MS) & (rows.fate == Fate.TAKEN) & (frame.t_s < rows.arrive_s)
+    return [
+        _note(
+            frame, place,
+            f"◷ {KIND_NAMES[int(rows.kind[place])]}, {rows.flight_ms[place] / 1000:.1f} s under way",
+            "", WARN,
+        )
+        for place in np.flatnonzero(late)[:_MOST_NOTES].tolist()
+    ]  # fmt: skip
+
+
+def _times(places: list[int]) -> str:
+    return f" × {len(places)}" if len(places) > 1 else ""
 
 
 def _note(frame: Frame, place: int, title: str, sub: str, colour: Colour) -> Label:

@@ -14,6 +14,7 @@ import numpy as np
 
 from controlroom.window.scene.buffers import Column, Floats, Mask, Numbers
 from controlroom.window.scene.lens import flights
+from controlroom.window.scene.missing import WAIT_S, Lack, Missing, Saying
 from controlroom.window.scene.palette import KIND_NAMES
 from controlroom.window.timeline import Sent
 
@@ -28,7 +29,11 @@ MAX_ROUNDS = 8_192
 LINGERS_S = 0.35
 """A message that was taken flashes for so long at its receiver."""
 FALLS_S = 1.1
-"""One that was refused bounces off and falls for so long."""
+"""One that was refused bounces off and falls for so long; so does one that is missing."""
+NOTICED_S = WAIT_S + 0.2
+"""What is missing is drawn so long after it was said: when it is known to be."""
+LOST_S = 1.0
+"""How long what is missing flies before it falls."""
 _SLOTTED = frozenset({"pre-prepare", "prepare", "commit"})
 _VOTES = 3
 """The first kinds of the palette are votes."""
@@ -40,13 +45,15 @@ class Fate(IntEnum):
 
     TAKEN = 0
     REFUSED = 1
+    MISSING = 2
+    """Others received it and this receiver did not: an inference, not a record."""
 
 
 class Rows(NamedTuple):
     """Columns of messages; one row each."""
 
     number: Numbers
-    """Of the record; of the first one where several are folded."""
+    """Of the record; of the first one where several are folded; negative for what is missing."""
     sender: Numbers
     """Row of the agent in genesis."""
     receiver: Numbers
@@ -63,7 +70,7 @@ class Rows(NamedTuple):
     twin: Numbers
     """0, or 1 and 2 for messages that contradict each other."""
     records: Numbers
-    """Records that the row stands for."""
+    """Records that the row stands for; none for a message that is missing."""
 
     def where(self, chosen: Mask | Numbers) -> "Rows":
         """Only the chosen rows."""
@@ -96,7 +103,12 @@ class Messages:
     """The table."""
 
     def __init__(
-        self, index: Mapping[str, int], groups: Sequence[int], late_s: float = 0.0
+        self,
+        index: Mapping[str, int],
+        groups: Sequence[int],
+        late_s: float = 0.0,
+        *,
+        complete: bool = False,
     ) -> None:
         """An empty table.
 
@@ -105,7 +117,12 @@ class Messages:
             groups: number of each agent's role.
             late_s: how much later all is drawn: live, a record comes some tenths of a second
                 after what it tells.
+            complete: whether what some received and others did not is shown as missing.
         """
+        self._missing = Missing(index) if complete else None
+        self.lacks: dict[int, Lack] = {}
+        """What is missing, by the number of its row."""
+        self._lacking: dict[tuple[Saying, str], int] = {}
         self._index = index
         self._groups = groups
         self._late_s = late_s
@@ -161,6 +178,34 @@ class Messages:
         leave, arrive = flights(start, sent_s, received_s)
         for place, sent in enumerate(known):
             self._put(sent, leave[place] + self._late_s, arrive[place] + self._late_s)
+        if self._missing is not None:
+            self._seek(self._missing, known)
+
+    def _seek(self, missing: Missing, known: Sequence[Sent]) -> None:
+        """Draw what is missing, until it comes after all."""
+        for sent in known:
+            saying = missing.heard(sent)
+            row = self._lacking.pop((saying, sent.event.receiver), None) if saying else None
+            if row is not None:
+                self._columns["leave_s"][row] = np.inf
+        for lack in missing.overdue():
+            self._miss(lack)
+
+    def _miss(self, lack: Lack) -> None:
+        row = self._room()
+        event, number = lack.first.event, -len(self.lacks) - 1
+        leave = lack.first.sent_s + self._late_s + NOTICED_S
+        values = (
+            number, self._index[lack.saying.sender], self._index[lack.receiver],
+            _KIND.get(event.kind, _OTHER), event.view, event.sequence_number,
+            int.from_bytes(event.digest[:8].ljust(8, b"\0"), "big", signed=True),
+            leave, leave + LOST_S, 0.0, Fate.MISSING, 0, 0,
+        )  # fmt: skip
+        for name, value in zip(Rows._fields, values, strict=True):
+            self._columns[name][row] = value
+        self._span(row, leave, leave + LOST_S + FALLS_S)
+        self.lacks[number] = lack
+        self._lacking[lack.saying, lack.receiver] = row
 
     def _begin_rounds(self, known: Sequence[Sent]) -> None:
         """A round begins with its first message; what is heard of it later does not move it."""
@@ -261,6 +306,7 @@ class Messages:
         self._first[:chunks], self._last[:chunks] = self._first[chunks:], self._last[chunks:]
         self._first[chunks:], self._last[chunks:] = np.inf, -np.inf
         self._bundles = {name: row - half for name, row in self._bundles.items() if row >= half}
+        self._lacking = {name: row - half for name, row in self._lacking.items() if row >= half}
         for said in self._said.values():
             said.rows = [row - half for row in said.rows if row >= half]
         while len(self.contradictions) > MAX_ROUNDS:
@@ -307,6 +353,6 @@ def _round_of(sent: Sent) -> object:
 def opacity(rows: Rows, t_s: float) -> Floats:
     """How much of each row is seen at ``t_s``: all in flight, less while it flashes or falls."""
     after = t_s - rows.arrive_s
-    last = np.where(rows.fate == Fate.REFUSED, FALLS_S, LINGERS_S)
+    last = np.where(rows.fate != Fate.TAKEN, FALLS_S, LINGERS_S)
     left: Floats = np.clip(1.0 - np.maximum(after, 0.0) / last, 0.0, 1.0)
     return left

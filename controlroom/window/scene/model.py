@@ -5,6 +5,7 @@ pausing, scrubbing and playing slowly show exactly what was shown live.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -25,9 +26,10 @@ from controlroom.window.scene.layers import (
     dim_of,
 )
 from controlroom.window.scene.messages import Messages, Rows
+from controlroom.window.scene.missing import Lack
 from controlroom.window.scene.votes import Tally, same, tally
 from controlroom.window.timeline import Moment, Sent
-from engine.stream.state import ScreenState
+from engine.stream.state import Health, ScreenState
 
 MAX_AGENTS = 1_024
 MAX_WAITING = 250_000
@@ -65,12 +67,16 @@ class Frame(NamedTuple):
     """The messages on screen."""
     heads: Floats
     """Where they are."""
+    well: Mapping[str, int]
+    """By role, how many agents are well."""
     drilled: str
     """The service that a drill harms, as far as it is told."""
     turning: bool
     """Whether a view change is on screen."""
     reasons: Mapping[int, str]
     """Why messages were refused, by number."""
+    lacks: Mapping[int, Lack]
+    """What is missing, by number."""
     contradictions: Mapping[tuple[int, int, int, int], tuple[int, int]]
     """By sender, kind, view and sequence number: two digests that one agent sent."""
     folded: dict[str, int]
@@ -114,6 +120,7 @@ class Scene:
         self._at: Floats = np.zeros((0, 3), np.float32)
         self._episode: tuple[object, Episode | None] = (None, None)
         self._tally: tuple[object, Tally | None] = (None, None)
+        self._well: tuple[object, Mapping[str, int]] = (None, {})
 
     @property
     def messages(self) -> Messages:
@@ -135,7 +142,9 @@ class Scene:
             self._seats = seats(members[:MAX_AGENTS])
             number = {role: i for i, (role, _) in enumerate(self._seats.groups)}
             groups = [number[role] for role in self._seats.roles]
-            self._messages = Messages(self._seats.row_of, groups, self._late_s)
+            self._messages = Messages(
+                self._seats.row_of, groups, self._late_s, complete=self._seats.one_by_one
+            )
         if self._waiting and self._cast:
             self._messages.take(self._waiting)
             self._waiting.clear()
@@ -189,8 +198,8 @@ class Scene:
             buffer.end()
         return Frame(
             t_s, state, plan, at, outside, self._fleet.plan, it, counted, rows, heads,
-            self._fleet.drilled, self._turns.turning(t_s), self._messages.reasons,
-            self._messages.contradictions, self._folded(rows),
+            self._wells(state), self._fleet.drilled, self._turns.turning(t_s), self._messages.reasons,
+            self._messages.lacks, self._messages.contradictions, self._folded(rows),
         )  # fmt: skip
 
     def _sit(self, t_s: float) -> tuple[Floats, Floats, float]:
@@ -225,6 +234,13 @@ class Scene:
             self._episode = (moment.state, episode(moment.t_s, moment.state))
         return self._episode[1]
 
+    def _wells(self, state: ScreenState) -> Mapping[str, int]:
+        """How many agents are well, counted once a state."""
+        if self._well[0] is not state:
+            counts = Counter(row.role for row in state.agents.values() if row.health is Health.OK)
+            self._well = (state, counts)
+        return self._well[1]
+
     def _draw_messages(self, rows: Rows, at: Floats, t_s: float) -> Floats:
         dim = None
         if self.focus:
@@ -254,7 +270,7 @@ class Scene:
     def _folded(self, rows: Rows) -> dict[str, int]:
         buffers, floor = self.buffers, self._fleet.plan
         counts = {
-            "messages drawn together": int(rows.records.sum()) - len(rows.records),
+            "messages drawn together": int(np.maximum(rows.records - 1, 0).sum()),
             "messages without a body": len(rows.records)
             if len(rows.records) > comets.MAX_HEADS
             else 0,

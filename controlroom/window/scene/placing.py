@@ -12,6 +12,10 @@ from controlroom.window.scene.palette import DIM, Colour
 MOST = 60
 """Labels that are drawn at once; more could not be read."""
 EDGE_PX, GAP_PX = 8, 4
+URGENT = 3
+"""Things whose labels are so important are not covered by the labels of others either."""
+BODY = 0.7
+"""How much of a label's reach its thing fills."""
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 
@@ -77,6 +81,11 @@ def placed(
     for label, point, far, pixels in zip(
         everything, at.tolist(), depth.tolist(), scale.tolist(), strict=True
     ):
+        if label.priority <= URGENT and label.reach and far > 0.2:
+            taken.append(_body(point, BODY * label.reach * pixels))
+    for label, point, far, pixels in zip(
+        everything, at.tolist(), depth.tolist(), scale.tolist(), strict=True
+    ):
         if far <= 0.2 or not (
             -80 <= point[0] <= eye.width + 80 and -40 <= point[1] <= eye.height + 40
         ):
@@ -85,7 +94,7 @@ def placed(
         if box is None:
             continue
         taken.append(box)
-        opacity = float(np.clip(1.6 - far / 48, 0.55, 1.0))
+        opacity = min(1.0, max(0.55, 1.6 - far / 48))
         chosen.append(Placed(label, (box[0] + box[2]) / 2, box[1], opacity))
         if len(chosen) == MOST:
             break
@@ -106,7 +115,7 @@ def _free_box(
             # What hangs over the edge is pushed back: half a word tells nothing.
             over = min(0.0, box[0] - EDGE_PX) + max(0.0, box[2] - eye.width + EDGE_PX)
             box = (box[0] - over, box[1], box[2] - over, box[3])
-        if not any(_overlap(box, other) for other in taken):
+        if _is_free(box, taken):
             return box
     return None
 
@@ -129,5 +138,15 @@ def _beside(side: Side, x: float, y: float, reach: float, size: tuple[float, flo
     return left, top, left + width, top + height
 
 
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _body(at: list[float], radius: float) -> Box:
+    """The box of a thing itself."""
+    return at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius
+
+
+def _is_free(box: Box, taken: list[Box]) -> bool:
+    """Whether nothing overlaps ``box``: asked thousands of times a placement, so without calls."""
+    left, top, right, bottom = box
+    for other in taken:
+        if left < other[2] and other[0] < right and top < other[3] and other[1] < bottom:
+            return False
+    return True

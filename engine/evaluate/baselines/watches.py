@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from engine.detection.incidents import Incidents
 from engine.evaluate.senses import Alarm, Forecast
-from engine.senses.incidents import Incidents
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.records import Point
 

@@ -32,6 +32,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from engine.codec import Malformed
+from engine.telemetry.doors.series import Unusable, series_name
 from engine.telemetry.records import MAX_BODY, MAX_NAME, Batch, Kind, LogRecord, Point, Record, Span
 
 if TYPE_CHECKING:
@@ -57,10 +58,6 @@ class Signal(StrEnum):
     METRICS = "metrics"
     LOGS = "logs"
     TRACES = "traces"
-
-
-class Unusable(ValueError):
-    """One record says nothing that can be used; the others of its request may."""
 
 
 def read(signal: Signal, body: bytes, *, json: bool) -> Batch:
@@ -237,21 +234,6 @@ def _point(
     if not name or not at_ns or not math.isfinite(value):
         raise Unusable(f"metric {name[:MAX_NAME]!r}: no name, no time or no finite value")
     return Point(at_ns * NANO, service, series_name(name, labels), value, kind)
-
-
-def series_name(name: str, labels: dict[str, str]) -> str:
-    """``name{a="b",c="d"}`` with the labels in order: one text for one series.
-
-    Raises:
-        Unusable: it is longer than a name may be.
-    """
-    text = name
-    if labels:
-        inner = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-        text = f"{name}{{{inner}}}"
-    if len(text) > MAX_NAME:
-        raise Unusable(f"metric {name[:MAX_NAME]!r}: name and labels are too long")
-    return text
 
 
 def _labels(attributes: Iterable["KeyValue"]) -> dict[str, str]:

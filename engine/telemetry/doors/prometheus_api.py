@@ -16,7 +16,7 @@ from engine.clock import Clock
 from engine.codec import Malformed
 from engine.stream.token import read_token
 from engine.telemetry.doors.intake import Intake
-from engine.telemetry.doors.otlp import Unusable, series_name
+from engine.telemetry.doors.series import Unusable, series_name
 from engine.telemetry.records import MAX_NAME, Batch, Kind, Point
 
 MAX_ANSWER_BYTES = 16 << 20

@@ -15,11 +15,9 @@ from engine.vocabulary import (
     Assessed,
     AuthorId,
     Certified,
-    Configured,
     Convicted,
     Corroborated,
     Diagnosed,
-    Digest,
     Elapsed,
     Frozen,
     IncidentKey,
@@ -169,11 +167,6 @@ TABLE: dict[type[Operation], Row] = {
         nothing, lambda c, a: Convicted(COMMUNICATION, "double commit", b"1", b"2"), AGENTS
     ),
     Replaced: Row(nothing, lambda c, a: c.replaced(COMMUNICATION), (OPERATOR,)),
-    Configured: Row(
-        nothing,
-        lambda c, a: Configured(c.command(), Digest(b"p"), Digest(b"c"), Digest(b"m")),
-        (OPERATOR,),
-    ),
 }
 EVERYONE = (*AGENTS, OPERATOR, ACTUATOR, PROBE, STRANGER)
 

@@ -86,7 +86,7 @@ def test_a_broken_service_opens_one_incident(kind: type[Watch] | type[EwmaZ]) ->
 def test_late_spans_open_an_incident_without_any_metric() -> None:
     watch, rng = Watch(recording(("a", "b"))), random.Random(3)
     said: list[Alarm | Forecast] = []
-    for second in range(500):
+    for second in range(600):
         slow = 40.0 if second >= 450 else 1.0
         spans = [
             Span(second, name, "GET", f"t{second}", f"{name}{second}", "", duration, error=False)

@@ -2,8 +2,9 @@
 
 import random
 
+from engine.telemetry.joining import GRACE_S
 from engine.telemetry.records import Span
-from engine.telemetry.traces import GRACE_S, Edge, Made, Operation, TraceBook
+from engine.telemetry.traces import Edge, Made, Operation, TraceBook
 
 
 def trace(number: int, at_s: float) -> list[Span]:

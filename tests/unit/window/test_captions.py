@@ -2,7 +2,7 @@
 
 import itertools
 
-from controlroom.window.captions import DWELL_S, LONGEST_S, SLOWEST, Cue, Presenter, cues, pace
+from controlroom.window.captions import DWELL_S, HELD, LONGEST_S, Cue, Presenter, Said, cues, pace
 from controlroom.window.timeline import Mark, Timeline
 from engine.stream.state import ScreenState, TimelineEntry
 from tests.story import START_MS, calm, story
@@ -75,14 +75,48 @@ def test_a_sentence_that_nothing_follows_leaves() -> None:
 
 
 def test_a_recording_is_slowed_down_while_sentences_wait() -> None:
-    timeline, found = told()
+    _, found = told()
     presenter = Presenter()
     presenter.step(0.0, found[0].at_s, found, calm())
     said = presenter.step(0.1, found[4].at_s, found, story()[8])
 
     assert said.waiting == 4
-    assert pace(said, story()[8]) == SLOWEST
-    assert timeline.last_s > found[-1].at_s - 1e9
+    assert pace(said, story()[8]) == HELD
+
+
+def test_what_is_said_is_what_is_on_screen() -> None:
+    timeline, found = told()
+    presenter = Presenter()
+    now_s, t_s = 0.0, timeline.first_s
+    late: list[float] = []
+    while t_s < timeline.last_s:
+        state = timeline.state_at(t_s)
+        said = presenter.step(now_s, t_s, found, state)
+        late += [t_s - cue.at_s for cue in found if cue.at_s <= t_s][-1:] * bool(said.waiting)
+        t_s = min(timeline.last_s, t_s + 0.125 * pace(said, state))
+        now_s += 0.125
+
+    # What waits to be said has just happened: the picture hardly goes on without its words.
+    assert max(late, default=0.0) < 0.25
+
+
+def test_a_live_presentation_comes_back_to_the_present() -> None:
+    _, found = told()
+    reading = Said(found[0].caption, 0, 2.0)
+
+    assert pace(Said(found[0].caption, 3, 2.0), story()[8], live=True) == HELD
+    assert pace(reading, story()[8], live=True) == 1.0
+    assert pace(Said(found[-1].caption, 0), calm(), live=True) > 1.0
+
+
+def test_an_action_that_was_not_done_is_not_told_as_done() -> None:
+    def told_of(outcome: str) -> str:
+        entry = TimelineEntry(0, 1, "acted", "actuator", "step 1", outcome)
+        return cues([Mark(1.0, entry, "shop/checkout#1")])[0].caption.title
+
+    assert "carries it out" in told_of("done")
+    assert "could not" in told_of("not-done")
+    assert "Nobody knows" in told_of("unknown")
 
 
 def test_a_conviction_is_told_and_strange_kinds_are_not() -> None:

@@ -139,3 +139,15 @@ def test_nothing_is_skipped_while_things_happen() -> None:
     assert positions == pytest.approx(
         [min(start_s + tenth / 10, recorded().last_s) for tenth in range(1, 60)]
     )
+
+
+def test_a_live_window_that_is_slowed_down_plays_and_comes_back_by_itself() -> None:
+    transport = Transport(recorded(), live=True)
+    transport.pace(0.5, 100.0)
+    assert transport.position(102.0) == pytest.approx(100.0 - BEHIND_S + 1.0)
+    assert transport.shown(102.0).mode is Mode.PLAYING
+
+    transport.pace(2.0, 102.0)
+    assert transport.position(110.0) == 110.0 - BEHIND_S
+    assert transport.shown(110.0).mode is Mode.FOLLOWING
+    assert transport.speed == 1.0

@@ -1,55 +1,24 @@
 """A screen for the real window: the one that there is, or a virtual one that the tests start."""
 
 import atexit
-import os
-import select
-import shutil
-import subprocess
 from collections.abc import Generator
 
 import pytest
 
-from engine.supervisor import dying_with
-
-PACKAGES = "xvfb libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxkbcommon-x11-0"
-MENDS = f"apt-get install --no-install-recommends {PACKAGES}"
-WITHIN_S = 20.0
+from chaos.bench.virtual_screen import NoScreen, start_screen
 
 
 @pytest.fixture(scope="session")
-def screen() -> Generator[str]:
+def screen() -> str:
     """The display of a virtual screen of 1600 by 1000 pixels; fails where it cannot be started."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.fail(f"no virtual screen (Xvfb) is installed here: {MENDS}")
-    reader, writer = os.pipe()
-    argv = [program, "-displayfd", str(writer), "-screen", "0", "1600x1000x24"]
-    argv += ["-nolisten", "tcp", "+extension", "GLX", "+render", "-noreset"]
+    try:
+        process, display = start_screen()
+    except NoScreen as error:
+        pytest.fail(str(error))
     # Qt lives until the very end of this process, and dies of a screen that goes before it: so the
-    # kernel ends the screen when we are gone.
-    process = subprocess.Popen(
-        argv,
-        pass_fds=[writer],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=dying_with(os.getpid()),
-    )
-    # The kernel will have ended it before anybody could ask: nothing to warn of.
+    # kernel ends the screen when we are gone, before anybody could ask.
     atexit.register(setattr, process, "returncode", 0)
-    os.close(writer)
-    yield _display(reader)
-    os.close(reader)
-
-
-def _display(reader: int) -> str:
-    said = b""
-    while not said.endswith(b"\n"):
-        ready, _, _ = select.select([reader], [], [], WITHIN_S)
-        part = os.read(reader, 16) if ready else b""
-        if not part:
-            pytest.fail(f"the virtual screen (Xvfb) did not start; {MENDS}")
-        said += part
-    return f":{said.decode().strip()}"
+    return display
 
 
 @pytest.fixture(scope="session", autouse=True)

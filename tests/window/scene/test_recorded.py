@@ -4,13 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from controlroom.window.scene.bands import Bands
+from controlroom.window.scene.buffers import Points
+from controlroom.window.scene.episode import Episode, episode
 from controlroom.window.scene.eye import overview
+from controlroom.window.scene.incident import Brush, draw
 from controlroom.window.scene.labels import labels, placed
 from controlroom.window.scene.messages import Fate
 from controlroom.window.scene.model import Frame, Scene
+from controlroom.window.scene.palette import GOLD
 from controlroom.window.timeline import Timeline
 from engine.playback import read_recording
+from engine.stream.state import Health
 
 INCIDENTS = Path(__file__).parents[3] / "assets" / "incidents"
 EYE = overview(1280, 720)
@@ -47,7 +54,7 @@ def test_every_record_of_a_real_drill_is_drawn_once_or_counted(liar: Played) -> 
 
     for step in range(int((liar.timeline.last_s - liar.timeline.first_s + 16) * 30)):
         rows = messages.under_way(liar.timeline.first_s - 1.0 + step / 30)
-        for number in rows.number.tolist():
+        for number in rows.number[rows.records > 0].tolist():
             seen.setdefault(number, []).append(step)
 
     drawn_alone = len(seen)
@@ -129,6 +136,59 @@ def test_the_same_moment_is_the_same_picture_whatever_was_drawn_before(liar: Pla
     assert counts == [buffers.splats.count, buffers.heads.count, buffers.ribbons.count]
     assert np.array_equal(once[0][: counts[0]], buffers.splats.places[: counts[0]])
     assert np.array_equal(once[1][: counts[1]], buffers.heads.places[: counts[1]])
+
+
+def test_only_what_a_liar_kept_from_the_others_is_missing(liar: Played) -> None:
+    lacks = liar.scene.messages.lacks.values()
+
+    assert {lack.saying.sender for lack in lacks} <= {"detection-1"}
+    assert len(lacks) == 3
+    assert Played("kill-payments").scene.messages.lacks == {}
+
+
+def test_an_action_that_was_not_done_is_neither_gold_nor_told_as_done(liar: Played) -> None:
+    moment = liar.timeline.states_around(liar.timeline.first_s + 20.0)[0]
+    done = episode(moment.t_s, moment.state)
+    entries = tuple(
+        replace(entry, outcome="not-done") if entry.kind == "acted" else entry
+        for entry in moment.state.timeline
+    )
+    failed = episode(moment.t_s, replace(moment.state, timeline=entries))
+    assert done is not None
+    assert failed is not None
+    assert (done.outcome, failed.outcome) == ("done", "not-done")
+
+    gold = [_golden(liar, it) for it in (done, failed)]
+
+    assert gold[0] > 0
+    assert gold[1] == 0
+
+
+def test_no_label_of_another_thing_lies_over_a_service_that_fails(liar: Played) -> None:
+    frame = liar.at(12.0)
+    found = placed(labels(frame, EYE), EYE, lambda label: (7.0 * len(label.title), 30.0))
+    row = frame.ground.row_of["payments"]
+    at, _ = EYE.project(frame.ground.places[row][None])
+    x, y = at[0].tolist()
+    assert frame.state.services["payments"].health is Health.BROKEN
+
+    over = [
+        it.label.id
+        for it in found
+        if abs(it.x - x) < 3.5 * len(it.label.title) and it.y < y < it.y + 30.0
+    ]
+
+    assert over == []
+
+
+def _golden(played: Played, it: Episode) -> int:
+    """Golden bodies and lights on and over the service while the action strikes."""
+    bands, splats, heads = Bands(), Points(4_096), Points(512)
+    place = np.array((2.0, 0.0, -2.0))
+    brush = Brush(bands, splats, heads, still=False)
+    draw(it, it.struck_s + 0.4, lambda _: place, lambda _: None, brush)
+    near = np.linalg.norm(splats.places[: splats.count, :2] - place[:2], axis=1) < 1.5
+    return int((splats.colours[: splats.count][near][:, :3] == GOLD).all(axis=1).sum())
 
 
 def test_nothing_moves_with_reduced_motion_but_everything_is_there() -> None:

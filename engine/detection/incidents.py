@@ -1,16 +1,19 @@
 """Which evidence belongs to one incident: near in time and near in the topology (pure).
 
 A fault spreads along calls, so evidence within two calls of what is already open is the same
-incident until that has been quiet for a while. Without a topology everything is near. In a storm,
-when more incidents are open than anybody could follow, further ones are counted and not opened.
+incident while that goes on; about the services that are in it already, until they have been quiet
+for a while. Without a topology everything is near. In a storm, when more incidents are open than
+anybody could follow, further ones are counted and not opened.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 HOPS = 2
-QUIET_S = 300.0
-QUIET_STEPS = 5
+LULL_S, LULL_STEPS = 120.0, 2
+"""An incident of which nothing was seen for so long is over for its neighbours."""
+QUIET_S, QUIET_STEPS = 300.0, 5
+"""And so long for the services that were in it."""
 MOST_OPEN = 3
 
 
@@ -24,6 +27,7 @@ class Incidents:
     """What is open now; ask it whether new evidence opens another."""
 
     def __init__(self, calls: Iterable[tuple[str, str]], step_s: float) -> None:
+        self._lull_s = max(LULL_S, LULL_STEPS * step_s)
         self._quiet_s = max(QUIET_S, QUIET_STEPS * step_s)
         self._near: dict[str, set[str]] = {}
         for caller, callee in calls:
@@ -44,7 +48,9 @@ class Incidents:
         self._open = [one for one in self._open if at_s - one.last_s <= self._quiet_s]
         around = self._around(service)
         for one in self._open:
-            if not self._near or around & one.services:
+            goes_on = at_s - one.last_s <= self._lull_s
+            near = not self._near or bool(around & one.services)
+            if service in one.services or (goes_on and near):
                 one.services.add(service)
                 one.last_s = at_s
                 self.joined += 1

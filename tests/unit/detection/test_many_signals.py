@@ -1,10 +1,11 @@
-"""Many signals at once: what stands out, what is late, and what belongs together."""
+"""Many signals at once: what stands out, and what belongs together."""
 
 import random
 
-from engine.senses.crowd import WARM_UP, Crowd, Standout
-from engine.senses.incidents import MOST_OPEN, QUIET_S, Incidents
-from engine.senses.lateness import WARM_UP_S, Lateness
+import pytest
+
+from engine.detection.crowd import WARM_UP, Crowd, Standout
+from engine.detection.incidents import LULL_S, MOST_OPEN, QUIET_S, Incidents
 
 SERVICES = ("cart", "pay", "mail", "stock", "web")
 METRICS = ("cpu", "p50", "memory", "ops")
@@ -31,17 +32,17 @@ def test_the_service_whose_metrics_leave_their_habit_stands_out() -> None:
 
     found = crowd(told)
 
-    loudest = max((said[0] for said in found[50:56] if said), key=lambda said: said.digits)
+    loudest = max((said[0] for said in found[50:56] if said), key=lambda said: said.nats)
     assert loudest.service == "pay"
-    assert loudest.digits > 9.4
-    assert all(not said or said[0].digits < 6.0 for said in found[:50])
+    assert loudest.nats > 7.0
+    assert all(not said or said[0].nats < 3.0 for said in found[:50])
 
 
 def test_one_wild_sample_is_no_standout() -> None:
     told = rows(60)
     told[50]["pay", "cpu"] = told[50]["pay", "p50"] = 10_000.0
 
-    assert all(not said or said[0].digits < 6.0 for said in crowd(told))
+    assert all(not said or said[0].nats < 5.0 for said in crowd(told))
 
 
 def test_nothing_is_said_before_there_is_a_past() -> None:
@@ -59,53 +60,51 @@ def test_units_order_and_gaps_do_not_matter() -> None:
 
     one, other = crowd(told)[55][0], crowd(scaled)[55][0]
 
-    assert (one.service, round(one.digits, 6)) == (other.service, round(other.digits, 6))
+    assert (one.service, round(one.nats, 6)) == (other.service, round(other.nats, 6))
     for row in told[10:40:5]:
         del row["pay", "cpu"]
     assert crowd(told)[55][0].service == "pay"
 
 
-def test_a_metric_that_names_another_service_speaks_for_both() -> None:
+def test_a_metric_that_names_another_service_speaks_for_the_one_that_is_called() -> None:
     told = rows(60)
     for place, row in enumerate(told):
         loud = 8.0 if place >= 50 else 1.0
         row["web", "edge_s.to.pay"] = loud * (10.0 + place % 3)
         row["stock", "edge_s.to.cart"] = 10.0 + place % 3
 
-    early = [said for step in crowd(told)[50:56] for said in step]
-    assert {said.service for said in early if said.digits > 1.5} == {"web", "pay"}
+    judge = Crowd(SERVICES, [("web", "pay"), ("stock", "cart")])
+    early = [said for row in told for said in judge.step(row)][-40:]
+
+    assert {said.service for said in early if said.nats > 5.0} == {"pay"}
 
 
-def spans(lateness: Lateness, from_s: float, to_s: float, *, slow: bool, seed: int = 1) -> None:
-    rng = random.Random(seed)
-    at_s = from_s
-    while at_s < to_s:
-        for name in ("cart", "pay"):
-            is_slow = slow and name == "pay" and rng.random() < 0.5
-            duration_ms = rng.lognormvariate(3.0, 0.2) * (30.0 if is_slow else 1.0)
-            lateness.add(at_s, name, "GET /", f"trace-{at_s}", duration_ms)
-        at_s += 1.0
+def test_the_incident_of_half_an_hour_ago_does_not_hide_the_next() -> None:
+    told = rows(90)
+    for row in (*told[45:48], *told[80:84]):
+        row["pay", "p50"] *= 5.0
+
+    assert max(said.nats for said in crowd(told)[83] if said.service == "pay") > 7.0
 
 
-def test_the_service_whose_traces_become_late_is_named() -> None:
-    lateness = Lateness()
-    spans(lateness, 0.0, WARM_UP_S + 100.0, slow=False)
-    assert all(late.log_factor < 4.0 for late in lateness.late(WARM_UP_S + 100.0))
+def test_a_new_level_becomes_habit() -> None:
+    told = rows(140)
+    for row in told[50:]:
+        row["pay", "cpu"] *= 4.0
 
-    spans(lateness, WARM_UP_S + 100.0, WARM_UP_S + 160.0, slow=True)
-
-    worst = lateness.late(WARM_UP_S + 160.0)[0]
-    assert worst.service == "pay"
-    assert worst.log_factor > 8.0
+    assert all(said.nats < 1.0 for said in crowd(told)[-1])
 
 
-def test_one_slow_trace_of_many_spans_is_one_witness() -> None:
-    lateness = Lateness()
-    spans(lateness, 0.0, WARM_UP_S + 100.0, slow=False)
-    for _ in range(40):
-        lateness.add(WARM_UP_S + 100.0, "pay", "GET /", "one", 9_000.0)
+@pytest.mark.parametrize(
+    ("metric", "factor", "speaks"),
+    [("p50", 0.1, False), ("availability", 0.1, True), ("availability", 10.0, False)],
+)
+def test_only_the_direction_that_hurts_speaks(metric: str, factor: float, speaks: bool) -> None:
+    told = [{(s, metric): value for (s, m), value in row.items() if m == "p50"} for row in rows(60)]
+    for row in told[50:55]:
+        row["pay", metric] *= factor
 
-    assert lateness.late(WARM_UP_S + 100.0)[0].log_factor < 8.0
+    assert any(said.nats > 5.0 for said in crowd(told)[54]) is speaks
 
 
 def test_evidence_near_an_open_incident_joins_it() -> None:
@@ -114,9 +113,19 @@ def test_evidence_near_an_open_incident_joins_it() -> None:
     assert incidents.opens(0.0, "stock")
     assert not incidents.opens(30.0, "web")
     assert incidents.opens(40.0, "bank")
+    assert not incidents.opens(110.0, "cart")
     assert not incidents.opens(200.0, "cart")
     assert incidents.opens(200.0 + QUIET_S + 1.0, "stock")
-    assert incidents.joined == 2
+    assert incidents.joined == 3
+
+
+def test_what_breaks_next_door_after_a_lull_is_an_incident_of_its_own() -> None:
+    incidents = Incidents([("web", "cart"), ("cart", "stock")], step_s=10.0)
+
+    assert incidents.opens(0.0, "stock")
+    assert not incidents.opens(LULL_S, "stock")
+    assert incidents.opens(2.0 * LULL_S + 1.0, "web")
+    assert not incidents.opens(3.0 * LULL_S, "stock")
 
 
 def test_a_storm_is_counted_and_not_opened() -> None:
