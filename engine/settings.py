@@ -6,6 +6,7 @@ the policy, and who it is in the genesis. It holds no secret: tokens lie in 0600
 
 import shutil
 import tomllib
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from engine.policy import Rules, read_rules, write_rules
 from engine.telemetry.doors import cloudwatch_settings, prometheus_api
 from engine.telemetry.doors.log_lines import Format
 from engine.topology import Manifest, read_manifest
+from engine.vocabulary import SignalKind
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
@@ -38,6 +40,22 @@ class LogFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: str
     path: str
     format: Format = Format.JSON
+
+
+class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A metric that must not reach its limit: what is warned of before it does."""
+
+    service: str
+    metric: str
+    """As its source calls it."""
+    kind: SignalKind
+    """``memory``, ``disk``, ``files``, ``pool``, ``queue`` or ``quota``."""
+    limit: Annotated[float, msgspec.Meta(gt=0)]
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share of anything."""
+        if not self.kind.is_bounded or not isfinite(self.limit):
+            raise ValueError("kind is memory, disk, files, pool, queue or quota, limit a number")
 
 
 class Mirror(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     doors: Doors | None = None
     prometheus: tuple[prometheus_api.Server, ...] = ()
     log: tuple[LogFile, ...] = ()
+    limit: tuple[Bound, ...] = ()
     cloudwatch: cloudwatch_settings.Settings | None = None
     resources: dict[str, Binding] = {}
     """By service: the AWS resource that it is."""
@@ -103,6 +122,7 @@ def _objection_to(settings: Settings, manifest: Manifest) -> str:
     named = [
         *settings.resources,
         *(log.service for log in settings.log),
+        *(bound.service for bound in settings.limit),
         *(m.service for m in (settings.cloudwatch.metric if settings.cloudwatch else ())),
     ]
     for service in named:

@@ -20,8 +20,8 @@ from engine.telemetry.doors.intake import Intake
 from engine.telemetry.doors.listener import open_doors
 from engine.telemetry.doors.prometheus_api import PrometheusQueries
 from engine.telemetry.logs import Tail, TemplateCounter
-from engine.telemetry.records import Alert, Batch, LogRecord, Point, Record, Span
-from engine.telemetry.samples import AlertSeen, LogSeen, Observation
+from engine.telemetry.records import Alert, Batch, Kind, LogRecord, Point, Record, Span
+from engine.telemetry.samples import AlertSeen, LevelSeen, LogSeen, Observation
 from engine.topology import MAX_SERVICES
 
 DRAIN_EVERY_S = 0.25
@@ -50,6 +50,7 @@ class Sources:
         self._keep = keep
         self._clock = clock
         self._rng = random.Random(place)
+        self._bounds = {(bound.service, bound.metric): bound for bound in settings.limit}
         self._templates: dict[str, TemplateCounter] = {}
         self._tails = [(log, Tail(Path(log.path))) for log in settings.log]
 
@@ -124,12 +125,18 @@ class Sources:
                 self.intake.offer(Batch(lines, len(read) - len(lines)))
 
     def observations(self, records: Sequence[Record], now_ms: int) -> list[Observation]:
-        """What a window makes of ``records``: alerts as they are, log lines as their templates."""
+        """What a window makes of ``records``: alerts, log lines as templates, levels as shares."""
         found: list[Observation] = []
         for record in records:
             if isinstance(record, Alert):
                 at_ms = round(record.t * 1_000)
                 found.append(AlertSeen(at_ms, record.service, record.fingerprint, record.firing))
+            elif isinstance(record, Point):
+                bound = self._bounds.get((record.service, record.metric))
+                if bound is not None and record.kind is Kind.GAUGE:
+                    share = record.value / bound.limit
+                    at_ms = round(record.t * 1_000)
+                    found.append(LevelSeen(at_ms, record.service, bound.kind, share))
             elif isinstance(record, LogRecord):
                 counter = self._templates.get(record.service)
                 if counter is None and len(self._templates) < MAX_SERVICES:

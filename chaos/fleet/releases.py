@@ -120,7 +120,7 @@ RELEASES: Mapping[str, Mapping[str, Step]] = MappingProxyType(
             "1.0.0": _plain,
             "1.0.1": _locale,
             "1.1.0": _price_step,
-            "1.3.0": _audited(3),
+            "1.3.0": _audited(6),
         },
         "cart": {"1.0.0": _plain, "1.0.1": _discount, "1.1.0": _discount_total},
         "orders": {

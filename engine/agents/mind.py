@@ -362,8 +362,10 @@ class Mind:
             (since.unix_ms for key, since in self._since.items() if key[0] == incident.key),
             default=acted.unix_ms,
         )
-        looks_worse = detection.worse(
-            self._window, self._manifest, opened, acted.unix_ms, now.unix_ms
+        # What was foreseen may have begun to hurt before it was acted on: that is not the action's.
+        looks_worse = all(
+            detection.worse(self._window, self._manifest, before_ms, acted.unix_ms, now.unix_ms)
+            for before_ms in (opened, acted.unix_ms)
         )
         # Without an undo to fire, this ends an attempt whose repair did not hold at once.
         undoes = attempt.live is not None and bool(attempt.live.plan.undo)

@@ -22,6 +22,7 @@ from enum import StrEnum
 import msgspec
 
 from engine.topology import FleetStatus
+from engine.vocabulary import SignalKind
 
 LINK_REQUESTS = "link_requests_total"
 LINK_ERRORS = "link_errors_total"
@@ -128,6 +129,16 @@ class AlertSeen(msgspec.Struct, frozen=True, gc=False):
     firing: bool
 
 
+class LevelSeen(msgspec.Struct, frozen=True, gc=False):
+    """How much of something bounded a service uses."""
+
+    at_ms: int
+    service: str
+    kind: SignalKind
+    share: float
+    """Of all there is."""
+
+
 class Missed(msgspec.Struct, frozen=True, gc=False):
     """A scrape that brought nothing: the gap is seen, not guessed over."""
 
@@ -136,4 +147,6 @@ class Missed(msgspec.Struct, frozen=True, gc=False):
     """``links``, ``status`` or ``metrics``."""
 
 
-Observation = LinkSeen | ServiceSeen | HealthSeen | StatusSeen | LogSeen | AlertSeen | Missed
+Observation = (
+    LinkSeen | ServiceSeen | HealthSeen | StatusSeen | LogSeen | AlertSeen | LevelSeen | Missed
+)

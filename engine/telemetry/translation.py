@@ -5,6 +5,7 @@ from engine.telemetry.samples import (
     AlertSeen,
     HealthAnswer,
     HealthSeen,
+    LevelSeen,
     LinkSeen,
     LogSeen,
     Missed,
@@ -62,8 +63,11 @@ def records_of(seen: Observation) -> list[Told]:
                 Point(at_s, it.name, "alive", float(it.alive)) for it in seen.status.services
             ]
             for status in seen.status.services:
-                found += levels_of(seen.at_ms, status)
+                for level in levels_of(seen.at_ms, status):
+                    found += records_of(level)
             return found
+        case LevelSeen():
+            return [Point(seen.at_ms / 1_000, seen.service, f"{seen.kind}{USED_SHARE}", seen.share)]
         case LogSeen():
             line = LogRecord(seen.at_ms / 1_000, seen.service, seen.level, seen.template)
             return [line] * min(seen.count, MOST_LINES)
@@ -73,12 +77,9 @@ def records_of(seen: Observation) -> list[Told]:
             return []
 
 
-def levels_of(at_ms: int, status: ServiceStatus) -> list[Point]:
-    """The used share of each bounded thing of one service."""
-    return [
-        Point(at_ms / 1_000, status.name, f"{use.kind}{USED_SHARE}", use.used / use.limit)
-        for use in status.uses
-    ]
+def levels_of(at_ms: int, status: ServiceStatus) -> list[LevelSeen]:
+    """How much one service uses of each thing that its orchestrator bounds."""
+    return [LevelSeen(at_ms, status.name, use.kind, use.used / use.limit) for use in status.uses]
 
 
 def _count(at_s: float, service: str, metric: str, value: int) -> Point:

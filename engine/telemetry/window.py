@@ -17,6 +17,7 @@ from engine.telemetry.samples import (
     AlertSeen,
     HealthAnswer,
     HealthSeen,
+    LevelSeen,
     LinkSeen,
     LogSeen,
     Missed,
@@ -108,6 +109,8 @@ class Window:
                 self._add_status(seen)
             case AlertSeen():
                 self._add_alert(seen)
+            case LevelSeen():
+                self._add_level(seen)
             case Missed():
                 self._misses.append(seen)
             case _:
@@ -133,7 +136,7 @@ class Window:
         ring.append(seen)
         return True
 
-    def _remember(self, seen: LogSeen) -> None:
+    def _remember(self, seen: LogSeen | LevelSeen) -> None:
         for record in records_of(seen):
             self.history.add(record)
 
@@ -150,6 +153,13 @@ class Window:
         else:
             firing.pop(seen.fingerprint, None)
 
+    def _add_level(self, seen: LevelSeen) -> None:
+        if seen.service not in self._health:
+            self.unknown_dropped += 1
+            return
+        self.outlook.add(seen.at_ms / 1_000, seen.service, seen.kind, seen.share)
+        self._remember(seen)
+
     def _add_status(self, seen: StatusSeen) -> None:
         if self._status_ms is not None and seen.at_ms <= self._status_ms:
             self.late_dropped += 1
@@ -164,11 +174,8 @@ class Window:
             else:
                 ring.append((seen.at_ms, status.alive))
                 self._statuses[status.name] = status
-                for use in status.uses:
-                    share = use.used / use.limit
-                    self.outlook.add(seen.at_ms / 1_000, status.name, use.kind, share)
-                for point in levels_of(seen.at_ms, status):
-                    self.history.add(point)
+                for level in levels_of(seen.at_ms, status):
+                    self._add_level(level)
 
     # --- out: freshness -----------------------------------------------------------------------
 

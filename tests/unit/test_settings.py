@@ -32,6 +32,11 @@ query = [{ metric = "queue", promql = "queue_length" }]
 service = "orders"
 path = "/var/log/orders.log"
 format = "plain"
+[[limit]]
+service = "orders"
+metric = "queue"
+kind = "queue"
+limit = 10000
 [resources.orders]
 type = "ecs"
 cluster = "shop"
@@ -76,6 +81,12 @@ def test_a_run_keeps_its_settings_and_what_its_genesis_pins(folder: Path) -> Non
         ("unknown = 1\nfleet = 'fleet.toml'", "unknown field"),
         (GOOD.replace("orders]", "payments]"), "'payments' is not in fleet.toml"),
         (GOOD.replace('service = "orders"\npath', 'service = "cart"\npath'), "'cart' is not in"),
+        (
+            GOOD.replace('service = "orders"\nmetric', 'service = "cart"\nmetric'),
+            "'cart' is not in",
+        ),
+        (GOOD.replace('kind = "queue"', 'kind = "errors"'), "kind is memory, disk"),
+        (GOOD.replace("limit = 10000", "limit = 0"), "> 0"),
         ("fleet = 'nowhere.toml'", "nowhere.toml: cannot read the manifest"),
     ],
 )

@@ -3,20 +3,25 @@
 import pytest
 
 from engine.agents.mind import Mind, Now
+from engine.certificate import certificate_digest
 from engine.council import IncidentStatus
+from engine.genesis import ACTUATOR
 from engine.policy import DRILL_RULES, Automation, Rules
 from engine.telemetry.window import Window
 from engine.vocabulary import (
+    Acted,
     AgentId,
     Certified,
     FaultKind,
     Operation,
+    OutcomeKind,
     Policy,
     RollBack,
     ServiceName,
     Signal,
     SignalKind,
     Warned,
+    Worse,
 )
 from tests.court import AGENTS, MANIFEST, PREDICTION, Court, signer_of
 from tests.shop_stream import MOST_FILES, Harm, ShopStream
@@ -134,3 +139,22 @@ def test_policy_decides_who_mends_what_is_foreseen() -> None:
 
     (incident,) = swarm.court.council.open_incidents
     assert incident.status is IncidentStatus.AWAITING_APPROVAL
+
+
+def test_what_began_to_hurt_before_the_repair_is_not_held_against_it() -> None:
+    swarm = Swarm()
+    swarm.leak()
+    swarm.until_certified(40)
+    court, stream = swarm.court, swarm.stream
+    stream.harm[CATALOG] = Harm(error_share=0.6, leaked_files=5)
+    swarm.live(6)
+    (incident,) = court.council.open_incidents
+    body = incident.attempt.body
+    assert body is not None
+    court.say(ACTUATOR, Acted(certificate_digest(body), 0, OutcomeKind.DONE))
+    # Requests that were under way fail for some seconds more, a little less than before.
+    stream.harm[CATALOG] = Harm(error_share=0.5)
+    swarm.live(6)
+
+    assert incident.status is IncidentStatus.ACTED
+    assert not any(isinstance(said, Worse) for _, said in swarm.said)
