@@ -119,7 +119,8 @@ COMMANDS = (
             "simulate --seeds 0..2000",
             "simulate --minutes 10 --agents 5",
             "simulate --seeds 7..8 --trace 7.trace",
-            "simulate --model-check --views 1",
+            "simulate --model-check",
+            "simulate --twins --rounds 3",
         ),
     ),
     Command(
@@ -210,12 +211,13 @@ def ensure_extras(extras: Sequence[str], packages: Sequence[str], *, install: bo
 
 def measure_deploy(told: Callable[[str], None]) -> object:
     """The figures of a whole deployment on the emulator; the benches may not know of it."""
-    from infra.deploy.bench import LoopBroken, figures
-
     ensure_extras(("aws", "deploy"), ("boto3", "aws_cdk", "ministack"), install=True)
+    from infra.bench.broken import BenchBroken
+    from infra.bench.figures import figures
+
     try:
         return figures(told)
-    except LoopBroken as error:
+    except BenchBroken as error:
         raise CommandError(str(error)) from None
 
 

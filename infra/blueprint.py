@@ -54,6 +54,11 @@ def blueprint(
             **dict.fromkeys(NEW_WAYS, True),
             # The few exports there are (key, net) never change; who uses one protects it.
             "@aws-cdk/core:defaultCrossStackReferences": "strong",
+            # Else the command line would ask the account, at each deployment, which zones there
+            # are, and write the answer into the tree: an environment names its zones itself.
+            f"availability-zones:account={environment.account}:region={environment.region}": list(
+                environment.zones
+            ),
         },
     )
     part = Part(app, environment, build, stage_functions(scratch), stage_image(scratch), unhealthy)

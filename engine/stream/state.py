@@ -200,6 +200,8 @@ class DeployRow(Row, frozen=True):
     """Whether whoever approves has to type the environment's name."""
     reason: str
     """Why the run is not what it was meant to be, and what can be done about it."""
+    said: str
+    """The last words of who was ordered to work on it from here; empty once a run tells more."""
     checked_ms: int
     """When the checks were asked; 0: never."""
     drift: str

@@ -6,10 +6,12 @@ panel and the command line cannot disagree.
 """
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -26,9 +28,28 @@ from infra.target import banner
 __all__ = ["Desk"]
 
 LOOK_EVERY_S = 0.5
+LOG = "panel.log"
 MAX_LOG_BYTES = 1 << 20
+LAST_BYTES = 4096
+"""Of a log, in which its last line is looked for."""
 
 log = structlog.get_logger()
+
+
+class _Ordered(NamedTuple):
+    """A command that this desk has started."""
+
+    verb: DeployVerb
+    process: "subprocess.Popen[bytes]"
+    begins: int
+    """Where its words begin in the log of its environment."""
+    newest: int
+    """The newest run when it was ordered."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
 
 
 class Desk:
@@ -38,7 +59,8 @@ class Desk:
         self._root = root or default_root()
         self._rows: dict[str, DeployRow] = {}
         self._stamps: dict[str, tuple[object, ...]] = {}
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._ordered: dict[str, _Ordered] = {}
+        """The last order for each environment."""
 
     @property
     def rows(self) -> Mapping[str, DeployRow]:
@@ -53,17 +75,23 @@ class Desk:
 
     def look(self) -> None:
         """Read what has changed since the last look."""
-        self._children = [child for child in self._children if child.poll() is None]
         rows = {}
         for name in NAMES:
             shelf = Shelf(self._root, name)
-            stamp = _stamp(shelf)
+            ordered = self._ordered.get(name)
+            at_work = (
+                ordered is not None and ordered.works and ordered.verb is not DeployVerb.HEALTH
+            )
+            said = _said(shelf, ordered) if ordered is not None else ""
+            stamp = (said, *_stamp(shelf), at_work or holder_of(shelf.lock) is not None)
             if name in self._rows and stamp == self._stamps.get(name):
                 rows[name] = self._rows[name]
                 continue
             self._stamps[name] = stamp
             try:
-                rows[name] = row_of(shelf, banner(environment(name)), busy=bool(stamp[-1]))
+                rows[name] = row_of(
+                    shelf, banner(environment(name)), busy=bool(stamp[-1]), said=said
+                )
             except Malformed as error:
                 rows[name] = refused_row(name, str(error))
         if any(rows[name] is not self._rows.get(name) for name in rows):
@@ -80,8 +108,9 @@ class Desk:
         shelf = Shelf(self._root, order.environment).make()
         if order.verb is not DeployVerb.HEALTH and holder_of(shelf.lock) is not None:
             return f"a deployment of {order.environment} runs already"
-        if len(self._children) >= len(NAMES):
-            return "too many deployments at once"
+        before = self._ordered.get(order.environment)
+        if before is not None and before.works:
+            return f"{before.verb.value} {order.environment} is still at work"
         return await asyncio.to_thread(self._start, shelf, order)
 
     def _start(self, shelf: Shelf, order: DeployOrder) -> str:
@@ -92,27 +121,29 @@ class Desk:
             argv += ["--approve", order.plan]
         if order.typed_name:
             argv += ["--confirm", order.typed_name]
-        output = shelf.path / "panel.log"
+        output = shelf.path / LOG
         try:
             fresh = output.exists() and output.stat().st_size > MAX_LOG_BYTES
             with output.open("wb" if fresh else "ab") as file:
-                self._children.append(
-                    subprocess.Popen(
-                        argv,
-                        stdin=subprocess.DEVNULL,
-                        stdout=file,
-                        stderr=file,
-                        start_new_session=True,
-                    )
+                begins = file.tell()
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    start_new_session=True,
                 )
         except OSError as error:
             return str(error)
+        newest = shelf.newest()
+        number = newest.number if newest is not None else 0
+        self._ordered[order.environment] = _Ordered(order.verb, process, begins, number)
         log.info("deploy_started", verb=verb, environment=order.environment, by=order.author)
         return ""
 
 
 def _stamp(shelf: Shelf) -> tuple[object, ...]:
-    """What changes when there is something new to read; the last one: whether somebody works."""
+    """What changes when there is something new to read."""
     newest = shelf.newest()
     files = [shelf.health, shelf.path / "good.json"]
     if newest is not None:
@@ -120,8 +151,26 @@ def _stamp(shelf: Shelf) -> tuple[object, ...]:
     return (
         newest.number if newest is not None else 0,
         *(_size_and_time(file) for file in files),
-        holder_of(shelf.lock) is not None,
     )
+
+
+def _said(shelf: Shelf, ordered: _Ordered) -> str:
+    """The last words of a command, while it works; its very last where it failed before any run."""
+    code = ordered.process.poll()
+    newest = shelf.newest()
+    if code == 0 or (code is not None and newest is not None and newest.number > ordered.newest):
+        return ""
+    try:
+        with (shelf.path / LOG).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(ordered.begins, size - LAST_BYTES))
+            lines = file.read(LAST_BYTES).decode(errors="replace").split("\n")
+    except OSError as error:
+        return str(error)
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if code is None:
+        return last or f"{ordered.verb.value} begins"
+    return f"{ordered.verb.value} ended with exit code {code}: {last or 'without a word'}"
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

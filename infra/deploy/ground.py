@@ -23,7 +23,7 @@ from infra.deploy.report import HealthReport
 from infra.deploy.run import Finding
 from infra.deploy.source import REPOSITORY, source_of
 from infra.deploy.steps import Script, Steps
-from infra.deploy.telling import progress_line
+from infra.deploy.telling import finding_line, progress_line
 from infra.environments import Environment
 from infra.localaws import end_local_aws, find_local_aws, start_local_aws
 from infra.target import banner, confirm_target
@@ -61,7 +61,9 @@ def open_ground(
     script = Script(
         application=lambda name, build: _application(name, build, rehearsal),
         health=lambda cloud, assembly, build: (
-            ask_health(place, shelf, cloud, assembly, build).findings
+            ask_health(
+                place, shelf, cloud, assembly, build, lambda found: tell(finding_line(found))
+            ).findings
         ),
         orphans=_orphans(args.orphan),
         assembly=_assembly(args.assembly),

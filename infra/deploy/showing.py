@@ -16,6 +16,8 @@ __all__ = ["refused_row", "row_of"]
 
 SHOWN_RUNS = 12
 SHOWN_HAZARDS = 40
+EMULATED = "local"
+"""Costs nothing."""
 _OF_VERDICT = {
     Verdict.OK: Health.OK,
     Verdict.DEGRADED: Health.WARN,
@@ -26,8 +28,8 @@ _OF_VERDICT = {
 _OF_LEVEL = {Level.DANGER: Health.BROKEN, Level.WARNING: Health.WARN, Level.NOTE: Health.UNKNOWN}
 
 
-def row_of(shelf: Shelf, target: str, *, busy: bool) -> DeployRow:
-    """The environment of ``shelf`` as it stands.
+def row_of(shelf: Shelf, target: str, *, busy: bool, said: str = "") -> DeployRow:
+    """The environment of ``shelf`` as it stands; ``said``: the last words of who works on it.
 
     Raises:
         Malformed: a file of it cannot be read; names the file.
@@ -50,6 +52,7 @@ def row_of(shelf: Shelf, target: str, *, busy: bool) -> DeployRow:
         plan=run.plan if waits else "",
         needs_name=run.needs_name,
         reason="; ".join(filter(None, (run.reason, run.remedy))),
+        said=said,
         checked_ms=report.at_ms if report is not None else 0,
         drift=_drift(report),
         hazards=_hazards(newest) if newest is not None else (),
@@ -74,6 +77,7 @@ def refused_row(name: str, why: str) -> DeployRow:
         plan="",
         needs_name=False,
         reason="",
+        said="",
         checked_ms=0,
         drift="",
     )
@@ -105,7 +109,9 @@ def _hazards(folder: RunFolder) -> tuple[str, ...]:
         raise Malformed(f"{folder.plan}: {error}") from None
     changed = f"{Health.UNKNOWN.value} {plan.changes} changes in {len(plan.stacks)} stacks"
     cost = plan.cost
-    standing = f", {cost.after_usd:.0f} USD a month standing still, budget {cost.budget_usd:.0f}"
+    standing = f"; standing still it would cost {cost.after_usd:.0f} USD a month in an account"
+    if plan.environment != EMULATED:
+        standing = f"; standing still it costs {cost.after_usd:.0f} USD a month, budget {cost.budget_usd:.0f}"
     shown = [
         f"{_OF_LEVEL[hazard.level].value} {hazard.kind} "
         f"{'.'.join(filter(None, (hazard.stack, hazard.resource)))}: {hazard.why}"

@@ -30,6 +30,12 @@ def test_no_rule_has_an_open_objection(assembly: Path) -> None:
     assert read_findings(assembly) == []
 
 
+def test_nothing_of_it_has_to_be_looked_up_in_an_account(assembly: Path) -> None:
+    manifest = json.loads((assembly / "manifest.json").read_bytes())
+
+    assert not manifest.get("missing"), "the command line would write its answers into the tree"
+
+
 def test_every_acceptance_of_a_finding_has_its_reason(assembly: Path) -> None:
     reasons = [
         rule["reason"]

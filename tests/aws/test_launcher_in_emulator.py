@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from infra.localaws import LocalAws, Running
-from tests.aws.task_processes import task_pids
+from infra.localaws.task_processes import task_pids
+from infra.target import AwsClient
 from tests.until import until
 
 pytestmark = pytest.mark.fleet
@@ -56,7 +57,8 @@ def define(aws: Running, command: list[str], image: str = "shell", **more: objec
     return str(answer["taskDefinition"]["taskDefinitionArn"])
 
 
-async def test_a_service_keeps_its_process_running_and_ends_it(aws: Running) -> None:
+def service_of_one(aws: Running) -> AwsClient:
+    """A service ``s`` in the cluster ``c`` that keeps one sleeping task running; returns the client."""
     ecs = aws.client("ecs")
     ecs.create_cluster(clusterName="c")
     ecs.create_service(
@@ -67,6 +69,11 @@ async def test_a_service_keeps_its_process_running_and_ends_it(aws: Running) -> 
         launchType="FARGATE",
         networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
     )
+    return ecs
+
+
+async def test_a_service_keeps_its_process_running_and_ends_it(aws: Running) -> None:
+    ecs = service_of_one(aws)
     await until(lambda: len(task_pids(aws)) == 1)
     [first] = task_pids(aws)
 
@@ -79,15 +86,7 @@ async def test_a_service_keeps_its_process_running_and_ends_it(aws: Running) -> 
 
 
 async def test_a_stopped_task_is_replaced_by_its_service(aws: Running) -> None:
-    ecs = aws.client("ecs")
-    ecs.create_cluster(clusterName="c")
-    ecs.create_service(
-        cluster="c",
-        serviceName="s",
-        taskDefinition=define(aws, ["sleep", "600"]),
-        desiredCount=1,
-        launchType="FARGATE",
-    )
+    ecs = service_of_one(aws)
     await until(lambda: len(task_pids(aws)) == 1)
     [first] = task_pids(aws)
     [task] = ecs.list_tasks(cluster="c", serviceName="s")["taskArns"]
@@ -99,15 +98,7 @@ async def test_a_stopped_task_is_replaced_by_its_service(aws: Running) -> None:
 
 
 async def test_a_stopped_task_of_a_steady_service_is_replaced_too(aws: Running) -> None:
-    ecs = aws.client("ecs")
-    ecs.create_cluster(clusterName="c")
-    ecs.create_service(
-        cluster="c",
-        serviceName="s",
-        taskDefinition=define(aws, ["sleep", "600"]),
-        desiredCount=1,
-        launchType="FARGATE",
-    )
+    ecs = service_of_one(aws)
 
     def rollout() -> str:
         [service] = ecs.describe_services(cluster="c", services=["s"])["services"]

@@ -23,6 +23,7 @@ from engine.ledger.mirroring import Head as MirrorHead
 from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.ledger.verify import verify_ledger
 from engine.signing import Ed25519Verifier
+from infra.bench.ledger_table import make_ledger_table
 from infra.localaws import LocalAws, Running
 from tests.court import Court, restart
 from tests.unit.ledger.notary import Notary
@@ -41,15 +42,7 @@ async def aws(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Runnin
 def table_for_ledger(aws: Running, name: str) -> Client:
     """A table with the ledger's keys; returns the client."""
     client = aws.client("dynamodb")
-    client.create_table(
-        TableName=name,
-        AttributeDefinitions=[{"AttributeName": k, "AttributeType": "S"} for k in ("pk", "sk")],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    make_ledger_table(client, name)
     return client
 
 
@@ -95,7 +88,7 @@ async def test_ten_kills_at_random_steps_lose_and_double_nothing(
     chance = random.Random(7)
     for _ in range(10):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.aws.mirroring_process", str(path), "killed",
+            sys.executable, "-m", "infra.bench.mirroring_process", str(path), "killed",
             env=environment, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None

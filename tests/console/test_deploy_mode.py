@@ -41,6 +41,7 @@ def row(environment: str = "local", **changes: object) -> DeployRow:
         plan="",
         needs_name=environment == "prod",
         reason="",
+        said="",
         checked_ms=1_790_000_000_000,
         drift="none",
         hazards=("broken deletion S.Table: AWS::DynamoDB::Table Table is deleted",),

@@ -1,6 +1,5 @@
 """The engine's deployer: rows made from journals, and orders that become processes of their own."""
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -131,9 +130,14 @@ async def test_an_order_is_a_process_of_its_own_whose_words_are_kept(shelf: Shel
     desk = Desk(shelf.root)
 
     assert await desk.order(order(DeployVerb.HEALTH)) == ""
-    output = shelf.path / "panel.log"
-    await until(lambda: output.exists() and b"emulator does not run" in output.read_bytes(), 50)
-    async with asyncio.timeout(20):
-        while desk._children:
-            desk.look()
-            await asyncio.sleep(0.05)
+    desk.look()
+    assert desk.rows["local"].said == "health begins"
+    assert not desk.rows["local"].busy, "to ask how it is keeps nobody from working on it"
+    assert "still at work" in await desk.order(order(DeployVerb.PLAN))
+
+    def ended() -> bool:
+        desk.look()
+        return desk.rows["local"].said.startswith("health ended with exit code 1: ")
+
+    await until(ended, 50)
+    assert "emulator does not run" in desk.rows["local"].said

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy.bench import run_loop
+from infra.bench.loop import run_loop
 from infra.deploy.journal import Shelf
 from infra.deploy.run import Finding, Phase, Verdict
 from infra.localaws import find_local_aws

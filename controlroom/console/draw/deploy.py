@@ -48,9 +48,10 @@ def environment_lines(state: ScreenState, width: int) -> tuple[Line, list[Line]]
 
 def run_lines(row: DeployRow | None, width: int, zone: tzinfo | None) -> list[Line]:
     """Where the newest run of the chosen environment stands, and each of its stacks."""
+    said = [Line("said", (Span(text, Role.DIM),)) for text in _told(row.said, width)] if row else []
     if row is None or not row.phase:
-        said = "no run yet: a applies" if row is not None else "choose an environment"
-        return [Line("", (Span(said, Role.DIM),))]
+        nothing = "no run yet: a applies" if row is not None else "choose an environment"
+        return said or [Line("", (Span(nothing, Role.DIM),))]
     working = Span(" at work", Role.ACCENT) if row.busy else Span("")
     role = Role.BROKEN if row.phase in _BAD_ENDS else Role.STRONG
     when = clock(row.began_ms, zone)
@@ -61,7 +62,7 @@ def run_lines(row: DeployRow | None, width: int, zone: tzinfo | None) -> list[Li
         text = f"plan {row.plan[:12]} waits: a approves{named}"
         lines.append(Line("plan", (Span(text, Role.WARN),)))
     lines += [Line("why", (Span(text, Role.WARN),)) for text in _told(row.reason, width)]
-    return lines + list_lines(row.stacks, width)
+    return lines + said + list_lines(row.stacks, width)
 
 
 def list_lines(entries: Iterable[str], width: int, nothing: str = "") -> list[Line]:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from infra.localaws import Running
+from infra.localaws.local import Running
+
+__all__ = ["task_pids"]
 
 
 def task_pids(aws: Running) -> list[int]:

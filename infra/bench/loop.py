@@ -15,20 +15,17 @@ from pathlib import Path
 import msgspec
 
 from engine.bench.figure import Figure
+from infra.bench.broken import BenchBroken
 from infra.deploy.journal import Progress, Shelf
 from infra.deploy.report import HealthReport
 from infra.deploy.run import Checked, Phase, Run, Verdict
 from infra.deploy.source import REPOSITORY
 
-__all__ = ["Loop", "LoopBroken", "figures", "run_loop"]
+__all__ = ["Loop", "loop_figures", "run_loop"]
 
 LOOP_AIM_S = 120.0
 ROLLBACK_AIM_S = 30.0
 STEP_S = 600.0
-
-
-class LoopBroken(Exception):
-    """A step did not end as it must; the message holds the end of what it said."""
 
 
 class Loop(msgspec.Struct, frozen=True):
@@ -54,7 +51,7 @@ def run_loop(root: Path, told: Callable[[str], None]) -> Loop:
     """Bootstrap, deploy, check, update badly, be rolled back, check, destroy.
 
     Raises:
-        LoopBroken: a step did not end as it must.
+        BenchBroken: a step did not end as it must.
     """
     shelf = Shelf(root, "local")
     steps: dict[str, float] = {}
@@ -76,7 +73,7 @@ def run_loop(root: Path, told: Callable[[str], None]) -> Loop:
     finally:
         step("destroy", 0, "destroy", "local")
     if bad.phase is not Phase.ROLLED_BACK:
-        raise LoopBroken(f"the bad update ended {bad.phase.value}: {bad.reason}")
+        raise BenchBroken(f"the bad update ended {bad.phase.value}: {bad.reason}")
     return Loop(
         steps_s=steps,
         cpu_s=round(sum(os.times()[2:4]) - before_s, 1),
@@ -88,11 +85,11 @@ def run_loop(root: Path, told: Callable[[str], None]) -> Loop:
     )
 
 
-def figures(told: Callable[[str], None]) -> list[Figure]:
+def loop_figures(told: Callable[[str], None]) -> list[Figure]:
     """The loop's figures, with their aims.
 
     Raises:
-        LoopBroken: the loop did not come to its end.
+        BenchBroken: the loop did not come to its end.
     """
     with tempfile.TemporaryDirectory(prefix="deploy-bench-") as name:
         loop = run_loop(Path(name), told)
@@ -143,10 +140,10 @@ def _command(root: Path, code: int, *arguments: str) -> None:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        raise LoopBroken(f"{' '.join(arguments)} took longer than {STEP_S:.0f} s") from None
+        raise BenchBroken(f"{' '.join(arguments)} took longer than {STEP_S:.0f} s") from None
     if done.returncode != code:
         end = "\n".join((done.stdout + done.stderr).splitlines()[-25:])
-        raise LoopBroken(f"{' '.join(arguments)} ended {done.returncode}, not {code}:\n{end}")
+        raise BenchBroken(f"{' '.join(arguments)} ended {done.returncode}, not {code}:\n{end}")
 
 
 def _rollback_s(shelf: Shelf) -> float:
@@ -159,5 +156,5 @@ def _rollback_s(shelf: Shelf) -> float:
         if not isinstance(line.what, Progress) and isinstance(line.what, Checked)
     ]
     if len(checked) != 2:
-        raise LoopBroken(f"{len(checked)} health suites in the bad run, where there must be two")
+        raise BenchBroken(f"{len(checked)} health suites in the bad run, where there must be two")
     return (checked[1] - checked[0]) / 1000

@@ -1,4 +1,4 @@
-"""One process that mirrors a ledger: ``python -m tests.aws.mirroring_process LEDGER TABLE``.
+"""One process that mirrors a ledger: ``python -m infra.bench.mirroring_process LEDGER TABLE``.
 
 Says ``step`` after each step, so that whoever started it can kill it at any of them.
 """
