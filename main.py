@@ -119,7 +119,8 @@ COMMANDS = (
             "simulate --seeds 0..2000",
             "simulate --minutes 10 --agents 5",
             "simulate --seeds 7..8 --trace 7.trace",
-            "simulate --model-check --views 1",
+            "simulate --model-check",
+            "simulate --twins --rounds 3",
         ),
     ),
     Command(

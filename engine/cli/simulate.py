@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from itertools import count, islice
 from pathlib import Path
 
-from engine.cli import CommandError, model_check
+from engine.cli import CommandError, exhaust
 from engine.consensus.simulate.coverage import Coverage
 from engine.consensus.simulate.play import Played, play, size_of
 from engine.consensus.simulate.scenario import Scenario
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", type=item_numbers, metavar="I,J", help="of one seed's faults these alone"
     )
-    model_check.add_arguments(parser)
+    exhaust.add_arguments(parser)
 
 
 def seed_range(text: str) -> range:
@@ -78,10 +78,12 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         CommandError: the options do not fit each other.
     """
-    if args.model_check:
-        return model_check.run(args)
-    if args.states is not None or args.views is not None:
-        raise CommandError("--states and --views are for --model-check", exit_code=2)
+    if args.model_check or args.twins:
+        return exhaust.run(args)
+    if (args.states, args.views, args.rounds) != (None, None, None):
+        raise CommandError(
+            "--states, --views and --rounds are for --model-check or --twins", exit_code=2
+        )
     if args.agents is not None and not 4 <= args.agents <= 31:
         raise CommandError("--agents takes 4 to 31: three replicas tolerate no liar", exit_code=2)
     seeds = args.seeds or SEEDS

@@ -94,6 +94,12 @@ def test_the_command_says_what_it_left_out(capsys: pytest.CaptureFixture[str]) -
         ("--model-check", "--states", "0"),
         ("--states", "10"),
         ("--views", "1"),
+        ("--rounds", "1"),
+        ("--twins", "--seeds", "0..2"),
+        ("--twins", "--rounds", "0"),
+        ("--twins", "--views", "1"),
+        ("--model-check", "--rounds", "1"),
+        ("--model-check", "--twins"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(words: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""``main.py simulate --model-check``: every state that four replicas can reach, within bounds."""
+"""``main.py simulate --model-check`` and ``--twins``: nothing drawn, everything within bounds tried."""
 
 import argparse
 import sys
@@ -6,9 +6,11 @@ import time
 
 from engine.cli import CommandError
 from engine.consensus.simulate.exhaust import TRAITORS, Explored, Explorer
+from engine.consensus.simulate.twins import N, Tried, Twins
 
 MOST_STATES = 1_000_000
 """Some gigabytes; the search says how many it had to leave."""
+MOST_ROUNDS = 6
 _SHOWN_EVERY = 500
 
 
@@ -25,16 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--views", type=int, choices=(1, 2), help="views that the search goes through (2)"
     )
+    parser.add_argument(
+        "--twins", action="store_true",
+        help="instead of seeds: run each of four replicas twice under one key, through every "
+        "sequence of partitions",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=int, metavar="N", help="partitions in a sequence (3)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Search with each traitor; 1 if anything was violated.
+    """Search as asked; 1 if anything was violated.
 
     Raises:
         CommandError: the options do not fit each other.
     """
     if args.seeds or args.agents or args.minutes or args.trace or args.only is not None:
-        raise CommandError("--model-check draws nothing: leave seeds and agents out", exit_code=2)
+        raise CommandError("--model-check and --twins draw nothing: leave seeds out", exit_code=2)
+    if args.model_check and args.twins:
+        raise CommandError("--model-check or --twins, one at a time", exit_code=2)
+    return _model_check(args) if args.model_check else _twins(args)
+
+
+def _model_check(args: argparse.Namespace) -> int:
+    if args.rounds is not None:
+        raise CommandError("--rounds is for --twins", exit_code=2)
     most, views = MOST_STATES if args.states is None else args.states, args.views or 2
     if most < 1:
         raise CommandError("--states takes 1 or more", exit_code=2)
@@ -47,6 +63,38 @@ def run(args: argparse.Namespace) -> int:
         _tell(found, time.process_time() - began)
         violated |= bool(found.violation)
     return int(violated)
+
+
+def _twins(args: argparse.Namespace) -> int:
+    if args.states is not None or args.views is not None:
+        raise CommandError("--states and --views are for --model-check", exit_code=2)
+    rounds = 3 if args.rounds is None else args.rounds
+    if not 1 <= rounds <= MOST_ROUNDS:
+        raise CommandError(f"--rounds takes 1 to {MOST_ROUNDS}", exit_code=2)
+    print(f"4 replicas, one of them twice, 2 submissions, rounds: {rounds}")
+    print("twin  scenarios  rounds played  states  deciding   CPU s")
+    violated = False
+    for twin in range(N):
+        began = time.process_time()
+        tried = Twins(twin).run(rounds, _progress_of_round)
+        _tell_twin(tried, time.process_time() - began)
+        violated |= bool(tried.violation)
+    return int(violated)
+
+
+def _tell_twin(tried: Tried, seconds: float) -> None:
+    print(
+        f"{tried.twin:4}  {tried.scenarios:9}  {tried.played:13}  {tried.states:6}  "
+        f"{tried.deciding:8}  {seconds:6.1f}"
+    )
+    if tried.violation:
+        print(f"VIOLATION: {tried.violation}, when these groups heard each other")
+        print("\n".join(f"  round {at}: {it}" for at, it in enumerate(tried.path, 1)))
+
+
+def _progress_of_round(number: int, states: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rround {number}: {states} states ", end="", file=sys.stderr)
 
 
 def _tell(found: Explored, seconds: float) -> None:
