@@ -5,17 +5,15 @@ a runner process whose credential no responder has; it is not taken out before t
 """
 
 import asyncio
-import shutil
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-import platformdirs
 
 from chaos.announced import announce, withdraw
+from chaos.archive import Archive
 from chaos.byzantine import PROVABLE
 from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
 from chaos.experiments import ExperimentPlan
@@ -25,15 +23,13 @@ from chaos.integrity import Integrity
 from chaos.measure import RunRecord, impact_ns, recovery_ns, since
 from chaos.rehearsal import Rehearsal, RehearsalFailed
 from chaos.story import Story, story_of
+from chaos.verdict import failure_of, still_missing, wrongly_judged
 from chaos.watch import LedgerWatch, Screen, probe_seconds
-from chaos.world import Traitor, World
+from chaos.world import World
 from engine.cli import CommandError
 from engine.cli.replace import Replacement
-from engine.cli.verify import Failed, verify
 from engine.clock import SystemClock
 from engine.codec import Malformed
-from engine.ledger.reading import write_proof
-from engine.proof import evidence_of
 from engine.signing import KeyFileError
 from engine.vocabulary import AgentId
 
@@ -47,7 +43,6 @@ QUIET_S = 30.0
 GREEN_BEFORE = 3
 """Green seconds of the probe before anything is broken: a baseline."""
 SETTLE_S = 30.0
-SEAL_S = 15.0
 REPLACE_S = 90.0
 POLL_S = 0.1
 
@@ -76,11 +71,6 @@ class Outcome(msgspec.Struct):
     replace_s: float | None = None
     fault_budget: int | None = None
     not_replaced: str = ""
-
-
-def results_folder() -> Path:
-    """Where the ledgers of drills are kept."""
-    return platformdirs.user_state_path("incident-commander") / "drills"
 
 
 class Drill:
@@ -156,11 +146,15 @@ class Drill:
         await self._settle(found)
         if self._responder == "swarm":
             await self._until_convicted()
-            folder = self._keep_files(found)
+            archive = Archive(self._paths, self._watch)
+            archive.keep_files()
+            found.convicted = self._convicted()
+            found.evidence_holds = archive.keep_evidence(found.convicted)
             await self._replace_traitor(found)
             if self._aftermath is not None:
                 await self._aftermath
-            await self._keep_ledger(found, folder)
+            found.ledger = archive.ledger
+            found.verified = await archive.keep_ledger()
         return self._record(found)
 
     async def ready(self) -> None:
@@ -285,35 +279,6 @@ class Drill:
         with suppress(OSError):
             await self._door.say(Traffic(on=True))
 
-    def _keep_files(self, found: Outcome) -> Path:
-        """Keep what the ledger is checked with, and the proofs in it; the folder of it all."""
-        folder = results_folder() / self._paths.root.name
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in (self._paths.genesis, self._paths.policy, self._paths.manifest):
-            shutil.copyfile(path, folder / path.name)
-        found.convicted = self._convicted()
-        found.evidence_holds = self._keep_evidence(folder)
-        return folder
-
-    async def _keep_ledger(self, found: Outcome, folder: Path) -> None:
-        """Copy the engine's ledger away once a quorum attests its head, and verify the copy."""
-        found.ledger = folder / "ledger.sqlite"
-        with suppress(FileNotFoundError):
-            # What proves single certificates of later epochs; the ledger proves itself.
-            shutil.copyfile(self._paths.charters, folder / self._paths.charters.name)
-        deadline = asyncio.get_running_loop().time() + SEAL_S
-        found.verified = False
-        while not found.verified and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(POLL_S)
-            self._watch.poll()
-            with suppress(sqlite3.Error):
-                copy_database(self._paths.engine_ledger, found.ledger)
-                found.verified = _holds(found.ledger, folder / self._paths.genesis.name)
-        for beside in (self._paths.trace, self._paths.sightings, self._paths.tape):
-            # For replays only: what proves something is the ledger.
-            with suppress(sqlite3.Error):
-                copy_database(beside, folder / beside.name)
-
     # --- a traitor ------------------------------------------------------------------------------
 
     async def _until_convicted(self) -> None:
@@ -356,15 +321,6 @@ class Drill:
     def _convicted(self) -> tuple[AgentId, ...]:
         council = self._watch.council
         return tuple(sorted(council.proven)) if council is not None else ()
-
-    def _keep_evidence(self, folder: Path) -> bool:
-        """Write each proof in the log into a file of its own; whether all of them verify."""
-        held = []
-        for culprit, proof in self._watch.proofs.items():
-            path = folder / f"evidence-{culprit}.json"
-            write_proof(evidence_of(proof), path)
-            held.append(_holds(path, folder / self._paths.genesis.name))
-        return all(held) and len(held) == len(self._convicted())
 
     # --- the record -----------------------------------------------------------------------------
 
@@ -418,86 +374,14 @@ class Drill:
         failure = failure_of(record, integrity) or wrongly_judged(record, self._world.traitor)
         if not failure and not found.evidence_holds:
             failure = "the evidence of a conviction does not verify"
-        failure = failure or found.not_replaced or self._not_whole_again(found)
+        whole = self._watch.council.genesis.f if self._watch.council is not None else 0
+        failure = (
+            failure or found.not_replaced or still_missing(found.fault_budget, whole, found.harmed)
+        )
         return msgspec.structs.replace(record, failure=failure)
-
-    def _not_whole_again(self, found: Outcome) -> str:
-        """Whether the swarm ends with less than it began with, in words."""
-        council = self._watch.council
-        budget = found.fault_budget
-        if budget is not None and council is not None and budget < council.genesis.f:
-            return f"the fault budget is {budget} of {council.genesis.f} at the end"
-        if found.harmed is not None and found.harmed.back_s is None:
-            return f"not all of {', '.join(found.harmed.victims)} came back"
-        return ""
 
     def _story(self, origin: int) -> Story:
         council = self._watch.council
         if council is None:
             return Story(None, None, None, None, None, (), 0, handed_over=False)
         return story_of(self._watch.log, council, self._plan.expectation, origin)
-
-
-def wrongly_judged(record: RunRecord, traitor: Traitor | None) -> str:
-    """Whether the wrong agents were convicted, in words; empty when all is right (pure)."""
-    if record.policy != "swarm":
-        return ""
-    right = {traitor.agent} if traitor is not None and traitor.kind in PROVABLE else set()
-    honest = set(record.convicted) - ({traitor.agent} if traitor is not None else set())
-    if honest:
-        return f"honest agents were convicted: {', '.join(sorted(honest))}"
-    if set(record.convicted) - right:
-        return f"{', '.join(record.convicted)} was convicted without proof"
-    return f"{', '.join(right)} was not convicted" if right - set(record.convicted) else ""
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """Copy a SQLite file that is still written to, as it stands at one moment, into one file.
-
-    Raises:
-        sqlite3.Error: there is none at ``source``, or it cannot be read.
-    """
-    target.unlink(missing_ok=True)
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as original,
-        closing(sqlite3.connect(target)) as copy,
-    ):
-        original.backup(copy)
-        # A copy is one file: without this it would ask for a second one whenever it is read.
-        copy.execute("PRAGMA journal_mode=DELETE")
-
-
-def _holds(path: Path, keys: Path) -> bool:
-    """Whether the offline verifier finds nothing wrong with a ledger or an evidence."""
-    try:
-        list(verify(path, keys))
-    except (Failed, Malformed):
-        return False
-    return True
-
-
-def failure_of(record: RunRecord, integrity: Integrity | None) -> str:
-    """Why a run does not pass; empty when it does (pure)."""
-    if not record.took_effect:
-        return "the fault did not take effect"
-    if not record.undone:
-        return "the fault is still in"
-    if integrity is None or not integrity.quiet:
-        return "orders were still under way at the end"
-    if not integrity.equal:
-        return "acknowledged orders, orders in the database and stock taken differ"
-    if record.policy != "swarm":
-        return ""
-    if record.needless_actions:
-        return f"{record.needless_actions} needless actions"
-    if record.target is None:
-        return ""
-    if not record.recovered:
-        return "not recovered"
-    if not record.diagnosis_right:
-        return "the cause was not found"
-    if record.fault_present_at_recovery:
-        return "recovered with the fault still in"
-    if not record.certificate_verified:
-        return "the certificate does not verify"
-    return ""

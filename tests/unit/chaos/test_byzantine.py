@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from chaos.byzantine import FLOOD, KINDS, LEADING, PROVABLE, LyingBus, Parcel, Treason, traitor_for
-from chaos.drill import wrongly_judged
+from chaos.verdict import wrongly_judged
 from chaos.world import Traitor
 from engine.bus.memory import MemoryBus
 from engine.codec import decode, encode

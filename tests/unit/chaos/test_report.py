@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from chaos.drill import failure_of
 from chaos.integrity import Integrity
 from chaos.measure import RunRecord
 from chaos.report import run_line, table
+from chaos.verdict import failure_of
 
 PASSED = RunRecord(
     experiment="kill-payments",

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.skipif(
 LEAST_RIGHT = 0.65
 LEAST_CHANGES_RIGHT = 0.6
 MOST_DECOYS = 1
+LEAST_NOTICED = 0.5
+MOST_FALSE = 6
+"""Of 36 recordings, in which something unlabelled was wrong before."""
 
 
 def played(name: str, method: str) -> Iterator[tuple[dict[str, Any], Line]]:
@@ -55,3 +58,20 @@ def test_the_change_to_blame_is_found_and_decoys_are_left_alone() -> None:
 
     assert sum(said == true for said, true, _ in answers) >= LEAST_CHANGES_RIGHT * len(answers)
     assert sum(said in decoys for said, _, decoys in answers) <= MOST_DECOYS
+
+
+def test_from_metrics_alone_faults_are_noticed_and_quiet_is_left_quiet() -> None:
+    noticed, faults, false, loud = 0, 0, 0, 0
+    for path in sorted((RECORDINGS / "nezha-ob" / "truth").glob("*.json")):
+        truth = json.loads(path.read_text())
+        line = play(read(RECORDINGS / "nezha-ob" / path.stem), METHODS["own"])
+        begin_s = truth["start"] if truth["fault"] else float("inf")
+        at_s = [float(alarm["t"]) for alarm in line.alarms]
+        faults += truth["fault"]
+        noticed += any(begin_s <= t <= begin_s + 300.0 for t in at_s)
+        false += any(t < begin_s for t in at_s)
+        loud += bool(at_s) and not truth["fault"]
+
+    assert noticed >= LEAST_NOTICED * faults
+    assert false <= MOST_FALSE
+    assert loud <= 1
