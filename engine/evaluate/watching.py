@@ -122,7 +122,11 @@ class Watch:
         for point in points:
             if isinstance(point, Point):
                 said += self._of_one(point)
-                if self._fleet is None and is_of_fleet(point.metric):
+                if (
+                    self._fleet is None
+                    and point.metric[:5] == "link_"
+                    and is_of_fleet(point.metric)
+                ):
                     self._fleet, self._lone = FleetWatch(self._recording), None
             if self._fleet is not None:
                 said += self._fleet.take(point)
