@@ -50,7 +50,13 @@ def run_window(wanted: Wanted) -> int:
     signal.signal(signal.SIGINT, lambda *_: window.close())
     signal.signal(signal.SIGTERM, lambda *_: window.close())
     looking = QTimer()
-    looking.timeout.connect(lambda: None)
+
+    def look() -> None:
+        # A signal that came before the loop began has closed the window, and the loop knows nothing.
+        if window.is_closed:
+            app.quit()
+
+    looking.timeout.connect(look)
     looking.start(SIGNALS_MS)
     if wanted.announcing:
         _announce(window)
@@ -80,7 +86,7 @@ def _announce(window: ControlRoomWindow) -> None:
     """Say a word on standard output once a state is on screen."""
 
     def drawn() -> None:
-        if window.session.shown.agents:
+        if window.view.frames and window.session.shown.agents:
             window.view.drawn.disconnect(drawn)
             sys.stdout.write("shown\n")
             sys.stdout.flush()

@@ -131,6 +131,11 @@ class ControlRoomWindow(QMainWindow):
             self.view.close()
         super().closeEvent(event)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has been taken down."""
+        return self._closed
+
     def _choose_quality(self) -> None:
         software = "llvmpipe" in self.view.capabilities().lower()
         high = self._quality == "high" or (self._quality == "auto" and not software)
