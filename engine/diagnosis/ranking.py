@@ -132,13 +132,14 @@ def ranked(
     callees: Mapping[str, frozenset[str]],
     page: Page | None,
 ) -> Ranking:
-    """The services by how much speaks for them."""
-    on_path = (
-        dependencies(callees, page.service) if page is not None and callees else frozenset(services)
-    )
+    """The services by how much speaks for them; telemetry that names others suspects nobody."""
+    there = frozenset(services)
+    on_path = dependencies(callees, page.service) if page is not None and callees else there
     asked = _ground_of(page)
     weighed: dict[str, dict[Ground, Reason]] = defaultdict(dict)
     for reason in reasons:
+        if reason.service not in there:
+            continue
         part = GROUND_WEIGHT[reason.ground] * (1.0 if reason.service in on_path else OFF_PATH)
         if asked is not None and reason.ground in _PAGED and reason.ground is not asked:
             part *= OTHER_GROUND

@@ -46,6 +46,7 @@ class System:
 
     def __init__(self, recording: Recording) -> None:
         self._step_s = recording.step_s
+        self._services = frozenset(recording.services)
         self._crowd = Crowd(recording.services, recording.calls)
         self._rows = Rows()
         self._requests, self._outcry = Requests(self._rows), Outcry(self._rows)
@@ -73,7 +74,8 @@ class System:
             self._looked_s = now_s
             for row, nats, since_s in self._rows.broken(now_s):
                 alarm = Alarm(now_s, row.service, row.signal, nats, since_s)
-                if self._opens(alarm):
+                # Spans and lines may name anybody; incidents are about those who are watched.
+                if row.service in self._services and self._opens(alarm):
                     opened.append(alarm)
         return opened
 

@@ -15,6 +15,8 @@ from engine.senses.runway import Crossing, Runway
 
 MAX_WATCHED = 4_096
 """Signals watched at most; what is beyond is counted."""
+MOST_SHARE = 1_000.0
+"""More than all there is can be asked for, but not a thousand times as much."""
 STANDS_SAMPLES = 10
 """A forecast that so many newer samples did not confirm stands no more."""
 SILENT_S = 10.0
@@ -98,17 +100,22 @@ class Outlook:
     def __init__(self) -> None:
         self._watched: dict[tuple[str, str], _Watched] = {}
         self.dropped = 0
-        """Samples of signals beyond ``MAX_WATCHED``."""
+        """Samples that are no share of anything, or of signals beyond ``MAX_WATCHED``."""
 
-    def add(self, at_s: float, service: str, kind: str, share: float) -> None:
-        """Take in how much of something bounded ``service`` uses: 0 to 1."""
+    def add(self, at_s: float, service: str, kind: str, share: float) -> bool:
+        """Take in how much of something bounded ``service`` uses: 0 to 1; False when it is dropped."""
         watched = self._watched.get((service, kind))
+        # Written so that what is no number is refused too.
+        if not 0.0 <= share <= MOST_SHARE:
+            self.dropped += 1
+            return False
         if watched is None:
             if len(self._watched) >= MAX_WATCHED:
                 self.dropped += 1
-                return
+                return False
             watched = self._watched[service, kind] = _Watched()
         watched.add(at_s, service, kind, share)
+        return True
 
     def standing(self, now_s: float) -> tuple[Foreseen, ...]:
         """The forecasts that stand at ``now_s``, soonest first."""

@@ -157,8 +157,8 @@ class Window:
         if seen.service not in self._health:
             self.unknown_dropped += 1
             return
-        self.outlook.add(seen.at_ms / 1_000, seen.service, seen.kind, seen.share)
-        self._remember(seen)
+        if self.outlook.add(seen.at_ms / 1_000, seen.service, seen.kind, seen.share):
+            self._remember(seen)
 
     def _add_status(self, seen: StatusSeen) -> None:
         if self._status_ms is not None and seen.at_ms <= self._status_ms:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from itertools import groupby
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -123,8 +123,15 @@ anything = st.one_of(
 )
 
 
+FAILING_STRANGER = [
+    Span(1197.0, "stranger", "work", "t", "1", "", 0.0, error=True),
+    Span(1210.0, "front", "work", "u", "2", "", 0.0, error=False),
+]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(anything, max_size=60))
+@example(FAILING_STRANGER)
 def test_whatever_is_told_only_services_that_are_there_are_suspected(told: list[Record]) -> None:
     seen = history(Trouble("pay", "slow"), 2, spans=False, logs=False)
     for record in told:
