@@ -5,6 +5,7 @@ against the same stacks gives the same digest on another machine and on another 
 lets a workflow approve in one job and apply in the next.
 """
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -12,8 +13,6 @@ import msgspec
 from engine.codec import digest_of
 
 __all__ = ["Change", "Cost", "Hazard", "Level", "Plan", "StackPlan", "changes_of", "digest"]
-
-from enum import StrEnum
 
 
 class Level(StrEnum):
