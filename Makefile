@@ -35,7 +35,7 @@ window: $(VENV)/.window
 test: $(EVERYTHING) screen coverage
 	@mkdir -p build
 	@echo "== tests without processes"
-	@$(BIN)/python -m pytest -m "not fleet" -n 2 $(CORE_TESTS:%=--ignore=%) --junitxml=build/tests.xml
+	@$(BIN)/python -m pytest -m "not fleet" -n 2 --dist worksteal $(CORE_TESTS:%=--ignore=%) --junitxml=build/tests.xml
 	@echo "== tests with real processes"
 	@$(BIN)/python -m pytest -m fleet -n 2 --dist loadfile --no-loadscope-reorder --junitxml=build/tests-fleet.xml
 

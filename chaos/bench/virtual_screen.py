@@ -50,9 +50,11 @@ def start_screen(size: str = "1600x1000x24") -> tuple["subprocess.Popen[bytes]",
 
 def _display(reader: int) -> str:
     said = b""
+    # poll, as select takes no descriptor above 1023.
+    waiting = select.poll()
+    waiting.register(reader, select.POLLIN)
     while not said.endswith(b"\n"):
-        ready, _, _ = select.select([reader], [], [], WITHIN_S)
-        part = os.read(reader, 16) if ready else b""
+        part = os.read(reader, 16) if waiting.poll(WITHIN_S * 1000) else b""
         if not part:
             raise NoScreen(f"the virtual screen (Xvfb) did not start; {MENDS}")
         said += part

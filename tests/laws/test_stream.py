@@ -115,6 +115,7 @@ states = st.builds(
             names,
             st.booleans(),
             names,
+            names,
             small,
             names,
             hazards=st.lists(names, max_size=4).map(tuple),
