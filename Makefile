@@ -4,8 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHECKED := engine controlroom chaos infra tests main.py
-# Exact, so that two people who regenerate the pins on the same day get the same files.
-UV_VERSION := 0.13.9
 # What Qt and VTK need of Debian or Ubuntu, beside their wheels, to show a window on a screen that is none.
 SCREEN := xvfb libgl1 libegl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 \
 	libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xfixes0 libxcb-xinerama0 libxcb-xkb1
@@ -13,7 +11,9 @@ SCREEN := xvfb libgl1 libegl1 libgl1-mesa-dri libopengl0 libxkbcommon-x11-0 libx
 SERVERS := prometheus prometheus-alertmanager
 PIN_EXTRAS := dev window aws deploy
 EVERYTHING := $(VENV)/.everything
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# Quick, and it compiles nothing; where only pip was told of an index, pip does it.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile
+install = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(1) || $(PIP) $(1)
 # What reaches every line and branch of the consensus core.
 CORE_TESTS := tests/unit/consensus tests/scripts $(patsubst %,tests/simulate/test_scenarios_%.py,epochs faults view_change)
 CHECKS := check-format check-lint check-mypy check-basedpyright check-imports check-words
@@ -105,40 +105,36 @@ $(VENV)/.made:
 		"Python 3.11 to 3.14 is needed, this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2])'
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --requirement requirements-uv.txt
 	@touch $@
 
 $(VENV)/.base: requirements.txt $(VENV)/.made
 	@echo "installing $< (once)"
-	@$(INSTALL) --requirement $<
+	@$(call install,--requirement $<)
 	@touch $@
 
-# Not compiled: Python does that for what is imported, and of these gigabytes that is little.
 $(VENV)/.dev $(VENV)/.window: $(VENV)/.%: requirements-%.txt $(VENV)/.base
 	@echo "installing $< (once)"
-	@$(INSTALL) --no-compile --requirement $<
+	@$(call install,--requirement $<)
 	@touch $@
 
 $(EVERYTHING): $(PIN_EXTRAS:%=requirements-%.txt) $(VENV)/.base
-	@echo "installing what checks and tests need (once; a minute or two)"
-	@$(INSTALL) --no-compile $(PIN_EXTRAS:%=--requirement requirements-%.txt)
+	@echo "installing what checks and tests need (once; up to a minute)"
+	@$(call install,$(PIN_EXTRAS:%=--requirement requirements-%.txt))
 	@touch $@ $(VENV)/.dev $(VENV)/.window
 
 # Keeps the pinned versions that still fit; `make pins UPGRADE=--upgrade` takes the newest of everything.
 # All extras are resolved together first and constrain each file, so that any file can be installed over any other.
-pins: build/uv/.made
-	@set -e; cat requirements*.txt > build/pins.txt; \
-	compile="build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --no-annotate pyproject.toml"; \
-	$$compile $(UPGRADE) --all-extras --output-file build/pins.txt; \
+pins: $(VENV)/.made
+	@set -e; mkdir -p build; cat requirements*.txt > build/pins.txt; \
+	compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate"; \
+	$$compile $(UPGRADE) --group installer --output-file requirements-uv.txt; \
+	$$compile pyproject.toml $(UPGRADE) --all-extras --output-file build/pins.txt; \
 	for extra in "" $(PIN_EXTRAS); do \
 		file="requirements$${extra:+-$$extra}.txt"; echo "pinning $$file"; \
-		$$compile --upgrade $${extra:+--extra $$extra} --constraints build/pins.txt --output-file $$file; \
+		$$compile pyproject.toml --upgrade $${extra:+--extra $$extra} --constraints build/pins.txt --output-file $$file; \
 	done
-
-build/uv/.made: Makefile
-	@$(PYTHON) -m venv build/uv
-	@build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@touch $@
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage htmlcov
