@@ -108,9 +108,10 @@ $(VENV)/.made:
 	@$(PIP) --requirement requirements-uv.txt
 	@touch $@
 
+# What every process of a run imports is compiled now, and not by ten of them at once.
 $(VENV)/.base: requirements.txt $(VENV)/.made
 	@echo "installing $< (once)"
-	@$(call install,--requirement $<)
+	@UV_COMPILE_BYTECODE=1 $(call install,--requirement $<)
 	@touch $@
 
 $(VENV)/.dev $(VENV)/.window: $(VENV)/.%: requirements-%.txt $(VENV)/.base
