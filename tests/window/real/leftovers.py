@@ -2,13 +2,15 @@
 
 import gc
 import threading
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 from vtkmodules.vtkCommonCore import vtkObjectBase
 
 TRIES = 5
+
+Kind = TypeVar("Kind")
 
 
 class Leftovers(NamedTuple):
@@ -21,7 +23,7 @@ class Leftovers(NamedTuple):
     @classmethod
     def now(cls) -> "Leftovers":
         """What lives now."""
-        vtk = frozenset(id(it) for it in gc.get_objects() if isinstance(it, vtkObjectBase))
+        vtk = frozenset(id(it) for it in _living(vtkObjectBase))
         threads = frozenset(it.ident for it in threading.enumerate())
         return cls(vtk, threads, frozenset(id(it) for it in QApplication.topLevelWidgets()))
 
@@ -40,20 +42,20 @@ class Leftovers(NamedTuple):
 
 
 def _new_since(before: Leftovers) -> list[str]:
-    objects = gc.get_objects()
-    found = [
-        type(it).__name__
-        for it in objects
-        if isinstance(it, vtkObjectBase) and id(it) not in before.vtk
-    ]
+    found = [type(it).__name__ for it in _living(vtkObjectBase) if id(it) not in before.vtk]
     found += [it.name for it in threading.enumerate() if it.ident not in before.threads]
     found += [
         type(it).__name__
         for it in QApplication.topLevelWidgets()
         if id(it) not in before.widgets and it.isVisible()
     ]
-    found += ["QTimer" for it in objects if isinstance(it, QTimer) and _is_active(it)]
+    found += ["QTimer" for it in _living(QTimer) if _is_active(it)]
     return found
+
+
+def _living(kind: type[Kind]) -> list[Kind]:
+    """Every object of a kind, by its own type: a dead weak proxy raises when it is asked for its class."""
+    return [it for it in gc.get_objects() if issubclass(type(it), kind)]
 
 
 def _is_active(timer: QTimer) -> bool:
