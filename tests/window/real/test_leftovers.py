@@ -2,7 +2,7 @@
 
 import weakref
 
-from PySide6.QtWidgets import QApplication
+import pytest
 from vtkmodules.vtkCommonCore import vtkPoints
 
 from tests.window.real.leftovers import Leftovers
@@ -12,8 +12,8 @@ class Gone:
     """Something that a weak proxy outlives."""
 
 
-def test_an_object_of_vtk_that_stays_is_found_beside_a_dead_weak_proxy(qapp: QApplication) -> None:
-    assert qapp
+@pytest.mark.usefixtures("qapp")
+def test_an_object_of_vtk_that_stays_is_found_beside_a_dead_weak_proxy() -> None:
     gone = Gone()
     proxy = weakref.proxy(gone)
     del gone
