@@ -1,7 +1,9 @@
 """Who the replicas are, and whether a frame was really signed by one of them."""
 
+from collections.abc import Callable
+
 from engine.codec import Malformed, encode, reader_of
-from engine.consensus.messages import AnyMessage, Message, decode_message
+from engine.consensus.messages import AnyMessage, Message, Packet, decode_message, decode_packet
 from engine.consensus.readings import Readings
 from engine.genesis import Genesis
 from engine.quorum import weak_quorum_of
@@ -28,8 +30,13 @@ class OtherEpoch(Refused):
 class Committee:
     """The members of one cluster and epoch, with the verifier all of them use."""
 
-    def __init__(self, genesis: Genesis, verifier: Verifier) -> None:
-        """Take the members from ``genesis``."""
+    def __init__(
+        self,
+        genesis: Genesis,
+        verifier: Verifier,
+        unpack: Callable[[bytes], Packet] = decode_packet,
+    ) -> None:
+        """Take the members from ``genesis``; ``unpack`` is how everyone here decodes packets."""
         self.genesis = genesis
         self.n = genesis.n
         self.f = genesis.f
@@ -44,18 +51,23 @@ class Committee:
         self._author_keys = genesis.author_keys()
         self._places = {agent: place for place, agent in enumerate(self.ids)}
         self.verifier = verifier
+        self.unpack = unpack
         self._following: Committee | None = None
         self._messages: Readings[AnyMessage] = Readings()
         self._submissions: Readings[Submission] = Readings()
         """Frames whose signature was found good."""
+        self.known_submission = self._submissions.get
+        """The submission in a frame that was found good; None for any other frame."""
         self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
         """The frame read last: whoever reads one mostly wants its signature checked next."""
+        self._read: Submission | None = None
+        """The submission in it, if it holds one."""
 
     def amended(self, charter: Genesis) -> "Committee":
         """Whoever counts from ``charter`` on: other keys; n, f and the quorum stay as they are."""
         following = self._following
         if following is None or following.genesis != charter:
-            following = self._following = Committee(charter, self.verifier)
+            following = self._following = Committee(charter, self.verifier, self.unpack)
             assert (following.n, following.f) == (self.n, self.f), "an epoch changes keys alone"
             following.quorum = self.quorum
         return following
@@ -97,7 +109,7 @@ class Committee:
             raise OtherEpoch(message.epoch)
         if message.replica >= self.n:
             raise Refused("of no member")
-        self._opened = (frame, envelope)
+        self._opened, self._read = (frame, envelope), None
         return message
 
     def signed(self, frame: bytes, message: AnyMessage) -> bool:
@@ -134,6 +146,8 @@ class Committee:
         good = self._submissions.get(frame)
         if good is not None:
             return good
+        if self._opened[0] is frame and self._read is not None:
+            return self._read
         try:
             envelope = _read_signed(frame)
             submission = _read_submission(envelope.payload)
@@ -145,7 +159,7 @@ class Committee:
             raise Refused("submission of an unknown author")
         if not 0 <= submission.counter < 2**62:
             raise Refused("submission with an impossible counter")
-        self._opened = (frame, envelope)
+        self._opened, self._read = (frame, envelope), submission
         return submission
 
     def open_submission(self, frame: bytes) -> Submission:

@@ -18,7 +18,6 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     Status,
-    kind_of,
 )
 from engine.consensus.settings import Settings, settings_for
 from engine.consensus.view_change import plan_of
@@ -87,13 +86,13 @@ def subject_of(message: AnyMessage) -> tuple[str, int, int] | None:
         case Ordered():
             return None
         case PrePrepare() | Prepare() | Commit():
-            return kind_of(message), message.view, message.sequence_number
+            return message.kind, message.view, message.sequence_number
         case Checkpoint():
-            return kind_of(message), 0, message.sequence_number
+            return message.kind, 0, message.sequence_number
         case Status():
-            return kind_of(message), 0, message.executed
+            return message.kind, 0, message.executed
         case change:
-            return kind_of(change), change.view, 0
+            return change.kind, change.view, 0
 
 
 def content_of(message: AnyMessage) -> bytes:
@@ -119,7 +118,7 @@ def conflict(first: bytes, second: bytes, committee: Committee) -> Evidence | No
     if content_of(one) == content_of(other):
         return None
     low, high = sorted((first, second))
-    return Evidence(committee.ids[one.replica], f"double-{kind_of(one)}", low, high)
+    return Evidence(committee.ids[one.replica], f"double-{one.kind}", low, high)
 
 
 def bad_new_view(frame: bytes, committee: Committee, window: int) -> Evidence | None:

@@ -19,7 +19,6 @@ from engine.consensus.messages import (
     Proposal,
     Relay,
     Vote,
-    kind_of,
 )
 from engine.consensus.state import State
 from engine.vocabulary import Entry
@@ -219,7 +218,7 @@ class Ordering:
             raise Refused("outside the window")
         if isinstance(vote, Prepare) and vote.replica == s.committee.primary_of(vote.view):
             raise Refused("prepare of the primary")
-        word, votes = kind_of(vote), slot.prepares if isinstance(vote, Prepare) else slot.commits
+        word, votes = vote.kind, slot.prepares if isinstance(vote, Prepare) else slot.commits
         kept = votes.get(vote.replica)
         if kept is not None and kept.digest == vote.digest:
             return
@@ -250,7 +249,7 @@ class Ordering:
         if vote.replica not in slot.shown_to:
             slot.shown_to.add(vote.replica)
             self._state.send(vote.replica, Vote(first.frame))
-        self._tell_on(slot, kind_of(vote), vote.replica, frame)
+        self._tell_on(slot, vote.kind, vote.replica, frame)
 
     def _tell_on(self, slot: Slot, word: str, replica: int, frame: bytes) -> None:
         # Others may hold another vote of that replica: the two prove that it lied.
@@ -267,7 +266,7 @@ class Ordering:
         slot = self._state.slot(vote.sequence_number)
         if slot is None:
             raise Refused("outside the window")
-        kept = slot.first_of(kind_of(vote), vote.replica)
+        kept = slot.first_of(vote.kind, vote.replica)
         if kept is not None and kept.digest != vote.digest:
             self._state.accuse(kept.frame, frame)
 

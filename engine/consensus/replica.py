@@ -45,7 +45,6 @@ from engine.consensus.messages import (
     ViewChange,
     Vote,
     decode_packet,
-    kind_of,
 )
 from engine.consensus.ordering import Ordering
 from engine.consensus.quarantine import Application, no_application
@@ -331,7 +330,7 @@ class Replica:
             if peer is None or peer == s.me:
                 raise Refused("from no peer")
             packet = decode_packet(event.frame)
-            kind = kind_of(packet)
+            kind = packet.kind
             if (s.quarantine.is_violated() or self._retired) and not isinstance(packet, Fetch):
                 raise Refused("this replica has halted")
             # What is settled may be read by anyone; nothing else of a convicted replica counts.
@@ -339,7 +338,7 @@ class Replica:
                 raise Refused("its sender is convicted")
             if isinstance(packet, (Vote, Proposal)):
                 message = s.committee.read(packet.frame)
-                kind, place = kind_of(message), _place(message)
+                kind, place = message.kind, _place(message)
                 if message.replica != peer:
                     # Not its own word: a screen that took it for one would see honest ones lie.
                     kind = f"passed-on {kind}"

@@ -29,7 +29,6 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     Vote,
-    kind_of,
 )
 from engine.consensus.pace import Pace
 from engine.consensus.quarantine import Quarantine
@@ -148,7 +147,7 @@ class State:
         """This replica's one vote of ``kind`` in this view on ``slot``, signed once only."""
         committee = self.committee
         vote = kind(committee.cluster, committee.epoch, self.me, self.view, slot.number, digest)
-        word = kind_of(vote)
+        word = vote.kind
         kept = slot.own[word] = slot.own.get(word) or Ballot(digest, self.sign(vote))
         assert kept.digest == digest, f"asked to sign a second {word} for {slot.number}"
         return kept
