@@ -23,8 +23,8 @@ from engine.cli import CommandError
 from engine.cli.agent import agent_id
 from engine.cli.part import run_part
 from engine.codec import Malformed, decode, encode
-from engine.consensus.certificate import batch_digest
 from engine.consensus.committee import Committee, Refused
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
     Commit,
     Packet,

@@ -1,14 +1,19 @@
 """Who the replicas are, and whether a frame was really signed by one of them."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 
 from engine.codec import Malformed, encode, reader_of
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import AnyMessage, Message, Packet, decode_message, decode_packet
 from engine.consensus.readings import Readings
 from engine.genesis import Genesis
 from engine.quorum import weak_quorum_of
 from engine.signing import Domain, Signer, Verifier
 from engine.vocabulary import AgentId, Signed, Submission
+
+MOST_DIGESTS = 32
+"""Batches whose digest is remembered: as many as are under way, several times over."""
 
 _read_signed = reader_of(Signed)
 _read_submission = reader_of(Submission)
@@ -52,6 +57,9 @@ class Committee:
         self._places = {agent: place for place, agent in enumerate(self.ids)}
         self.verifier = verifier
         self.unpack = unpack
+        digest = partial(batch_digest, self.cluster, self.epoch)
+        self.digest_of = lru_cache(MOST_DIGESTS)(digest)
+        """What replicas vote on, by batch."""
         self._following: Committee | None = None
         self._messages: Readings[AnyMessage] = Readings()
         self._submissions: Readings[Submission] = Readings()

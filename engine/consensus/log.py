@@ -100,6 +100,8 @@ class Log:
         self._window = window
         self._null_digest = null_digest
         self.low = low
+        self.high = low + window
+        """The highest sequence number that may be used now."""
         self.last: int | None = None
         """The last number of this epoch: nothing above it is voted on. None while unknown."""
         self.slots: dict[int, Slot] = {}
@@ -107,11 +109,14 @@ class Log:
         """No slot is above this number."""
         self.batches: dict[bytes, Batch] = {null_digest: ()}
 
-    @property
-    def high(self) -> int:
-        """The highest sequence number that may be used now."""
+    def end_at(self, last: int | None) -> None:
+        """Note the last number of this epoch, as far as it is known."""
+        self.last = last
+        self._bound()
+
+    def _bound(self) -> None:
         high = self.low + self._window
-        return high if self.last is None else min(high, self.last)
+        self.high = high if self.last is None else min(high, self.last)
 
     def slot(self, number: int, now_ms: int) -> Slot | None:
         """The slot of ``number``, made if it is new; None outside the watermarks."""
@@ -148,6 +153,7 @@ class Log:
     def collect(self, stable: int) -> None:
         """Forget everything up to the stable checkpoint."""
         self.low = max(self.low, stable)
+        self._bound()
         for number in [number for number in self.slots if number <= self.low]:
             del self.slots[number]
         self._drop_batches()

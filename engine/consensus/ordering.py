@@ -238,14 +238,13 @@ class Ordering:
         if late is not None and late.digest != vote.digest:
             s.accuse(late.frame, frame)
         votes[vote.replica] = Ballot(vote.digest, frame)
-        self._show_header(slot, vote, frame)
+        first = slot.first_header
+        if first is not None and first.digest != vote.digest:
+            self._show_header(slot, first, vote, frame)
         self._advance(slot)
 
-    def _show_header(self, slot: Slot, vote: Prepare | Commit, frame: bytes) -> None:
+    def _show_header(self, slot: Slot, first: Ballot, vote: Prepare | Commit, frame: bytes) -> None:
         # Whoever votes for another batch has another header: two of them prove who lied.
-        first = slot.first_header
-        if first is None or first.digest == vote.digest:
-            return
         if vote.replica not in slot.shown_to:
             slot.shown_to.add(vote.replica)
             self._state.send(vote.replica, Vote(first.frame))

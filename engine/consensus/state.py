@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from engine.codec import encode
-from engine.consensus.certificate import batch_digest
 from engine.consensus.checkpoint import Checkpoints
 from engine.consensus.clients import ClientTable, Pending
 from engine.consensus.committee import Committee
@@ -53,7 +52,7 @@ class State:
         self.clients = ClientTable()
         self.pending = Pending(settings.pending_submissions, settings.pending_per_author)
         self.log = Log(settings.window, self.digest_of(()), committee.base[0])
-        self.log.last = epochs.last_of(committee.epoch)
+        self.log.end_at(epochs.last_of(committee.epoch))
         self.checkpoints = Checkpoints(committee)
         self.view = 0
         self.entered = True
@@ -121,7 +120,7 @@ class State:
 
     def digest_of(self, batch: Batch) -> bytes:
         """What replicas vote on."""
-        return batch_digest(self.committee.cluster, self.committee.epoch, batch)
+        return self.committee.digest_of(batch)
 
     def timeout_ms(self, base: int) -> int:
         """``base``, doubled with each view that achieved nothing."""

@@ -23,7 +23,7 @@ from engine.bench.counting import Tally
 from engine.bench.figure import Figure
 from engine.clock import SystemClock
 from engine.codec import encode
-from engine.consensus.certificate import batch_digest
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import Commit
 from engine.ledger.dynamodb import Mirror, read_mirror
 from engine.ledger.sqlite import SqliteLedger, open_ledger
