@@ -266,9 +266,9 @@ class LyingBus:
         await asyncio.sleep(parcel.delay_ms / 1000)
         await self._bus.publish(parcel.subject, parcel.payload)
 
-    async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
+    async def subscribe(self, subject: str, handler: Handler) -> None:
         """Hear what everyone hears."""
-        await self._bus.subscribe(subject, handler, pending=pending)
+        await self._bus.subscribe(subject, handler)
 
     @property
     def dropped(self) -> int:

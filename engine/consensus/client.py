@@ -154,9 +154,9 @@ class Submitter:
             return
         self._subscribed = True
         for agent in self._committee.ids:
-            await self._bus.subscribe(f"ordered.{agent}", self._heard, pending=1024)
+            await self._bus.subscribe(f"ordered.{agent}", self._heard)
 
-    async def _heard(self, _subject: str, payload: bytes) -> None:
+    def _heard(self, _subject: str, payload: bytes) -> None:
         if b"began" in payload[:16]:
             with suppress(Malformed):
                 self.follow(decode(payload, Began))

@@ -244,12 +244,12 @@ class ReplicaRuntime:
     async def _subscribe(self) -> None:
         for peer in self._peers:
             for subject in (f"pbft.{peer}", f"pbft.{peer}.{self._agent}", f"head.{peer}"):
-                await self._bus.subscribe(subject, self._heard, pending=1024)
+                await self._bus.subscribe(subject, self._heard)
         for author in self._authors:
-            await self._bus.subscribe(f"submit.{author}", self._heard, pending=256)
-        await self._bus.subscribe("fetch.*", self._heard, pending=64)
+            await self._bus.subscribe(f"submit.{author}", self._heard)
+        await self._bus.subscribe("fetch.*", self._heard)
 
-    async def _heard(self, subject: str, payload: bytes) -> None:
+    def _heard(self, subject: str, payload: bytes) -> None:
         kind, name, *_ = subject.split(".")
         self._take(Source(kind, name), payload)
 

@@ -179,7 +179,7 @@ async def test_agents_answer_followers_only_within_limits(four: Four) -> None:
         await four.submitter().submit(_freeze("x"))
     announced: list[bytes] = []
 
-    async def hear(_subject: str, payload: bytes) -> None:
+    def hear(_subject: str, payload: bytes) -> None:
         announced.append(payload)
 
     agent = four.members.ids[0]
@@ -247,7 +247,7 @@ async def test_an_author_speaks_in_the_new_epoch_once_a_quorum_of_the_old_one_pr
     votes = [speaker.sign(Checkpoint(*speaker.head, it, *charter.base)) for it in range(3)]
     heard: list[int] = []
 
-    async def hear(_subject: str, payload: bytes) -> None:
+    def hear(_subject: str, payload: bytes) -> None:
         heard.append(decode(decode(payload, Signed).payload, Submission).epoch)
 
     await bus.subscribe(f"submit.{OPERATOR}", hear)

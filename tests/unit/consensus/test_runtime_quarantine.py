@@ -51,7 +51,7 @@ class One:
         """Wait until it has said where it is: by then it listens too."""
         said = asyncio.Event()
 
-        async def heard(_subject: str, _payload: bytes) -> None:
+        def heard(_subject: str, _payload: bytes) -> None:
             said.set()
 
         await self.bus.subscribe("head.*", heard)
