@@ -38,7 +38,10 @@ class Bus(Protocol):
 
 
 class EntryStore(Protocol):
-    """A ledger of ordered batches, appended in sequence; durable when ``append`` returns."""
+    """A ledger of ordered batches, appended in sequence.
+
+    What was appended outlives the process, but is only sure to outlive the machine after ``sync``.
+    """
 
     def append(self, entry: Entry, received_ns: int) -> None:
         """Add the next entry.
@@ -46,6 +49,10 @@ class EntryStore(Protocol):
         Raises:
             ValueError: ``entry`` is not the next one in sequence.
         """
+        ...
+
+    def sync(self) -> None:
+        """Have everything that was appended on the disk."""
         ...
 
     def read(self, first: int, limit: int) -> Sequence[Entry]:

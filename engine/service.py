@@ -101,7 +101,7 @@ class Engine:
         self._sightings = Sightings(paths.sightings)
         self._tape = Tape(paths.tape)
         self._projection = Projection(self._council, self._window)
-        self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
+        self._store = SqliteLedger(paths.engine_ledger, genesis)
         self._back_channel = BackChannel(
             paths, self._replay, verifier, bus, clock, deployer, drills
         )

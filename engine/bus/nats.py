@@ -253,11 +253,12 @@ class NatsBus:
 
     async def _connect(self) -> _Link | None:
         at = urlsplit(self._credential.url)
+        host, port = at.hostname or "127.0.0.1", at.port or 4222
         loop = asyncio.get_running_loop()
         link = _Link(self._greeting, self._take)
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(CONNECT_S):
-                await loop.create_connection(lambda: link, at.hostname, at.port)
+                await loop.create_connection(lambda: link, host, port)
                 await asyncio.wait([link.greeted])
         if link.greeted.done() and not link.greeted.cancelled():
             return link

@@ -149,6 +149,10 @@ class Submitter:
         self._counter = max(self._counter + 1, self._clock.unix_ms() * 1_000_000)
         return self._counter
 
+    def _is_awaited(self, counter: int) -> bool:
+        waiting = self._under_way.get(counter)
+        return waiting is not None and not waiting.done.is_set()
+
     async def _subscribe(self) -> None:
         if self._subscribed:
             return
@@ -165,10 +169,11 @@ class Submitter:
             notice = self._committee.read(payload)
             if not isinstance(notice, Ordered):
                 return
+            # Whoever tells what is known by now need not be checked.
             own = [
                 counter
                 for author, counter in notice.submissions
-                if author == self._author and counter in self._under_way
+                if author == self._author and self._is_awaited(counter)
             ]
             if not own or not self._committee.signed(payload, notice):
                 return

@@ -94,7 +94,7 @@ def _ledger(path: Path) -> list[Entry]:
     """A ledger at ``path`` as a committee of five would have written it; its entries."""
     bench = Bench(REPLICAS, Tally())
     head = (bench.genesis.cluster, bench.genesis.epoch)
-    ledger = SqliteLedger(path, bench.genesis, durable=False)
+    ledger = SqliteLedger(path, bench.genesis)
     entries = []
     for number in range(1, OPERATIONS + 1):
         batch = (bench.submission(1),)

@@ -49,7 +49,7 @@ class Four:
 
     def start(self, agent: AgentId) -> None:
         genesis = self.members.genesis
-        store = SqliteLedger(self.folder / f"{agent}.sqlite", genesis, durable=False)
+        store = SqliteLedger(self.folder / f"{agent}.sqlite", genesis)
         self.stores[agent] = store
         self.runtimes[agent] = ReplicaRuntime.open(
             agent=agent, genesis=genesis, signer=self.members.signers[agent],

@@ -81,7 +81,7 @@ class Notary:
     def database(self) -> Path:
         """The whole ledger in SQLite, sealed."""
         path = self.folder / "ledger.sqlite"
-        ledger = SqliteLedger(path, self.genesis, durable=False)
+        ledger = SqliteLedger(path, self.genesis)
         for entry in self.entries:
             ledger.append(entry, 0)
         ledger.keep_seal(self.seal(self.entries))

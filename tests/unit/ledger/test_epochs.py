@@ -88,7 +88,7 @@ def test_a_ledger_file_goes_on_where_it_was_in_either_epoch(
 ) -> None:
     path = tmp_path / "ledger.sqlite"
     for first, last in ((0, 1), (1, 150), (150, 192), (192, 193)):
-        ledger = SqliteLedger(path, chronicle.genesis, durable=False)
+        ledger = SqliteLedger(path, chronicle.genesis)
         for entry in chronicle.entries[first:last]:
             ledger.append(entry, 0)
         ledger.close()
