@@ -97,7 +97,7 @@ def _ledger(path: Path) -> list[Entry]:
     ledger = SqliteLedger(path, bench.genesis)
     entries = []
     for number in range(1, OPERATIONS + 1):
-        batch = (bench.submission(1),)
+        batch = (bench.submission(bench.operations(1)),)
         digest = batch_digest(*head, batch)
         votes = []
         for place in range(QUORUM):
