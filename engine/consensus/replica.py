@@ -227,7 +227,7 @@ class Replica:
                 self._submit(event.submission)
             case tick:
                 self._tick(tick.now_ms)
-        if s.quarantine.places is not self._shunned:
+        if s.quarantine.places != self._shunned:
             self._shun()
         if s.entered and (view != s.view or not entered):
             self._replay_future()
@@ -246,8 +246,6 @@ class Replica:
     def _shun(self) -> None:
         """Let every part know of those who were convicted in this step."""
         places = self._state.quarantine.places
-        if places is self._shunned:
-            return
         if places != self._shunned and not self._state.quarantine.is_violated:
             self._shunned = places
             for place in places:
