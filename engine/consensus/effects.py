@@ -140,7 +140,7 @@ class Acknowledge(Value, frozen=True):
 
 
 class ReportEvidence(Value, frozen=True):
-    """Proof that somebody lied, for the council to order."""
+    """Proof that somebody lied, for the council to order if it is orderable."""
 
     evidence: Evidence
 

@@ -4,6 +4,7 @@ Nothing less is evidence: a bad signature, silence or slowness accuse nobody.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -36,6 +37,9 @@ def no_contradiction(_first: Submission, _second: Submission) -> str:
 
 
 BAD_NEW_VIEW = "bad-new-view"
+MOST_ORDERED_BYTES = 60 << 10
+"""Both frames together: so the submission that holds them is one that replicas take. Only NEW-VIEWs
+and VIEW-CHANGEs are ever longer."""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -46,6 +50,11 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """``double-`` and the kind of message, ``bad-new-view``, or a kind of the application's."""
     first: bytes
     second: bytes
+
+    @property
+    def is_orderable(self) -> bool:
+        """Whether it fits a submission; what does not is proof all the same, for whoever has it."""
+        return len(self.first) + len(self.second) <= MOST_ORDERED_BYTES
 
 
 Proof = Callable[[Convicted, Sequence[Genesis]], bool]
@@ -119,6 +128,30 @@ def conflict(first: bytes, second: bytes, committee: Committee) -> Evidence | No
         return None
     low, high = sorted((first, second))
     return Evidence(committee.ids[one.replica], f"double-{one.kind}", low, high)
+
+
+def shortest_conflict(first: bytes, second: bytes, committee: Committee) -> Evidence | None:
+    """As ``conflict``, but by two of the PRE-PREPAREs in two NEW-VIEWs where those contradict too."""
+    whole = conflict(first, second, committee)
+    if whole is None or whole.kind != f"double-{NewView.kind}":
+        return whole
+    one, other = committee.read(first), committee.read(second)
+    assert isinstance(one, NewView), "as the kind of the evidence says"
+    assert isinstance(other, NewView), "as the kind of the evidence says"
+    headers, others = (_headers(it.pre_prepares, committee) for it in (one, other))
+    parts = (conflict(headers[it], others[it], committee) for it in headers.keys() & others.keys())
+    return min((it for it in parts if it is not None), key=lambda it: it.first, default=whole)
+
+
+def _headers(frames: Sequence[bytes], committee: Committee) -> dict[int, bytes]:
+    """The PRE-PREPAREs among frames that nobody has checked, by sequence number."""
+    found: dict[int, bytes] = {}
+    for frame in frames:
+        with suppress(Refused):
+            header = committee.read(frame)
+            if isinstance(header, PrePrepare):
+                found[header.sequence_number] = frame
+    return found
 
 
 def bad_new_view(frame: bytes, committee: Committee, window: int) -> Evidence | None:

@@ -17,7 +17,7 @@ from engine.consensus.effects import (
     Voted,
 )
 from engine.consensus.epochs import Epochs
-from engine.consensus.evidence import Evidence, conflict
+from engine.consensus.evidence import Evidence, shortest_conflict
 from engine.consensus.log import Log, Slot
 from engine.consensus.messages import (
     Ballot,
@@ -161,7 +161,7 @@ class State:
 
     def accuse(self, first: bytes, second: bytes) -> None:
         """Report two frames if they are evidence; once by culprit and kind."""
-        evidence = conflict(first, second, self.committee)
+        evidence = shortest_conflict(first, second, self.committee)
         if evidence is not None:
             self.report(evidence)
 

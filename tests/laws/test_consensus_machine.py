@@ -25,7 +25,8 @@ from engine.consensus.simulate.checker import Checker
 from engine.consensus.simulate.members import OPERATOR, Members
 from engine.consensus.simulate.node import Node
 from engine.consensus.simulate.trace import Tracer
-from engine.vocabulary import AgentId
+from engine.signing import Domain
+from engine.vocabulary import AgentId, Signed
 from tests.unit.consensus.speaking import Speaker
 
 N, F = 4, 1
@@ -137,7 +138,7 @@ class FourReplicas(RuleBasedStateMachine):
         node = self.nodes.get(self.ids[place])
         if node is not None:
             event = Submit(self._submission(counter))
-            node.step(event, crash_after=effects, tear=tear)
+            node.die_in(event, effects, tear)
 
     @rule(place=PLACES)
     def restart(self, place: int) -> None:
@@ -163,6 +164,22 @@ class FourReplicas(RuleBasedStateMachine):
     @rule(view=st.integers(1, 3), whom=GROUPS)
     def ask_for_a_view(self, view: int, whom: set[int]) -> None:
         self._say(Vote(self.speaker.sign(self.speaker.view_change(self.traitor, view))), whom)
+
+    @rule(
+        view=st.integers(0, 2), number=st.integers(1, 3), victim=PLACES, whom=GROUPS,
+        kind=st.sampled_from([PrePrepare, Prepare, Commit]), counter=COUNTERS,
+    )  # fmt: skip
+    def forge(
+        self, view: int, number: int, victim: int, whom: set[int],
+        kind: type[PrePrepare] | type[Prepare] | type[Commit], counter: int,
+    ) -> None:  # fmt: skip
+        """The traitor says something in another's name, which it can only sign with its own key."""
+        it, batch = self.speaker, (self._submission(counter),)
+        payload = encode(kind(*it.head, victim, view, number, it.digest(batch)))
+        signature = it.members.signers[self.ids[self.traitor]].sign(Domain.CONSENSUS, payload)
+        frame = encode(Signed(payload, signature))
+        packet: Packet = Proposal(frame, batch) if kind is PrePrepare else Vote(frame)
+        self._say(packet, whom)
 
     # --- what must hold ------------------------------------------------------------------------
 

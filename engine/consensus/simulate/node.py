@@ -262,7 +262,7 @@ class Node:
     def _report(self, evidence: Evidence) -> None:
         if self.honest:
             self.cluster.checker.accused(evidence)
-            if evidence.culprit not in self.council.proven:
+            if evidence.is_orderable and evidence.culprit not in self.council.proven:
                 self.outbox.write(
                     Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
                 )
