@@ -6,6 +6,7 @@ fails here shrinks to the few steps that it takes.
 
 from dataclasses import dataclass, field
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,7 +20,15 @@ from hypothesis.stateful import (
 
 from engine.codec import encode
 from engine.consensus.effects import Receive, Submit, Tick
-from engine.consensus.messages import Commit, Packet, Prepare, PrePrepare, Proposal, Vote
+from engine.consensus.messages import (
+    Commit,
+    Packet,
+    Prepare,
+    PrePrepare,
+    Proposal,
+    Vote,
+    decode_packet,
+)
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.checker import Checker
 from engine.consensus.simulate.members import OPERATOR, Members
@@ -165,21 +174,18 @@ class FourReplicas(RuleBasedStateMachine):
     def ask_for_a_view(self, view: int, whom: set[int]) -> None:
         self._say(Vote(self.speaker.sign(self.speaker.view_change(self.traitor, view))), whom)
 
-    @rule(
-        view=st.integers(0, 2), number=st.integers(1, 3), victim=PLACES, whom=GROUPS,
-        kind=st.sampled_from([PrePrepare, Prepare, Commit]), counter=COUNTERS,
-    )  # fmt: skip
-    def forge(
-        self, view: int, number: int, victim: int, whom: set[int],
-        kind: type[PrePrepare] | type[Prepare] | type[Commit], counter: int,
-    ) -> None:  # fmt: skip
-        """The traitor says something in another's name, which it can only sign with its own key."""
-        it, batch = self.speaker, (self._submission(counter),)
-        payload = encode(kind(*it.head, victim, view, number, it.digest(batch)))
-        signature = it.members.signers[self.ids[self.traitor]].sign(Domain.CONSENSUS, payload)
-        frame = encode(Signed(payload, signature))
-        packet: Packet = Proposal(frame, batch) if kind is PrePrepare else Vote(frame)
-        self._say(packet, whom)
+    @precondition(lambda self: self.wire.flying)
+    @rule(data=st.data(), whose=PLACES, whom=GROUPS)
+    def forge(self, data: st.DataObject, whose: int, whom: set[int]) -> None:
+        """The traitor repeats a vote in another's name with its own key, or in its own with none."""
+        packet = decode_packet(self.wire.flying[self._drawn(data)][2])
+        if not isinstance(packet, Vote):
+            return
+        vote = self.speaker.committee.read(packet.frame)
+        payload = encode(msgspec.structs.replace(vote, replica=whose))
+        own = self.speaker.members.signers[self.ids[self.traitor]].sign(Domain.CONSENSUS, payload)
+        signature = bytes(64) if whose == self.traitor else own
+        self._say(Vote(encode(Signed(payload, signature))), whom)
 
     # --- what must hold ------------------------------------------------------------------------
 
