@@ -199,6 +199,25 @@ class Ordering:
             s.cast(Prepare, slot, header.digest)
         self._advance(slot)
 
+    def vote_again(self) -> None:
+        """After a restart: give the votes that a crash came before, on what this replica had taken.
+
+        A batch is on disk before the PREPARE for it, and its proof before the COMMIT.
+        """
+        s = self._state
+        if not s.entered or s.quarantine.is_violated:
+            return
+        for slot in list(s.log.undecided(s.executed)):
+            header = slot.header
+            assert header is not None, "only what has a header is undecided"
+            if header.digest not in s.log.batches:
+                continue
+            if not s.is_primary and "prepare" not in slot.own:
+                s.cast(Prepare, slot, header.digest)
+            proved = (slot.proof_view, slot.proof_digest) == (s.view, header.digest)
+            if proved and "commit" not in slot.own:
+                s.cast(Commit, slot, header.digest)
+
     def _keys_in(self, batch: Batch) -> tuple[Key, ...]:
         keys = []
         for frame in batch:

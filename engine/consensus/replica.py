@@ -99,6 +99,7 @@ class Replica:
         if state.is_checkpoint_due and state.executed not in state.checkpoints.votes:
             # The crash came between executing and signing the checkpoint.
             self._execution.checkpoint()
+        self._ordering.vote_again()
 
     def _set_to_work(self, state: State) -> None:
         """Give every part of the machine ``state``."""
