@@ -122,7 +122,7 @@ class Committee:
 
     def signed(self, frame: bytes, message: AnyMessage) -> bool:
         """Whether the replica that ``message`` names signed ``frame``, from which it was read."""
-        if frame in self._messages:
+        if self._messages.get(frame) is not None:
             return True
         last, envelope = self._opened
         if last is not frame:
@@ -177,7 +177,7 @@ class Committee:
             Refused: it cannot be read or its signature is wrong.
         """
         submission = self.read_submission(frame)
-        if frame in self._submissions:
+        if self.known_submission(frame) is not None:
             return submission
         last, envelope = self._opened
         assert last is frame, "read just now"

@@ -137,12 +137,9 @@ class Log:
 
     def keys_in_flight(self, executed: int, but: int) -> set[Key]:
         """Submissions in batches of this view above ``executed``, other than slot ``but``."""
-        return {
-            key
-            for number, slot in self.slots.items()
-            if number > executed and number != but
-            for key in slot.keys
-        }
+        above = range(max(executed, self.low) + 1, self._top + 1)
+        slots = (self.slots.get(number) for number in above if number != but)
+        return {key for slot in slots if slot is not None for key in slot.keys}
 
     def enter_view(self, now_ms: int) -> None:
         """Forget the votes of the view that ended; proofs and their batches stay."""

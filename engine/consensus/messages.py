@@ -23,7 +23,7 @@ Place = tuple[int, int, bytes]
 """View, sequence number and digest, for screens; 0 or empty where a message names none."""
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Message(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What every signed message begins with."""
 
     kind: ClassVar[str]
@@ -70,14 +70,16 @@ class Checkpoint(Message, frozen=True, tag="checkpoint"):
         return 0, self.sequence_number, self.chain
 
 
-class Prepared(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Prepared(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """Proof that a batch was prepared: the PRE-PREPARE and q - 1 PREPAREs of distinct backups."""
 
     pre_prepare: bytes
     prepares: tuple[bytes, ...]
 
 
-class StableCheckpoint(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class StableCheckpoint(
+    msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True
+):
     """A quorum of CHECKPOINTs; the one at 0 needs no proof."""
 
     sequence_number: Count
@@ -144,7 +146,7 @@ SlotVote = PrePrepare | Prepare | Commit
 AnyMessage = PrePrepare | Prepare | Commit | Checkpoint | ViewChange | NewView | Status | Ordered
 
 
-class Parcel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Parcel(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What every packet is."""
 
     kind: ClassVar[str]
@@ -206,7 +208,7 @@ Request = Relay | Fetch | Entries | FetchBatches | Batches | Stable
 Packet = Vote | Proposal | Request
 
 
-class Ballot(msgspec.Struct, frozen=True):
+class Ballot(msgspec.Struct, frozen=True, gc=False):
     """A vote as it is kept: what it is for, and the signed frame."""
 
     digest: bytes
