@@ -103,7 +103,12 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def digest(self) -> Digest:
         """What genesis pins, and what every certificate names."""
-        return digest_of("policy", encode(self))
+        return digest_of("policy", self.encoded)
+
+    @property
+    def encoded(self) -> bytes:
+        """What is signed and digested."""
+        return encode(self)
 
     @property
     def ordered(self) -> "Rules":
