@@ -7,9 +7,10 @@ that are no more, and goes on by the new policy.
 
 from engine.charter import Change, Charter, difference_in_words, rules_of
 from engine.council.closing import next_attempt
-from engine.council.deciding import try_to_decide
+from engine.council.deciding import BEFORE_COUNCIL
 from engine.council.docket import Docket, Ignored
 from engine.council.state import IncidentStatus
+from engine.policy import Automation, Rules, Spans
 from engine.vocabulary import AuthorId, Replaced
 
 
@@ -42,6 +43,11 @@ def begin(docket: Docket, charter: Charter) -> None:
         if incident.status is IncidentStatus.DECIDED:
             # What was to be signed names the old epoch, in which nobody signs any more.
             next_attempt(docket, incident, "a new epoch began before it was certified")
-        elif docket.rules != before:
-            # What waited for an operator may need none now, or may not be done at all.
-            try_to_decide(docket, incident)
+        elif incident.status in BEFORE_COUNCIL and _judged_by(docket.rules) != _judged_by(before):
+            # Whether it may be done, and until when, was answered by rules that count no more.
+            next_attempt(docket, incident, "another policy counts for its plan")
+
+
+def _judged_by(rules: Rules) -> tuple[Automation, Spans]:
+    """What of the policy says whether a plan may be carried out, and how long it may live."""
+    return rules.automation, rules.spans

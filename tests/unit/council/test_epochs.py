@@ -1,10 +1,11 @@
 """What a new epoch means for the council: whose lie it was, who may speak, and what begins anew."""
 
 import msgspec
+import pytest
 
 from engine.charter import Charter
 from engine.council import IncidentStatus
-from engine.policy import DRILL_RULES, Automation, Limits, Rules
+from engine.policy import DRILL_RULES, Automation, Limits, Rules, Spans
 from engine.vocabulary import Assessed, Convicted, Policy, Verdict
 from tests.court import (
     AGENTS,
@@ -153,32 +154,48 @@ def test_a_policy_counts_from_its_epoch_on_and_no_earlier() -> None:
     assert court.attempt.body.policy == ASKS.digest == court.council.genesis.policy
 
 
-def test_what_waits_for_an_operator_goes_on_when_a_new_policy_asks_for_none() -> None:
+@pytest.mark.parametrize(
+    ("rules", "end"),
+    [
+        (DRILL_RULES, IncidentStatus.DECIDED),
+        (Rules(automation=Automation(low=Policy.OBSERVE)), IncidentStatus.HANDED_OVER),
+        (
+            msgspec.structs.replace(ASKS, spans=Spans(ask_ms=1_000)),
+            IncidentStatus.AWAITING_APPROVAL,
+        ),
+    ],
+)
+def test_what_waits_for_an_operator_is_put_to_the_council_anew_under_another_policy(
+    rules: Rules, end: IncidentStatus
+) -> None:
+    """Its plan ends when the old policy let it: nobody would sign that under a shorter span."""
     court = Court(ASKS)
     court.open()
     court.propose(restart())
     court.accept(*AGENTS[:3])
     assert court.status() is IncidentStatus.AWAITING_APPROVAL
-    court.say(OPERATOR, court.configured(DRILL_RULES))
+    court.say(OPERATOR, court.configured(rules))
 
-    begin(court)
+    court.genesis = begin(court)
+    assert (court.status(), court.attempt.number) == (IncidentStatus.OPEN, 2)
+    court.propose(restart())
+    court.accept(*AGENTS[:3])
 
-    assert court.status() is IncidentStatus.DECIDED
-    assert court.attempt.body is not None
-    assert (court.attempt.body.epoch, court.attempt.body.policy) == (1, DRILL_RULES.digest)
+    assert court.status() is end
 
 
-def test_what_waits_for_an_operator_goes_to_people_when_a_new_policy_only_observes() -> None:
+def test_what_waits_for_an_operator_goes_on_waiting_when_a_policy_judges_it_as_before() -> None:
     court = Court(ASKS)
     court.open()
     court.propose(restart())
     court.accept(*AGENTS[:3])
-    watching = Rules(automation=Automation(low=Policy.OBSERVE))
-    court.say(OPERATOR, court.configured(watching))
+    court.say(OPERATOR, court.configured(msgspec.structs.replace(ASKS, limits=Limits(attempts=2))))
 
-    begin(court)
+    court.genesis = begin(court)
 
-    assert court.status() is IncidentStatus.HANDED_OVER
+    assert (court.status(), court.attempt.number) == (IncidentStatus.AWAITING_APPROVAL, 1)
+    court.approve()
+    assert court.status() is IncidentStatus.DECIDED
 
 
 def test_attempts_are_as_many_as_the_policy_in_force_allows() -> None:
