@@ -47,17 +47,20 @@ class Asking:
         """What the engine answers.
 
         Raises:
-            CommandError: it refuses, or ended.
-            OSError: it does not answer.
+            CommandError: it refuses, ended, or does not answer.
         """
-        answer = await knock(self._socket, signed_wish(wish, self.operator.signer))
+        try:
+            answer = await knock(self._socket, signed_wish(wish, self.operator.signer))
+        except (OSError, TimeoutError):
+            root = self._socket.parent
+            raise CommandError(f"the engine of {root} does not answer; is it up?") from None
         if answer.startswith("refused") or not answer:
             raise CommandError(answer or "the engine ended before it answered")
         return answer
 
 
-def run_errand(paths: RunPaths, errand: Callable[[], Coroutine[None, None, object]]) -> None:
-    """Do what asks the engine of the run at ``paths``.
+def run_errand(errand: Callable[[], Coroutine[None, None, object]]) -> None:
+    """Do what asks the engine of a run.
 
     Raises:
         CommandError: it cannot be done; the message says why, and what to do.
@@ -66,5 +69,3 @@ def run_errand(paths: RunPaths, errand: Callable[[], Coroutine[None, None, objec
         asyncio.run(errand())
     except (Malformed, KeyFileError) as error:
         raise CommandError(str(error)) from None
-    except (OSError, TimeoutError):
-        raise CommandError(f"the engine of {paths.root} does not answer; is it up?") from None

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.word is None:
         paths = run_named(args.run_dir)
-        run_errand(paths, lambda: _show(paths))
+        run_errand(lambda: _show(paths))
         return 0
     if args.file is None:
         raise CommandError("set which policy? name a file, as in: set policy.toml", exit_code=2)
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         _check_handover(args.file, wanted, paths.policy)
     except Malformed as error:
         raise CommandError(str(error)) from None
-    run_errand(paths, lambda: Ordering(paths, wanted, _say).carry_out(args.within))
+    run_errand(lambda: Ordering(paths, wanted, _say).carry_out(args.within))
     return 0
 
 
@@ -138,7 +138,6 @@ class Ordering:
         Raises:
             CommandError: it was refused, or did not come to its end in time; says in which state
                 it is and what to do.
-            OSError: the engine does not answer.
         """
         deadline = self._started + within_s
         before = await _standing(self._asking)

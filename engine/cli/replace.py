@@ -32,7 +32,7 @@ def replace_agent(paths: RunPaths, agent: AgentId, within_s: float) -> int:
     def tell(line: str) -> None:
         print(line, flush=True)
 
-    run_errand(paths, lambda: Replacement(paths, agent, tell).carry_out(within_s))
+    run_errand(lambda: Replacement(paths, agent, tell).carry_out(within_s))
     return 0
 
 
@@ -58,7 +58,6 @@ class Replacement:
         Raises:
             CommandError: it was refused, or did not come to its end in time; says in which state
                 it is and what to do.
-            OSError: the engine does not answer.
         """
         deadline = self._started + within_s
         generation = await self._start_successor()
