@@ -158,6 +158,9 @@ class Hub:
         yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
         yield Metric("loop_lag_p99_seconds", self._fan_out.lag_p99_s, "Lateness of the event loop.")
         yield Metric(
+            "stream_io_uring", self._fan_out.by_uring, "1: one system call serves many screens."
+        )
+        yield Metric(
             "stream_lag_ms", self._fan_out.lag_ms, "Of the screen that is furthest behind."
         )
         for name in self.counters.__struct_fields__:
