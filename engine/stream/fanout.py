@@ -18,6 +18,8 @@ TURN_S = 0.002
 """After so much processor time the loop gets its turn: the engine that shares it waits no longer."""
 LOOK_S = 0.5
 """How often a client's pace is looked at while all goes well."""
+AWAY_S = 3.0
+"""When so much lies between two looks for who is due, it was us who could not hear anybody."""
 _TRY_AGAIN_LATER = 1013
 """Try again later (RFC 6455 registry)."""
 
@@ -115,6 +117,7 @@ class FanOut:
             await self._pump()
 
     async def _pump(self) -> None:
+        before = _now_s()
         while True:
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
@@ -127,6 +130,11 @@ class FanOut:
                 continue
             await self._sleep_until(min(self._due_s[hz] for hz in inhabited))
             now = _now_s()
+            if now - before > AWAY_S:
+                # Stopped, or the machine was; what clients have said meanwhile is still unread.
+                for client in self.clients:
+                    client.pace.begin_anew(now)
+            before = now
             self._publication.commit(now, time.monotonic_ns())
             late = False
             for hz in inhabited:
