@@ -136,19 +136,20 @@ class Hub:
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
-        tasks = (
-            asyncio.create_task(self._fan_out.run(), name="stream fan-out"),
-            asyncio.create_task(self._door.dismiss_revoked(), name="stream revocations"),
-        )
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._fan_out.abort_stalled()
-            self._door.close_all(_GOING_AWAY, "the engine is going away")
-            await self._door.empty()
+        # If one of these failed, screens would stand still with everything looking well: it ends all.
+        async with asyncio.TaskGroup() as group:
+            tasks = (
+                group.create_task(self._fan_out.run(), name="stream fan-out"),
+                group.create_task(self._door.dismiss_revoked(), name="stream revocations"),
+            )
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                self._fan_out.abort_stalled()
+                self._door.close_all(_GOING_AWAY, "the engine is going away")
+                await self._door.empty()
 
     def _own_metrics(self) -> Iterable[Metric]:
         yield Metric("stream_clients", self.clients, "Screens that get updates.")

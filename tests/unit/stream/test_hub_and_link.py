@@ -224,6 +224,17 @@ async def test_many_states_in_one_tick_travel_as_one() -> None:
         assert delta.changes.at_ms == 499
 
 
+async def test_a_fault_of_ours_ends_the_hub_instead_of_leaving_screens_still() -> None:
+    async def serve_nonsense() -> None:
+        async with _hub().serving() as hub, Watcher(lambda: Target(hub.address, TOKEN)) as watcher:
+            await until(lambda: watcher.state is not None)
+            hub.publish("no state")  # type: ignore[arg-type]
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup):
+        await serve_nonsense()
+
+
 async def test_a_client_that_does_not_start_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.stream.hub.START_S", 0.05)
     async with _hub().serving() as hub, _client(hub) as connection:
