@@ -90,7 +90,7 @@ class FanOut:
     def join(self, client: Client) -> None:
         """Serve ``client`` from now on, beginning at once."""
         self._classes[client.pace.hz][client] = None
-        new = self._publication.commit(_now_s(), time.monotonic_ns())
+        new = self._publication.commit(time.monotonic(), time.monotonic_ns())
         if client.drained:
             self._send(client)
         # A crowd that comes at once shall not have everybody looked at for each one of it.
@@ -117,7 +117,7 @@ class FanOut:
             await self._pump()
 
     async def _pump(self) -> None:
-        before = _now_s()
+        before = time.monotonic()
         while True:
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
@@ -129,7 +129,7 @@ class FanOut:
             if not inhabited:
                 continue
             await self._sleep_until(min(self._due_s[hz] for hz in inhabited))
-            now = _now_s()
+            now = time.monotonic()
             if now - before > AWAY_S:
                 # Stopped, or the machine was; what clients have said meanwhile is still unread.
                 for client in self.clients:
@@ -146,10 +146,10 @@ class FanOut:
                 self.wake()
 
     async def _sleep_until(self, due_s: float) -> None:
-        delay = due_s - _now_s()
+        delay = due_s - time.monotonic()
         if delay > 0:
             await asyncio.sleep(delay)
-            self._lags.append(max(0.0, _now_s() - due_s))
+            self._lags.append(max(0.0, time.monotonic() - due_s))
 
     async def _serve_class(self, hz: int, now: float) -> bool:
         """One tick of one class; whether somebody in it has still to catch up."""
@@ -270,7 +270,3 @@ class FanOut:
         self._counters.evicted += 1
         self.leave(client)
         client.peer.close(_TRY_AGAIN_LATER, "too slow")
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -180,7 +180,7 @@ class Hub:
 
     def greet(self, peer: Peer) -> None:
         """Say who we are, and wait for ``Start``."""
-        peer.client = Client(peer, _now_s())
+        peer.client = Client(peer, time.monotonic())
         hello = Hello(
             peer.form,
             self._publication.current.epoch,
@@ -194,7 +194,7 @@ class Hub:
 
     def may_say(self, peer: Peer) -> bool:
         """Whether it stays within its number of messages a second; it is closed if not."""
-        if _client_of(peer).messages.take(_now_s()):
+        if _client_of(peer).messages.take(time.monotonic()):
             return True
         self.counters.flooded += 1
         self._turn_away(peer, "too many messages")
@@ -218,7 +218,7 @@ class Hub:
             case Start():
                 self._begin(client, message)
             case Ack():
-                client.ack, client.pace.acked = message, _now_s()
+                client.ack, client.pace.acked = message, time.monotonic()
             case Resync():
                 client.cursor, client.quiet = Cursor(NOWHERE, client.cursor.eseq), False
                 self._fan_out.wake()
@@ -239,7 +239,7 @@ class Hub:
         else:
             peer.stay()
         client.started = True
-        client.pace = Pace(start.hz, _now_s())
+        client.pace = Pace(start.hz, time.monotonic())
         client.lanes = tuple(sorted(set(start.lanes)))
         client.cursor = self._publication.cursor(start.resume)
         self._fan_out.join(client)
@@ -254,7 +254,7 @@ class Hub:
         self.counters.commands += 1
         if client.peer.grant.scope < Scope.OPERATOR:
             self._reply(client, Reply(command.id, False, "this token is for looking only"))
-        elif len(client.orders) >= MAX_ORDERS or not client.may_command(_now_s()):
+        elif len(client.orders) >= MAX_ORDERS or not client.may_command(time.monotonic()):
             self.counters.flooded += 1
             self._reply(client, Reply(command.id, False, "too many commands; wait a second"))
         else:
@@ -315,7 +315,3 @@ def _client_of(peer: Peer) -> Client:
 
 def _seconds_left(grant: Grant) -> float:
     return max(0.0, grant.expires_ms / 1000 - time.time())
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()
