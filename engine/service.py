@@ -5,8 +5,8 @@ operator signed it relays, and what it shows it has verified by commit certifica
 """
 
 import asyncio
-import secrets
 import random
+import secrets
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING

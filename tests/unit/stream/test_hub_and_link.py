@@ -33,6 +33,7 @@ from engine.stream.wire import (
     Reply,
     Snapshot,
     Start,
+    Status,
     decode_from_server,
     encode_message,
 )
@@ -286,6 +287,21 @@ async def test_a_screen_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
             await until(lambda: hub.counters.evicted)
             await until(lambda: hub.clients == 0)
             slow.transport.abort()
+
+
+async def test_a_screen_that_says_nothing_gets_less_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.stream.pace.ACK_S", 0.1)
+    async with _hub().serving() as hub, _started(hub) as (silent, message):
+        number = 0
+        while not isinstance(message, Status):
+            number += 1
+            hub.publish(replace(calm(), notices=(str(number),)))
+            message = decode_from_server(await silent.recv())
+
+        assert message == Status(5, "too slow")
+        assert hub.counters.demoted == 1
 
 
 async def test_garbage_ends_its_sender_and_nobody_else() -> None:
