@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from engine.stream.wire import (
     Delta,
     Hello,
     Reply,
+    ServerMessage,
     Snapshot,
     Start,
     Status,
@@ -293,8 +294,8 @@ async def test_a_screen_that_says_nothing_gets_less_and_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("engine.stream.pace.ACK_S", 0.1)
-    async with _hub().serving() as hub, _started(hub) as (silent, message):
-        number = 0
+    async with _hub().serving() as hub, _started(hub) as (silent, first):
+        number, message = 0, cast("ServerMessage", first)
         while not isinstance(message, Status):
             number += 1
             hub.publish(replace(calm(), notices=(str(number),)))
