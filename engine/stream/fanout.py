@@ -16,6 +16,8 @@ from engine.stream.wire import CLASSES, Status
 
 TURN_S = 0.002
 """After so much processor time the loop gets its turn: the engine that shares it waits no longer."""
+ALIKE = 8
+"""Groups of a hundred clients whose frames are sent together: by form, lanes and where they stand."""
 LOOK_S = 0.5
 """How often a client's pace is looked at while all goes well."""
 AWAY_S = 3.0
@@ -181,14 +183,21 @@ class FanOut:
         return late
 
     def _write_shared(self, members: list[Client]) -> list[Client]:
-        """Send the frame that most of ``members`` wait for; who is left must be looked at.
+        """Send the frames that many of ``members`` wait for; who is left must be looked at."""
+        left = members
+        for _ in range(ALIKE):
+            first = next((client for client in left if client.quiet), None)
+            if first is None:
+                break
+            left = self._write_alike(first, left)
+        return left
+
+    def _write_alike(self, first: Client, members: list[Client]) -> list[Client]:
+        """Send what ``first`` waits for to all that wait for the same; who of ``members`` is left.
 
         Nearly every client goes this way at every tick, so it asks as little as it may: that it
         is quiet, and stands where the first one stands.
         """
-        first = next((client for client in members if client.quiet), None)
-        if first is None:
-            return members
         base = first.cursor
         ready = [client for client in members if client.quiet and client.cursor is base]
         left: list[Client] = []

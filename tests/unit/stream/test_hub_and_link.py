@@ -3,33 +3,44 @@
 import asyncio
 import os
 import random
+import resource
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from controlroom.plain import tell
 from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.paths import RunPaths
-from engine.stream.connection import Answered, Connected, LinkEvent, Received, Waiting
+from engine.stream.connection import (
+    Answered,
+    Connected,
+    Happened,
+    LinkEvent,
+    Received,
+    Waiting,
+)
 from engine.stream.hub import Hub, open_hub
-from engine.stream.link import Link, NotConnected, NotFound, Target, check_address
+from engine.stream.link import Link, NotConnected, NotFound, Target, Wish, check_address
 from engine.stream.runs import Place, register, target_of
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token, read_token
 from engine.stream.wire import (
+    BINARY,
     JSON,
     Command,
     Delta,
+    Event,
     Hello,
+    Lane,
     Reply,
     ServerMessage,
     Snapshot,
@@ -42,6 +53,7 @@ from tests.story import calm, story
 from tests.until import until
 
 TOKEN = "t" * 43
+L = TypeVar("L", bound=LinkEvent)
 
 
 async def _refuses_all(command: Command) -> Reply:
@@ -87,9 +99,9 @@ async def _started(
 class Watcher:
     """Runs a link and remembers what it told."""
 
-    def __init__(self, find: Callable[[], Target]) -> None:
+    def __init__(self, find: Callable[[], Target], wish: Wish | None = None) -> None:
         self.events: list[LinkEvent] = []
-        self.link = Link(find, self.events.append, SystemClock(), random.Random(1))
+        self.link = Link(find, self.events.append, SystemClock(), random.Random(1), wish)
 
     async def __aenter__(self) -> "Watcher":
         self._task = asyncio.create_task(self.link.run())
@@ -99,7 +111,7 @@ class Watcher:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def all(self, kind: type[LinkEvent]) -> list[LinkEvent]:
+    def all(self, kind: type[L]) -> list[L]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
@@ -224,6 +236,44 @@ async def test_many_states_in_one_tick_travel_as_one() -> None:
         assert isinstance(delta, Delta)
         assert (delta.base, delta.seq) == (snapshot.seq, snapshot.seq + 1)
         assert delta.changes.at_ms == 499
+
+
+async def test_one_connection_too_many_is_cut_off_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    monkeypatch.setattr("engine.stream.door.SPARE_DESCRIPTORS", hard - 1)
+    async with _hub().serving() as hub, _started(hub) as (first, _):
+        with pytest.raises((ConnectionError, InvalidMessage)):
+            async with _client(hub):
+                pass
+        hub.publish(calm())
+
+        assert isinstance(decode_from_server(await first.recv()), Delta)
+        assert (hub.counters.refused, hub.clients) == (1, 1)
+
+
+async def test_a_crowd_of_many_kinds_is_served_each_in_its_own_way() -> None:
+    wishes = [
+        Wish(lanes=lanes, form=form)
+        for form in (BINARY, JSON)
+        for lanes in ((), (Lane.TIMELINE,), (Lane.LEDGER,))
+    ]
+    async with _hub().serving() as hub, AsyncExitStack() as stack:
+        watchers = [
+            await stack.enter_async_context(Watcher(lambda: Target(hub.address, TOKEN), wish))
+            for wish in wishes * 3
+        ]
+        await until(lambda: hub.clients == len(watchers))
+        for number, frame in enumerate(story()):
+            hub.publish(frame)
+            hub.tell([Event(Lane.TIMELINE, str(number), timeline=story()[-1].timeline[0])])
+            await until(lambda frame=frame: all(it.state == frame for it in watchers))  # type: ignore[misc]
+
+        for watcher, wish in zip(watchers, wishes * 3, strict=True):
+            told = [event for said in watcher.all(Happened) for event in said.events]
+            assert len(told) == (len(story()) if Lane.TIMELINE in wish.lanes else 0)
+            assert watcher.link.resyncs == 0
 
 
 async def test_a_fault_of_ours_ends_the_hub_instead_of_leaving_screens_still() -> None:
