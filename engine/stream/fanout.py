@@ -9,7 +9,7 @@ import msgspec
 from engine.stream.client import Client
 from engine.stream.frames import status_frame
 from engine.stream.pace import Verdict
-from engine.stream.publication import HEARTBEAT_S, NOWHERE, Publication
+from engine.stream.publication import HEARTBEAT_S, NOWHERE, Cursor, Publication
 from engine.stream.sending import OneByOne, Sending, sending
 from engine.stream.uring import AT_ONCE, Uring
 from engine.stream.wire import CLASSES, Status
@@ -206,20 +206,29 @@ class FanOut:
         if self._publication.is_current(base, first.lanes):
             return left
         frame, after = self._publication.bundle(first.form, first.lanes, base)
-        size = len(frame)
         taken = self._sending.send([client.descriptor for client in ready], frame)
-        for client, count in zip(ready, taken, strict=True):
-            if count == size:
-                client.cursor = after
-            elif count > 0:
-                client.cursor = after
-                client.quiet = False
-                client.peer.write(frame[count:])
-            else:
-                # Full, or gone: nothing of it has left, and the long way finds out which.
-                client.quiet = False
-                left.append(client)
+        for client in ready:
+            client.cursor = after
+        if taken.count(len(frame)) < len(ready):
+            left += self._not_served(ready, taken, frame, base)
         self._counters.sent += len(members) - len(left)
+        return left
+
+    @staticmethod
+    def _not_served(
+        clients: list[Client], taken: list[int], frame: bytes, base: Cursor
+    ) -> list[Client]:
+        """Those that took nothing and stay at ``base``; of who took a part, the rest is kept."""
+        left = []
+        for client, count in zip(clients, taken, strict=True):
+            if count < len(frame):
+                client.quiet = False
+                if count > 0:
+                    client.peer.write(frame[count:])
+                else:
+                    # Full, or gone; the long way finds out which.
+                    client.cursor = base
+                    left.append(client)
         return left
 
     def _judge(self, members: list[Client], now: float) -> None:
