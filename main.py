@@ -53,7 +53,7 @@ COMMANDS = (
         "chaos.commands.drill",
         (
             "drill kill-payments --seed 1",
-            "drill --all --policy swarm --policy restart --policy off --json out.json",
+            "drill --all --policy swarm --policy runbook --policy restart --policy off --json out.json",
             "drill bad-deploy --against-swarm kill-primary --repeat 10",
             "drill kill-payments --against-swarm byzantine:conflicting_votes",
             "drill kill-payments --against-swarm kill-30-percent",
