@@ -173,7 +173,7 @@ class Crowd:
             for number, raw in zip(numbers, knocking, strict=True):
                 self.clients.append(_admitted(load, raw, number))
             # Whoever says nothing for three seconds is served less often: so it is while we connect.
-            if load.starts and time.monotonic() - said > 2:
+            if load.starts and time.monotonic() - said > 1:
                 said = time.monotonic()
                 self.acknowledge()
         self.poll = select.epoll()
@@ -271,6 +271,8 @@ class Measuring:
 
     def warm(self) -> None:
         """Read until all is going as it will go on."""
+        if self._load.starts:
+            self._crowd.acknowledge()
         self._crowd.read(self._load.warm_s, [])
         if self._load.starts:
             self._crowd.acknowledge()  # Enough for a short run; with ``acks`` it is said every second.
@@ -306,8 +308,6 @@ class Measuring:
 
     def measure_awake(self) -> Measured:
         """As ``measure``, of a server that is stopped before and after."""
-        if self._load.starts:
-            self._crowd.acknowledge()  # Waits for it there: it shall not find that all are too slow.
         os.kill(self._load.pid, signal.SIGCONT)
         self.warm()
         found = self.measure()
