@@ -99,6 +99,11 @@ class FanOut:
         if new or not self._publication.is_current(client.cursor, client.lanes):
             self.wake()
 
+    def catch_up(self, client: Client) -> None:
+        """Serve at once a client that updates were kept from, if it can take one now."""
+        if client.skipped and client.drained:
+            self._serve(client, time.monotonic())
+
     def leave(self, client: Client) -> None:
         """Serve ``client`` no more."""
         for members in self._classes.values():

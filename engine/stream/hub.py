@@ -225,6 +225,11 @@ class Hub:
             case Command():
                 self._command(client, message)
 
+    def drained(self, peer: Peer) -> None:
+        """It reads again: it shall not wait for its next tick, which may be a second away."""
+        if peer.client is not None:
+            self._fan_out.catch_up(_client_of(peer))
+
     def closed(self, peer: Peer) -> None:
         """It has gone: from now on its descriptor may be another's."""
         self._door.closed(peer)

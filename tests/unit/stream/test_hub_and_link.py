@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -323,6 +324,28 @@ async def test_a_slow_screen_is_skipped_and_resynced_and_costs_the_others_nothin
 
         assert skipped >= 3
         assert healthy.link.resyncs == 0
+
+
+async def test_a_screen_that_reads_again_is_served_before_its_next_tick() -> None:
+    async with _hub().serving() as hub:
+        narrow = socket.create_connection(("127.0.0.1", int(hub.address.rpartition(":")[2])))
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        async with _client(hub, sock=narrow, max_size=None, close_timeout=0.1) as slow:
+            await slow.recv()
+            await slow.send(encode_message(Start(hz=1)), text=True)
+            await until(lambda: hub.clients == 1)
+            slow.transport.pause_reading()
+            (client,) = hub.screens
+            hub.publish(replace(calm(), notices=("x" * 4_000_000,)))
+            await until(client.pending)
+            hub.publish(calm(2))
+            await until(lambda: client.skipped)
+            # Its class has just been served: the next tick is nearly a second away.
+            due_s = hub._fan_out._due_s[1]
+            slow.transport.resume_reading()
+            await until(lambda: not client.skipped)
+
+            assert time.monotonic() < due_s
 
 
 async def test_a_screen_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
