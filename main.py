@@ -160,6 +160,12 @@ COMMANDS = (
         ("agent replace diagnosis-1", "agent --run-dir DIR --id diagnosis-1"),
     ),
     Command(
+        "policy",
+        "what the swarm may do alone: show it, or have another policy ordered in",
+        "engine.cli.policy",
+        ("policy", "policy set careful.toml", "policy set careful.toml --within 30"),
+    ),
+    Command(
         "actuator",
         "the process of a run that carries out what certificates allow",
         "engine.cli.actuator",

@@ -302,10 +302,8 @@ class Drill:
         try:
             replacement = Replacement(self._paths, traitor.agent, told.append)
             standing = await replacement.carry_out(REPLACE_S)
-        except (CommandError, Malformed, KeyFileError, OSError, TimeoutError) as error:
-            found.not_replaced = (
-                f"{traitor.agent} was not replaced: {str(error) or type(error).__name__}"
-            )
+        except (CommandError, Malformed, KeyFileError) as error:
+            found.not_replaced = f"{traitor.agent} was not replaced: {error}"
             return
         found.replace_s = round(asyncio.get_running_loop().time() - began_s, 3)
         found.replaced = traitor.agent

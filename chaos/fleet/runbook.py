@@ -10,8 +10,7 @@ import asyncio
 from collections.abc import Sequence
 
 from chaos.fleet.floor import Floor
-from chaos.fleet.judge import Second
-from chaos.measure import read_probe_log
+from chaos.fleet.judge import Second, read_probe_log
 from engine.clock import Clock
 from engine.paths import RunPaths
 from engine.topology import FleetStatus, Manifest, ServiceStatus

@@ -314,8 +314,7 @@ async def test_no_acknowledged_order_is_lost_when_something_is_killed_under_load
 async def test_the_probe_sees_a_kill_within_two_seconds_and_green_again_after_it(
     shop: RunningShop,
 ) -> None:
-    from chaos.fleet.judge import Second
-    from chaos.measure import read_probe_log
+    from chaos.fleet.judge import Second, read_probe_log
 
     def seconds() -> list[Second]:
         return read_probe_log(shop.paths.probe_log.read_bytes())
