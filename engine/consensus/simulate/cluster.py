@@ -149,12 +149,13 @@ class Cluster:
             self._carry(sender, receiver, altered, delay_ms)
 
     def _carry(self, sender: Node, receiver: AgentId, frame: bytes, more_ms: int) -> None:
-        if not self.network.hears(sender.agent, receiver):
+        network = self.network
+        if (network.lost or network.cut) and not network.hears(sender.agent, receiver):
             return
         event, now_ms = Receive(sender.agent, frame), self._agenda.now_ms
         for node in self.nodes[receiver]:
             if not self._twinned or self._faces(sender, node):
-                for delay_ms in self.network.delays(self.random):
+                for delay_ms in network.delays(self.random):
                     self.at(delay_ms + more_ms, partial(node.hear, event, now_ms))
 
     def _faces(self, sender: Node, receiver: Node) -> bool:
