@@ -78,7 +78,6 @@ def ask_health(
             pace(_baseline(shelf), measured.update),
             timeout_s=30,
             tries=2,
-            alone=True,
         ),
     )
     findings = run_checks(sight, checks, told, hurried=hurried)
