@@ -75,7 +75,7 @@ def described(row: DeployRow, verb: DeployVerb) -> list[str]:
         lines += [f"run        {row.run}, build {row.build}", f"plan       {row.plan[:32]}"]
         lines += [f"           {hazard.partition(' ')[2]}" for hazard in row.hazards[:6]]
     if verb is DeployVerb.ROLLBACK:
-        lines.append(f"good       run {row.good}")
+        lines += [f"deployed   run {row.run}, build {row.build}", f"back to    run {row.back}"]
     if verb is DeployVerb.DESTROY:
         lines.append("everything in it is taken away, data too")
     return lines

@@ -213,6 +213,8 @@ class DeployRow(Row, frozen=True):
     """``ok http: 200, build 4f3efd4``."""
     history: tuple[str, ...] = ()
     """Runs, the newest first."""
+    back: int = 0
+    """The run that a rollback by hand goes back to; 0: none was ever good."""
 
 
 class ScreenState(msgspec.Struct, frozen=True):
