@@ -87,6 +87,7 @@ class Small:
     """Deploys one stack called ``name`` from ``root``."""
 
     def __init__(self, running: Running, root: Path, name: str) -> None:
+        self.emulator = running.folder
         self.root = root
         self.name = name
         self.shelf = Shelf(root, "local").make()
