@@ -1,5 +1,8 @@
 """The engine's deployer: rows made from journals, and orders that become processes of their own."""
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import msgspec
@@ -141,3 +144,24 @@ async def test_an_order_is_a_process_of_its_own_whose_words_are_kept(shelf: Shel
 
     await until(ended, 50)
     assert "emulator does not run" in desk.rows["local"].said
+
+
+ORDERING = """
+import asyncio, os, signal, sys
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from infra.deploy.desk import Desk
+from tests.deploy.test_desk import order
+from engine.stream.deploying import DeployVerb
+assert asyncio.run(Desk(Path(sys.argv[1])).order(order(DeployVerb.HEALTH))) == ""
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_what_was_ordered_goes_on_when_the_panel_is_killed(shelf: Shelf) -> None:
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", ORDERING, str(shelf.root))
+    assert await killed.wait() == -signal.SIGKILL
+
+    await until(lambda: "emulator does not run" in (shelf.path / "panel.log").read_text(), 50)
