@@ -191,6 +191,7 @@ class DeployRow(Row, frozen=True):
     """Whether a process works on it now."""
     run: int
     build: str
+    """What the newest run deployed, or went back to."""
     began_ms: int
     good: int
     """The run that is good now; 0: none."""

@@ -40,6 +40,7 @@ def row_of(shelf: Shelf, target: str, *, busy: bool, said: str = "") -> DeployRo
     run = newest.run() if newest is not None and lines else Run()
     waits = run.phase is Phase.APPROVAL
     good = shelf.good()
+    returned = run.phase is Phase.ROLLED_BACK and run.good
     return DeployRow(
         environment=shelf.environment,
         target=target,
@@ -47,7 +48,7 @@ def row_of(shelf: Shelf, target: str, *, busy: bool, said: str = "") -> DeployRo
         phase=run.phase.value if lines else "",
         busy=busy,
         run=run.number,
-        build=run.build,
+        build=shelf.folder(run.good).run().build if returned else run.build,
         began_ms=lines[0].at_ms if lines else 0,
         good=good,
         plan=run.plan if waits else "",

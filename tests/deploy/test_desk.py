@@ -20,10 +20,12 @@ from infra.deploy.run import (
     AnyEvent,
     Began,
     Broke,
+    Checked,
     Finding,
     Kind,
     Planned,
     Preflighted,
+    Succeeded,
     Synthesised,
     Verdict,
 )
@@ -90,6 +92,21 @@ def test_progress_and_reasons_are_shown_and_only_what_changed_is_read_again(shel
     assert row.stacks == ("broken S 0/1 DELETE_FAILED Table, about 12 s left",)
     assert "refused" in row.history[1]
     assert desk.rows["dev"] is first["dev"]
+
+
+def test_the_build_that_is_shown_is_the_one_that_was_gone_back_to(shelf: Shelf) -> None:
+    write(shelf, *BEFORE)
+    began = Began(2, Kind.APPLY, "local", "here", "b2", False, False, 0, good=1)
+    failed = Checked((Finding("http", Verdict.FAILED, "503"),))
+    folder = shelf.new()
+    for event in (began, *BEFORE, Succeeded(), failed, Succeeded(), Checked(())):
+        folder.append(Line(1_790_000_000_000, 1, event))
+    desk = Desk(shelf.root)
+    desk.look()
+
+    row = desk.rows["local"]
+    assert (row.phase, row.build) == ("rolled back", "b1")
+    assert "apply: rolled back, build b2" in row.history[0]
 
 
 def test_what_proves_nothing_does_not_make_health_worse_and_never_green(shelf: Shelf) -> None:

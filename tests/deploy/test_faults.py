@@ -416,10 +416,12 @@ def test_a_plan_is_applied_only_by_its_own_digest(small: Small) -> None:
         answer=lambda digest: Approved(digest, "anna"),
     )
     assert (by_hand.phase, by_hand.approved_by) == (Phase.DONE, "anna")
+    small.build = "build-2"
     back = small.conduct(Kind.ROLLBACK)
     assert back.phase is Phase.ROLLED_BACK
     assert small.visibility() == "30", "what was before"
     assert small.shelf.good() == applied.number
+    assert back.build == applied.build, "not that of the sources that lie here now"
     assert small.conduct(Kind.DESTROY).phase is Phase.DESTROYED
     assert small.status() == ""
 

@@ -70,7 +70,7 @@ def _tasks(sight: Sight, told: list[str]) -> bool:
         raise Unwell(f"tasks are missing: {', '.join(missing)}")
     if not services:
         return False
-    told.append(f"{len(services)} services run all their tasks")
+    told.append(f"all tasks run, services: {len(services)}")
     return True
 
 
