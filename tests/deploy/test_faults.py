@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from infra.deploy.account_lock import AccountLock
 from infra.deploy.cdk import Cdk
@@ -133,16 +134,27 @@ def sabotage(small: Small) -> None:
 
     def waits() -> bool:
         events = cloud.events(small.name, 0.0)
-        return any((it.logical, it.status) == ("Wait", "CREATE_IN_PROGRESS") for it in events)
+        return any(it.logical == "Wait" and it.status.endswith("_IN_PROGRESS") for it in events)
+
+    def fail() -> bool:
+        try:
+            formation.signal_resource(
+                StackName=small.name, LogicalResourceId="Wait", UniqueId="1", Status="FAILURE"
+            )
+        except ClientError:
+            # It begins to listen a moment after it says that it waits.
+            return False
+        return True
+
+    def once(holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not holds() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def work() -> None:
-        deadline = time.monotonic() + 120
-        while not waits() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        once(waits)
         documents.delete_document(Name=small.name)
-        formation.signal_resource(
-            StackName=small.name, LogicalResourceId="Wait", UniqueId="1", Status="FAILURE"
-        )
+        once(fail)
 
     threading.Thread(target=work, daemon=True).start()
 
