@@ -1,7 +1,7 @@
 """What may be ordered of an environment now, and what has to be asked before (pure)."""
 
 from engine.stream.deploying import DeployVerb
-from engine.stream.state import DeployRow, ScreenState
+from engine.stream.state import DeployRow, Health, ScreenState
 
 __all__ = [
     "LOCAL",
@@ -10,6 +10,8 @@ __all__ = [
     "asks_yes",
     "described",
     "meant",
+    "not_asked",
+    "proven",
     "row_of",
     "rows_of",
     "why_not",
@@ -56,6 +58,21 @@ def why_not(row: DeployRow | None, verb: DeployVerb) -> str:
     return ""
 
 
+def not_asked(row: DeployRow | None) -> str:
+    """What stands where the checks will: why there is no answer yet."""
+    if row is not None and row.busy and row.phase == "health":
+        return "being asked"
+    return "not asked yet: h asks" if row is not None and row.good else "nothing is deployed"
+
+
+def proven(row: DeployRow | None) -> str:
+    """How many checks proved something, for the checks' title: what proves nothing is counted too."""
+    if row is None or not row.checks:
+        return ""
+    nothing = sum(check.startswith(Health.UNKNOWN.value) for check in row.checks)
+    return f": {len(row.checks) - nothing} of {len(row.checks)} prove something"
+
+
 def asks_name(row: DeployRow, verb: DeployVerb) -> bool:
     """Whether whoever orders it has to type the environment's name."""
     if verb is DeployVerb.APPROVE:
@@ -75,7 +92,7 @@ def described(row: DeployRow, verb: DeployVerb) -> list[str]:
         lines += [f"run        {row.run}, build {row.build}", f"plan       {row.plan[:32]}"]
         lines += [f"           {hazard.partition(' ')[2]}" for hazard in row.hazards[:6]]
     if verb is DeployVerb.ROLLBACK:
-        lines.append(f"good       run {row.good}")
+        lines += [f"deployed   run {row.run}, build {row.build}", f"back to    run {row.back}"]
     if verb is DeployVerb.DESTROY:
         lines.append("everything in it is taken away, data too")
     return lines

@@ -19,6 +19,8 @@ from controlroom.deploys import (
     asks_yes,
     described,
     meant,
+    not_asked,
+    proven,
     row_of,
     why_not,
     why_void,
@@ -105,8 +107,9 @@ class DeployScreen(Screen[None]):
         head, lines = environment_lines(state, self._width("environments"))
         self._panels["environments"].show(lines, head)
         self._panels["run"].show(run_lines(row, self._width("run"), self._zone))
+        self._panels["checks"].border_title = f"health{proven(row)}"
         for name, entries, nothing in (
-            ("checks", row.checks if row else (), "not asked yet: h asks"),
+            ("checks", row.checks if row else (), not_asked(row)),
             ("hazards", row.hazards if row else (), "no plan yet: p plans"),
             ("runs", row.history if row else (), "no run yet"),
         ):

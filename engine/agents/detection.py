@@ -3,7 +3,8 @@
 Shares of failed and of late requests are judged as all counted things are (``engine.senses.shares``):
 failures must show in two scrapes, lateness in three and without the worst two. A health question
 must fail three times, and not everybody's at once; gone means twice gone. What is on its way to a
-limit (``engine.senses.outlook``) is off its habit too, though it hurts nobody yet. Nothing is said during the first seconds, nor from a stale window. Errors and
+limit (``engine.senses.outlook``) is off its habit too, though it hurts nobody yet. Nothing is said
+during the first seconds, nor from a stale window, but what another system's alert says. Errors and
 lateness are one-sided (fewer is good news); traffic is watched for falling silent, which is how a
 hang looks before the first time-out.
 """
@@ -51,15 +52,13 @@ _GUARDS = {
 
 
 def anomalies(window: Window, manifest: Manifest, now_ms: int) -> tuple[Anomaly, ...]:
-    """What is off its habit now, likeliest first; empty while the window cannot say."""
-    if window.is_stale(now_ms) or window.watched_ms(now_ms) < WARM_UP_MS:
-        return ()
-    found: list[Anomaly] = []
-    for link, series in window.links.items():
-        found += _of_link(window, link, series, now_ms)
-    found += _of_liveness(window, manifest, now_ms)
-    found += _of_alerts(window, manifest)
-    found += [forecast.anomaly for forecast in forecasts(window, now_ms)]
+    """What is off its habit now, likeliest first; alerts alone while the window cannot say."""
+    found = _of_alerts(window, manifest)
+    if _can_say(window, now_ms):
+        for link, series in window.links.items():
+            found += _of_link(window, link, series, now_ms)
+        found += _of_liveness(window, manifest, now_ms)
+        found += [forecast.anomaly for forecast in forecasts(window, now_ms)]
     found.sort(key=lambda anomaly: -anomaly.likelihood_permille)
     return tuple(found[:MAX_ITEMS])
 
@@ -124,7 +123,7 @@ def worse(window: Window, manifest: Manifest, before_ms: int, since_ms: int, now
 
 def assess(window: Window, manifest: Manifest, plan: Plan, now_ms: int) -> Judgement:
     """Whether the anomaly is real in this window, and on the paths of what would be changed."""
-    if window.is_stale(now_ms) or window.watched_ms(now_ms) < WARM_UP_MS:
+    if not _can_say(window, now_ms):
         return Judgement(Verdict.ABSTAIN, 0)
     real = [a for a in anomalies(window, manifest, now_ms) if a.likelihood_permille >= 800]
     if not real:
@@ -239,6 +238,11 @@ def _ill_run(window: Window, service: ServiceName, now_ms: int) -> int:
 
 
 # --- comparisons -------------------------------------------------------------------------------
+
+
+def _can_say(window: Window, now_ms: int) -> bool:
+    """Whether this agent has seen enough, and still sees, to judge by itself."""
+    return not window.is_stale(now_ms) and window.watched_ms(now_ms) >= WARM_UP_MS
 
 
 def _is_outside(caller: str, manifest: Manifest) -> bool:

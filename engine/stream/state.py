@@ -191,6 +191,7 @@ class DeployRow(Row, frozen=True):
     """Whether a process works on it now."""
     run: int
     build: str
+    """What the newest run deployed, or went back to."""
     began_ms: int
     good: int
     """The run that is good now; 0: none."""
@@ -213,6 +214,8 @@ class DeployRow(Row, frozen=True):
     """``ok http: 200, build 4f3efd4``."""
     history: tuple[str, ...] = ()
     """Runs, the newest first."""
+    back: int = 0
+    """The run that a rollback by hand goes back to; 0: none was ever good."""
 
 
 class ScreenState(msgspec.Struct, frozen=True):

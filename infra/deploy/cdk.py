@@ -46,13 +46,15 @@ class Cdk:
         self.pid = 0
         """Of the command that runs now; 0 while none does."""
 
-    def synth(self, application: Sequence[str], out: Path) -> None:
-        """Run the program that writes the assembly to ``out``.
+    def synth(
+        self, application: Sequence[str], out: Path, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Run the program that writes the assembly to ``out``; ``meanwhile`` is done while it works.
 
         Raises:
             CdkFailed: it did not.
         """
-        self._run([*application, str(out)], "synth")
+        self._run([*application, str(out)], "synth", meanwhile)
 
     def bootstrap(self, account: str, region: str) -> None:
         """Make what the CDK needs in the account: a bucket and roles. Changes nothing when current.
@@ -74,7 +76,9 @@ class Cdk:
     def _cdk(self, command: str, *arguments: str) -> None:
         self._run([*cdk_command(), command, *arguments, *QUIET], command)
 
-    def _run(self, argv: Sequence[str], what: str) -> None:
+    def _run(
+        self, argv: Sequence[str], what: str, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         with self._log.open("ab") as log:
             log.write(f"$ {what}: {' '.join(argv[2:])}\n".encode())
             log.flush()
@@ -91,6 +95,7 @@ class Cdk:
             )
         self.pid = child.pid
         try:
+            meanwhile()
             code = self._wait(child, what)
         finally:
             self.pid = 0

@@ -117,13 +117,14 @@ class Conductor:
         if self._desired.kind is Kind.ROLLBACK:
             good = self._shelf.before(good, self._desired.to)
         folder = self._shelf.new(at_least=good + 1)
+        returns = self._desired.kind is Kind.ROLLBACK and good
         approval = self._place.approval
         began = Began(
             number=folder.number,
             kind=self._desired.kind,
             environment=self._place.name,
             target=target,
-            build=self._source.build,
+            build=self._shelf.folder(good).run().build if returns else self._source.build,
             needs_approval=approval is not Approval.NONE,
             needs_name=approval is Approval.TYPED_NAME,
             bake_s=self._place.bake_s,

@@ -93,7 +93,8 @@ class Desk:
                     shelf, banner(environment(name)), busy=bool(stamp[-1]), said=said
                 )
             except Malformed as error:
-                rows[name] = refused_row(name, str(error))
+                # Where the repository lies is known; which file of it is meant has to fit a column.
+                rows[name] = refused_row(name, str(error).replace(f"{REPOSITORY}/", ""))
         if any(rows[name] is not self._rows.get(name) for name in rows):
             self._rows = rows
 
@@ -167,7 +168,7 @@ def _said(shelf: Shelf, ordered: _Ordered) -> str:
             lines = file.read(LAST_BYTES).decode(errors="replace").split("\n")
     except OSError as error:
         return str(error)
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    last = next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
     if code is None:
         return last or f"{ordered.verb.value} begins"
     return f"{ordered.verb.value} ended with exit code {code}: {last or 'without a word'}"

@@ -17,7 +17,7 @@ from infra.deploy.cdk import Cdk
 from infra.deploy.cloud import LOOPBACK_POLL_S, POLL_S, Cloud, CloudFailed
 from infra.deploy.conductor import Asker, Conductor
 from infra.deploy.good import Good
-from infra.deploy.health.eight import ask_health
+from infra.deploy.health.eight import Deployed, ask_health
 from infra.deploy.journal import Progress, Shelf, write_whole
 from infra.deploy.report import HealthReport
 from infra.deploy.run import Finding
@@ -62,7 +62,11 @@ def open_ground(
         application=lambda name, build: _application(name, build, rehearsal),
         health=lambda cloud, assembly, build: (
             ask_health(
-                place, shelf, cloud, assembly, build, lambda found: tell(finding_line(found))
+                place,
+                shelf,
+                Deployed(cloud, assembly, build),
+                lambda found: tell(finding_line(found)),
+                hurried=True,
             ).findings
         ),
         orphans=_orphans(args.orphan),
@@ -105,7 +109,7 @@ def look_at(place: Environment, shelf: Shelf, told: Callable[[Finding], None]) -
     if not number:
         raise Malformed(f"nothing is deployed: main.py deploy apply {place.name}")
     folder = shelf.folder(number)
-    report = ask_health(place, shelf, cloud, folder.assembly, folder.run().build, told)
+    report = ask_health(place, shelf, Deployed(cloud, folder.assembly, folder.run().build), told)
     try:
         drifted = tuple(cloud.drifted([stack.name for stack in stacks_of(folder.assembly)]))
     except CloudFailed:

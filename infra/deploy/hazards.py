@@ -108,7 +108,7 @@ def _of_permissions(stack: StackPlan, old: Template, new: Template) -> list[Haza
         if not gained:
             return []
         wide = sum(" on * " in f"{words} " for _, words in gained)
-        why = f"the new stack gives {len(gained)} permissions, {wide} of them on every resource"
+        why = f"permissions that the new stack gives: {len(gained)}, on every resource: {wide}"
         return [Hazard(Level.WARNING if wide else Level.NOTE, "permission", stack.name, "", why)]
     shown = [
         Hazard(Level.WARNING, "permission", stack.name, logical, words)

@@ -39,6 +39,8 @@ def row_of(shelf: Shelf, target: str, *, busy: bool, said: str = "") -> DeployRo
     lines = newest.lines() if newest is not None and newest.events.exists() else []
     run = newest.run() if newest is not None and lines else Run()
     waits = run.phase is Phase.APPROVAL
+    good = shelf.good()
+    returned = run.phase is Phase.ROLLED_BACK and run.good
     return DeployRow(
         environment=shelf.environment,
         target=target,
@@ -46,9 +48,9 @@ def row_of(shelf: Shelf, target: str, *, busy: bool, said: str = "") -> DeployRo
         phase=run.phase.value if lines else "",
         busy=busy,
         run=run.number,
-        build=run.build,
+        build=shelf.folder(run.good).run().build if returned else run.build,
         began_ms=lines[0].at_ms if lines else 0,
-        good=shelf.good(),
+        good=good,
         plan=run.plan if waits else "",
         needs_name=run.needs_name,
         reason="; ".join(filter(None, (run.reason, run.remedy))),
@@ -59,6 +61,7 @@ def row_of(shelf: Shelf, target: str, *, busy: bool, said: str = "") -> DeployRo
         stacks=_stacks(lines),
         checks=_checks(report.findings) if report is not None else (),
         history=_history(shelf),
+        back=shelf.before(good, 0) if good else 0,
     )
 
 

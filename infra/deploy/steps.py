@@ -127,22 +127,33 @@ class Steps:
         return Preflighted(look(ground, lambda finding: self._tell(finding_line(finding))))
 
     def synthesise(self, run: Run, folder: RunFolder) -> AnyEvent:
-        """Make the assembly and keep it; the emulator gets its bootstrap first."""
-        if self._place.emulated and not bootstrap_version(self._cloud):
-            self._tell("bootstrap: the emulator gets what the CDK needs")
-            self._make_cdk(folder.log).bootstrap(self._place.account, self._place.region)
+        """Make the assembly and keep it; the emulator gets its bootstrap meanwhile."""
         out = folder.assembly
-        if not out.exists():
+        if out.exists():
+            self._bootstrap(folder)
+        else:
             scratch = out.with_name("assembly.new")
             shutil.rmtree(scratch, ignore_errors=True)
-            if self._script.assembly is not None:
-                shutil.copytree(self._script.assembly, scratch)
-            else:
-                application = self._script.application(self._place.name, run.build)
-                self._make_cdk(folder.log).synth(application, scratch)
+            self._make_assembly(scratch, run, folder)
             stacks_of(scratch)
             scratch.rename(out)
         return Synthesised(digest_of_folder(out))
+
+    def _make_assembly(self, out: Path, run: Run, folder: RunFolder) -> None:
+        if self._script.assembly is not None:
+            self._bootstrap(folder)
+            shutil.copytree(self._script.assembly, out)
+        else:
+            application = self._script.application(self._place.name, run.build)
+            cdk = self._make_cdk(folder.log)
+            cdk.synth(application, out, meanwhile=lambda: self._bootstrap(folder))
+
+    def _bootstrap(self, folder: RunFolder) -> None:
+        """Give the emulator what the CDK needs, once; an account's owner does it himself."""
+        if self._place.emulated and not bootstrap_version(self._cloud):
+            self._tell("bootstrap: the emulator gets what the CDK needs")
+            log = folder.log.with_name("bootstrap.log")
+            self._make_cdk(log).bootstrap(self._place.account, self._place.region)
 
     def plan(self, run: Run, folder: RunFolder) -> AnyEvent:
         """Prepare the change sets and read them; stuck stacks are helped first, and it is said."""

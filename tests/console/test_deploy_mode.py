@@ -48,6 +48,7 @@ def row(environment: str = "local", **changes: object) -> DeployRow:
         stacks=("ok Ic-local-Api 3/3 UPDATE_COMPLETE",),
         checks=("ok http: 200", "unknown opensearch: control-plane-only, no search behind it"),
         history=("ok run 3 11-23 06:44Z apply: done, build 4f3efd4",),
+        back=2,
     )
     return replace(plain, **changes)
 
@@ -136,6 +137,69 @@ async def test_production_is_approved_by_its_name_and_nothing_else(deploys: Depl
         await until(lambda: bool(deploys.orders))
         assert (deploys.orders[0].verb, deploys.orders[0].plan) == (DeployVerb.APPROVE, PLAN)
         assert deploys.orders[0].typed_name == "prod"
+
+
+async def test_production_is_planned_approved_checked_and_rolled_back_by_keys_alone(
+    deploys: DeployStage,
+) -> None:
+    prod = row("prod")
+    async with deploys.stage.both(with_deploys(row(), prod)) as (hub, app, pilot):
+
+        async def ordered(count: int) -> None:
+            await until(lambda: len(deploys.orders) == count)
+
+        async def type_name() -> None:
+            await until(lambda: isinstance(app.screen, NameInput))
+            await press(pilot, *"prod", "enter")
+
+        await press(pilot, "d")
+        await until(lambda: "prod" in whole_screen(app))
+        await press(pilot, "down", "p")
+        await ordered(1)
+        hub.publish(with_deploys(row(), replace(prod, phase="approval", plan=PLAN, run=4)))
+        await until(lambda: f"plan {PLAN[:12]} waits" in whole_screen(app))
+        await press(pilot, "a")
+        await type_name()
+        await ordered(2)
+        hub.publish(with_deploys(row(), replace(prod, run=4, good=4, back=3, build="bad")))
+        await until(lambda: "run 4" in whole_screen(app))
+        await press(pilot, "h")
+        await ordered(3)
+        await press(pilot, "b")
+        await until(lambda: isinstance(app.screen, NameInput))
+        asked = whole_screen(app)
+        assert "run 4, build bad" in asked
+        assert "back to    run 3" in asked
+        await type_name()
+        await ordered(4)
+        past = "ok run 5 11-23 06:50Z rollback: rolled back, build 4f3efd4"
+        hub.publish(with_deploys(row(), replace(prod, run=5, history=(past, *prod.history))))
+        await until(lambda: "run 5 11-23 06:50Z rollback" in whole_screen(app))
+
+    assert [(order.verb, order.environment, order.typed_name) for order in deploys.orders] == [
+        (DeployVerb.PLAN, "prod", ""),
+        (DeployVerb.APPROVE, "prod", "prod"),
+        (DeployVerb.HEALTH, "prod", ""),
+        (DeployVerb.ROLLBACK, "prod", "prod"),
+    ]
+
+
+async def test_local_is_rolled_back_after_a_yes(deploys: DeployStage) -> None:
+    async with deploys.stage.both(with_deploys(row())) as (_, app, pilot):
+        await press(pilot, "d")
+        await until(lambda: "local" in whole_screen(app))
+        await press(pilot, "b")
+        await until(lambda: isinstance(app.screen, Question))
+        assert "back to    run 2" in whole_screen(app)
+        await press(pilot, "escape")
+        await until(lambda: isinstance(app.screen, DeployScreen))
+        assert deploys.orders == []
+
+        await press(pilot, "b")
+        await until(lambda: isinstance(app.screen, Question))
+        await press(pilot, "y")
+        await until(lambda: bool(deploys.orders))
+        assert [order.verb for order in deploys.orders] == [DeployVerb.ROLLBACK]
 
 
 async def test_an_approval_of_a_plan_that_was_replaced_is_void(deploys: DeployStage) -> None:

@@ -87,6 +87,8 @@ class Small:
     """Deploys one stack called ``name`` from ``root``."""
 
     def __init__(self, running: Running, root: Path, name: str) -> None:
+        self.build = "build-1"
+        self.emulator = running.folder
         self.root = root
         self.name = name
         self.shelf = Shelf(root, "local").make()
@@ -131,7 +133,7 @@ class Small:
             assembly=assembly,
             orphans={self.name: given_up},
         )
-        source = Source("build-1", (), versioned=True)
+        source = Source(self.build, (), versioned=True)
 
         def steps(progressed: Callable[[Progress], None]) -> Steps:
             return Steps(

@@ -1,5 +1,8 @@
 """The engine's deployer: rows made from journals, and orders that become processes of their own."""
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import msgspec
@@ -17,10 +20,12 @@ from infra.deploy.run import (
     AnyEvent,
     Began,
     Broke,
+    Checked,
     Finding,
     Kind,
     Planned,
     Preflighted,
+    Succeeded,
     Synthesised,
     Verdict,
 )
@@ -89,6 +94,21 @@ def test_progress_and_reasons_are_shown_and_only_what_changed_is_read_again(shel
     assert desk.rows["dev"] is first["dev"]
 
 
+def test_the_build_that_is_shown_is_the_one_that_was_gone_back_to(shelf: Shelf) -> None:
+    write(shelf, *BEFORE)
+    began = Began(2, Kind.APPLY, "local", "here", "b2", False, False, 0, good=1)
+    failed = Checked((Finding("http", Verdict.FAILED, "503"),))
+    folder = shelf.new()
+    for event in (began, *BEFORE, Succeeded(), failed, Succeeded(), Checked(())):
+        folder.append(Line(1_790_000_000_000, 1, event))
+    desk = Desk(shelf.root)
+    desk.look()
+
+    row = desk.rows["local"]
+    assert (row.phase, row.build) == ("rolled back", "b1")
+    assert "apply: rolled back, build b2" in row.history[0]
+
+
 def test_what_proves_nothing_does_not_make_health_worse_and_never_green(shelf: Shelf) -> None:
     findings = (
         Finding("http", Verdict.OK, "200", 12.0),
@@ -141,3 +161,24 @@ async def test_an_order_is_a_process_of_its_own_whose_words_are_kept(shelf: Shel
 
     await until(ended, 50)
     assert "emulator does not run" in desk.rows["local"].said
+
+
+ORDERING = """
+import asyncio, os, signal, sys
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from infra.deploy.desk import Desk
+from tests.deploy.test_desk import order
+from engine.stream.deploying import DeployVerb
+assert asyncio.run(Desk(Path(sys.argv[1])).order(order(DeployVerb.HEALTH))) == ""
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_what_was_ordered_goes_on_when_the_panel_is_killed(shelf: Shelf) -> None:
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", ORDERING, str(shelf.root))
+    assert await killed.wait() == -signal.SIGKILL
+
+    await until(lambda: "emulator does not run" in (shelf.path / "panel.log").read_text(), 50)

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 
 from infra.deploy.account_lock import AccountLock
 from infra.deploy.cdk import Cdk
@@ -133,16 +134,27 @@ def sabotage(small: Small) -> None:
 
     def waits() -> bool:
         events = cloud.events(small.name, 0.0)
-        return any((it.logical, it.status) == ("Wait", "CREATE_IN_PROGRESS") for it in events)
+        return any(it.logical == "Wait" and it.status.endswith("_IN_PROGRESS") for it in events)
+
+    def fail() -> bool:
+        try:
+            formation.signal_resource(
+                StackName=small.name, LogicalResourceId="Wait", UniqueId="1", Status="FAILURE"
+            )
+        except ClientError:
+            # It begins to listen a moment after it says that it waits.
+            return False
+        return True
+
+    def once(holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not holds() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def work() -> None:
-        deadline = time.monotonic() + 120
-        while not waits() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        once(waits)
         documents.delete_document(Name=small.name)
-        formation.signal_resource(
-            StackName=small.name, LogicalResourceId="Wait", UniqueId="1", Status="FAILURE"
-        )
+        once(fail)
 
     threading.Thread(target=work, daemon=True).start()
 
@@ -240,46 +252,111 @@ def test_a_cdk_that_is_lost_in_the_rollback_is_started_again(small: Small) -> No
     assert small.visibility() == "30"
 
 
-KILLED = """
-import os, signal, sys
+DYING = """
+import os, resource, signal, sys
 from pathlib import Path
 from infra.deploy.cloud import Cloud
 from infra.deploy.run import Kind
+from infra.deploy.steps import Steps
 from infra.localaws import find_local_aws
 from tests.deploy.small import Small
-running = find_local_aws(Path(sys.argv[1]))
+
+folder, root, name, assembly, kind, visibility, where = sys.argv[1:]
+running = find_local_aws(Path(folder))
 os.environ.update(running.environment())
-class Dying(Cloud):
+small = Small(running, Path(root), name)
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def leave_no_room():
+    size = small.shelf.newest().events.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, size + 20))
+
+class Begun(Cloud):
     def execute(self, name, change_set, *, protected):
         super().execute(name, change_set, protected=protected)
-        os.kill(os.getpid(), signal.SIGKILL)
-small = Small(running, Path(sys.argv[2]), sys.argv[3])
-small.make_cloud = lambda session: Dying(session, poll_s=0.05)
-small.conduct(Kind.APPLY, Path(sys.argv[4]))
+        {"begun": die, "full": leave_no_room}.get(where, lambda: None)()
+
+done = Steps.do
+
+def do(self, effect, run, folder):
+    came = done(self, effect, run, folder)
+    if type(effect).__name__ == where:
+        die()
+    return came
+
+Steps.do = do
+small.make_cloud = lambda session: Begun(session, poll_s=0.05)
+well = lambda: visibility in ("", small.visibility())
+small.conduct(Kind(kind), Path(assembly) if assembly else None, well=well)
 """
 
 
-def test_a_deployment_whose_process_is_killed_while_it_applies_is_taken_up_again(
-    small: Small, emulator: Running
-) -> None:
-    assembly = small.template(queue(small.name))
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", KILLED),
-            *(str(emulator.folder), str(small.root), small.name, str(assembly)),
-        ],
+def dies(
+    small: Small, kind: Kind, where: str, assembly: Path | None = None, visibility: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """A process that deploys and ends in the middle: once ``where`` is done and before it is written down."""
+    arguments = (
+        small.emulator,
+        small.root,
+        small.name,
+        assembly or "",
+        kind.value,
+        visibility,
+        where,
+    )
+    return subprocess.run(
+        [sys.executable, "-c", DYING, *map(str, arguments)],
         check=False,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
-    left = small.shelf.newest()
-    assert left is not None
-    assert left.run().phase is Phase.APPLY
 
-    run = small.conduct(Kind.APPLY)
 
-    assert (run.phase, run.number) == (Phase.DONE, left.number)
+def phase(small: Small) -> Phase:
+    newest = small.shelf.newest()
+    assert newest is not None
+    return newest.run().phase
+
+
+def test_whoever_is_killed_at_any_step_is_taken_up_again_by_the_same_command(small: Small) -> None:
+    good = small.template(queue(small.name, VisibilityTimeout=30))
+    for where, left in (
+        ("MakePlan", Phase.PLAN),
+        ("begun", Phase.APPLY),
+        ("ApplyStacks", Phase.APPLY),
+        ("CheckHealth", Phase.HEALTH),
+        ("WatchAlarms", Phase.BAKE),
+    ):
+        done = dies(small, Kind.APPLY, where, good)
+        assert (done.returncode, phase(small)) == (-signal.SIGKILL, left), done.stderr[-2000:]
+    deployed = small.conduct(Kind.APPLY, good)
+    assert deployed.phase is Phase.DONE
+    assert deployed.number == 2, "before a change one begins anew, after it one goes on"
+
+    bad = small.template(queue(small.name, VisibilityTimeout=60))
+    for where, left in (("ReturnToGood", Phase.ROLLBACK), ("CheckHealth", Phase.RECHECK)):
+        done = dies(small, Kind.APPLY, where, bad, visibility="30")
+        assert (done.returncode, phase(small)) == (-signal.SIGKILL, left), done.stderr[-2000:]
+    back = small.conduct(Kind.APPLY, bad)
+    assert (back.phase, small.visibility()) == (Phase.ROLLED_BACK, "30")
+
+    done = dies(small, Kind.DESTROY, "DestroyStacks")
+    assert (done.returncode, phase(small)) == (-signal.SIGKILL, Phase.DESTROY), done.stderr
+    assert small.conduct(Kind.DESTROY).phase is Phase.DESTROYED
+
+
+def test_a_disk_that_fills_up_while_it_applies_stops_the_command_and_not_the_deployment(
+    small: Small,
+) -> None:
+    assembly = small.template(queue(small.name))
+    done = dies(small, Kind.APPLY, "full", assembly)
+
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr
+    assert phase(small) is Phase.APPLY
+    assert small.conduct(Kind.APPLY, assembly).phase is Phase.DONE
     assert any("was left in apply: going on with it" in line for line in small.said)
 
 
@@ -351,10 +428,12 @@ def test_a_plan_is_applied_only_by_its_own_digest(small: Small) -> None:
         answer=lambda digest: Approved(digest, "anna"),
     )
     assert (by_hand.phase, by_hand.approved_by) == (Phase.DONE, "anna")
+    small.build = "build-2"
     back = small.conduct(Kind.ROLLBACK)
     assert back.phase is Phase.ROLLED_BACK
     assert small.visibility() == "30", "what was before"
     assert small.shelf.good() == applied.number
+    assert back.build == applied.build, "not that of the sources that lie here now"
     assert small.conduct(Kind.DESTROY).phase is Phase.DESTROYED
     assert small.status() == ""
 

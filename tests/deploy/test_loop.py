@@ -3,6 +3,7 @@
 The seconds are the bench's business (``main.py bench deploy``); what must come of it is ours.
 """
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def verdicts(findings: tuple[Finding, ...]) -> dict[str, Verdict]:
     return {finding.name: finding.verdict for finding in findings}
 
 
+def processes_in(folder: Path) -> list[str]:
+    """The command lines that name a file of ``folder``."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [command for command in found if f"{folder}/" in command]
+
+
 def test_a_bad_update_is_rolled_back_and_what_was_good_is_well_again() -> None:
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         root = Path(name)
@@ -51,5 +61,6 @@ def test_a_bad_update_is_rolled_back_and_what_was_good_is_well_again() -> None:
         assert "http: it answers 503" in loop.bad.reason
         shelf = Shelf(root, "local")
         assert find_local_aws(shelf.emulator) is None, "destroy ends the emulator"
+        assert processes_in(root) == [], "and all that it ran"
         assert next(shelf.runs())[1].phase is Phase.DESTROYED
         assert shelf.good() == 0

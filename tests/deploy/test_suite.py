@@ -42,6 +42,37 @@ def test_a_check_that_waits_for_others_begins_before_them_and_is_told_in_its_pla
     assert told == ["other", "waits"]
 
 
+def test_one_failure_is_enough_where_a_rollback_waits_for_it() -> None:
+    never = threading.Event()
+    asked: list[str] = []
+
+    def refuse(name: str) -> Check:
+        def ask(_: Sight) -> Seen:
+            asked.append(name)
+            raise Unwell("503")
+
+        return Check(name, ask, tries=2)
+
+    swarm = Check("swarm", lambda _: Seen(str(never.wait(60))), timeout_s=60, begins_first=True)
+    checks = (refuse("lambda"), refuse("http"), swarm)
+    began = time.monotonic()
+
+    found = run_checks(SIGHT, checks, hurried=True)
+
+    assert [finding.verdict for finding in found] == [
+        Verdict.FAILED,
+        Verdict.FAILED,
+        Verdict.NOT_CHECKED,
+    ]
+    assert found[2].evidence == "not waited for: lambda, http failed"
+    assert asked == ["lambda", "lambda", "http"]
+    assert time.monotonic() - began < 30
+    asked.clear()
+    run_checks(SIGHT, checks[:2])
+    assert asked == ["lambda", "lambda", "http", "http"], "a person who asks wants to know it all"
+    never.set()
+
+
 def test_a_check_that_needs_a_second_try_is_degraded_and_says_why() -> None:
     answers = [Unwell("503"), None]
 

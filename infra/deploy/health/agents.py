@@ -70,7 +70,7 @@ def _tasks(sight: Sight, told: list[str]) -> bool:
         raise Unwell(f"tasks are missing: {', '.join(missing)}")
     if not services:
         return False
-    told.append(f"{len(services)} services run all their tasks")
+    told.append(f"all tasks run, services: {len(services)}")
     return True
 
 
@@ -110,7 +110,9 @@ def _roles(sight: Sight, told: list[str]) -> bool:
         raise Unwell(f"agents that are not prepared: {', '.join(bad)}")
     if sight.environment.emulated:
         # Its words are canned: a parrot that reads an incident right proves nothing.
-        told.append(f"{len(agents)} Bedrock agents are prepared; the emulator has no model")
+        told.append(
+            f"{len(agents)} Bedrock agents are prepared, control-plane-only: no model behind them"
+        )
         return False
     for agent in agents:
         _reads(sight, agent)

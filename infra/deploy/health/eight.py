@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,23 +20,40 @@ from infra.deploy.report import HealthReport
 from infra.deploy.run import Finding
 from infra.environments import Environment
 
-__all__ = ["ask_health"]
+__all__ = ["Deployed", "ask_health"]
+
+
+class Deployed(NamedTuple):
+    """What is asked."""
+
+    cloud: Cloud
+    assembly: Path
+    build: str
+    """What should answer."""
 
 
 def ask_health(
     environment: Environment,
     shelf: Shelf,
-    cloud: Cloud,
-    assembly: Path,
-    build: str,
-    told: Callable[[Finding], None] = lambda _: None,
+    deployed: Deployed,
+    told: Callable[[Finding], None],
+    *,
+    hurried: bool = False,
 ) -> HealthReport:
     """Ask all eight, and keep what they found as the newest report.
+
+    Args:
+        environment: where it is deployed.
+        shelf: what this machine keeps of it.
+        deployed: what is asked.
+        told: hears each finding.
+        hurried: whether one that failed is enough to know.
 
     Raises:
         Malformed: the assembly or the baseline cannot be read.
         CloudFailed: the outputs of the stacks cannot be read.
     """
+    cloud, assembly, build = deployed
     stacks = stacks_of(assembly)
     kinds = {
         str(resource.get("Type"))
@@ -55,9 +73,14 @@ def ask_health(
         Check("websocket", websocket_round_trip, timeout_s=20),
         # A swarm that was just started founds itself meanwhile.
         Check("agents", agent_smoke, timeout_s=150, tries=2, begins_first=True),
-        Check("performance", pace(_baseline(shelf), measured.update), timeout_s=30, tries=2),
+        Check(
+            "performance",
+            pace(_baseline(shelf), measured.update),
+            timeout_s=30,
+            tries=2,
+        ),
     )
-    findings = run_checks(sight, checks, told)
+    findings = run_checks(sight, checks, told, hurried=hurried)
     report = HealthReport(
         time.time_ns() // 1_000_000, environment.name, build, findings, dict(measured)
     )

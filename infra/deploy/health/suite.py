@@ -9,7 +9,7 @@ import concurrent.futures
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -84,18 +84,37 @@ class Check:
 
 
 def run_checks(
-    sight: Sight, checks: Sequence[Check], told: Callable[[Finding], None] = lambda _: None
+    sight: Sight,
+    checks: Sequence[Check],
+    told: Callable[[Finding], None] = lambda _: None,
+    *,
+    hurried: bool = False,
 ) -> tuple[Finding, ...]:
-    """What each check found, in order."""
+    """What each check found, in order.
+
+    Args:
+        sight: what they look at.
+        checks: what is asked.
+        told: hears each finding.
+        hurried: whether a rollback waits for the first failure: then nobody is waited for any more who
+            waits for others, and everybody else is asked once.
+    """
     begun = {
         check.name: _in_thread(partial(_asked, sight, check))
         for check in checks
         if check.begins_first
     }
-    found = []
+    found: list[Finding] = []
     for check in checks:
         early = begun.get(check.name)
-        finding = early.result() if early is not None else _asked(sight, check)
+        failed = [one.name for one in found if one.verdict is Verdict.FAILED] if hurried else []
+        if early is not None and failed and not early.done():
+            why = f"not waited for: {', '.join(failed)} failed"
+            finding = Finding(check.name, Verdict.NOT_CHECKED, why)
+        elif early is not None:
+            finding = early.result()
+        else:
+            finding = _asked(sight, replace(check, tries=1) if failed else check)
         found.append(finding)
         told(finding)
     return tuple(found)

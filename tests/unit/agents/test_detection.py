@@ -3,6 +3,7 @@
 import pytest
 
 from engine.agents.detection import WARM_UP_MS, alarmed, anomalies, recovered, worse
+from engine.telemetry.samples import AlertSeen
 from engine.telemetry.window import Window
 from engine.vocabulary import Anomaly, ServiceName, Signal, SignalKind
 from tests.shop_stream import SHOP, Harm, ShopStream
@@ -56,6 +57,19 @@ def test_says_nothing_from_a_stale_window() -> None:
 
     assert anomalies(window, SHOP, stream.now_ms)
     assert anomalies(window, SHOP, stream.now_ms + 10_000) == ()
+
+
+def test_hears_another_systems_alert_while_it_cannot_say_anything_itself() -> None:
+    stream, window = ShopStream(seed=1), Window(SHOP)
+    stream.live(1, window)
+
+    window.add(AlertSeen(stream.now_ms, "payments", "page", firing=True))
+    assert alarm(window, stream.now_ms) == "payments", "an agent that has just begun"
+    blind_ms = stream.now_ms + 60_000
+    assert window.is_stale(blind_ms)
+    assert alarm(window, blind_ms) == "payments", "an agent whose own questions are not answered"
+    window.add(AlertSeen(blind_ms, "payments", "page", firing=False))
+    assert alarm(window, blind_ms) is None
 
 
 @pytest.mark.parametrize("service", [spec.name for spec in SHOP.service])
