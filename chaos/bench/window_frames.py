@@ -57,7 +57,7 @@ class Empty(QOpenGLWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pacer = Pacer(self, self.update)
+        self.pacer = Pacer(self, self.frameSwapped, self.update)
 
 
 def pump(app: QApplication, until: Callable[[], bool]) -> None:

@@ -15,6 +15,7 @@ from controlroom.keymap import BadKeymap
 from controlroom.replaying import PlaceLike, Replayed
 from controlroom.window.qt.feed import Feed
 from controlroom.window.qt.fonts import load_fonts
+from controlroom.window.qt.graphics import drawing, renderer_name
 from controlroom.window.qt.window import ControlRoomWindow
 from controlroom.window.session import Session
 from engine.stream.recording import Recording
@@ -32,6 +33,8 @@ class Wanted(msgspec.Struct, frozen=True):
     recording: Recording | None = None
     keys: Mapping[str, str] = {}
     quality: str = "auto"
+    renderer: str = ""
+    """Who draws, by OpenGL's name; empty: whoever does so on this machine."""
     presenting: bool = False
     still: bool = False
     announcing: bool = False
@@ -104,4 +107,5 @@ def open_window(wanted: Wanted) -> ControlRoomWindow:
     else:
         place = wanted.place or Place()
         feed = Feed(place)
-    return ControlRoomWindow(session, place, feed, keys=wanted.keys, quality=wanted.quality)
+    how = drawing(wanted.quality, wanted.renderer or renderer_name())
+    return ControlRoomWindow(session, place, feed, drawing=how, keys=wanted.keys)

@@ -71,14 +71,15 @@ class Stage:
     Args:
         renderer: of a window or off screen.
         buffers: the memory of the scene that is shown.
+        plain: without what costs a processor most and tells nothing.
     """
 
-    def __init__(self, renderer: vtkRenderer, buffers: Buffers) -> None:
+    def __init__(self, renderer: vtkRenderer, buffers: Buffers, *, plain: bool = False) -> None:
         self._renderer = renderer
         self._buffers = buffers
         self._actors: list[vtkActor] = []
         self._tiers: list[tuple[Tiers, Points | Lines | Ribbons]] = []
-        self._backdrop()
+        self._backdrop(gradient=not plain)
         for mesh in ground_plane.meshes():
             self._add(_flat(mesh), translucent=True)
         self._glyphs(buffers.services, shapes.services(), directed=False)
@@ -108,17 +109,13 @@ class Stage:
         self._actors.clear()
         self._tiers.clear()
 
-    def simplify(self) -> None:
-        """Leave out what costs a software renderer most and tells least: the sky's gradient."""
-        self._renderer.GradientBackgroundOff()
-
     # --- what stands around ---------------------------------------------------------------------
 
-    def _backdrop(self) -> None:
+    def _backdrop(self, *, gradient: bool) -> None:
         renderer = self._renderer
         renderer.SetBackground(*_share(FLOOR))
         renderer.SetBackground2(*_share(SKY))
-        renderer.GradientBackgroundOn()
+        renderer.SetGradientBackground(gradient)
         # What is translucent here lies in its own plane or adds up: sorting it by weights (VTK's
         # default) costs a software renderer two more passes over the whole picture, a quarter of all.
         renderer.UseOITOff()
