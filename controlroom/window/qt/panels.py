@@ -18,6 +18,8 @@ from controlroom.window.transport import Mode
 
 EDGE = 16
 INCIDENT_WIDE, COUNCIL_WIDE, LEGEND_WIDE, NOTICE_WIDE = 336, 268, 292, 470
+MOST_COVERED = 0.3
+"""Of a low window, captions may lie over more than the picture gives way for."""
 NARROW = 900
 """Below this width the legend and the council's panel would lie over each other."""
 
@@ -69,7 +71,10 @@ class Panels:
         notice = min(NOTICE_WIDE, max(240, right - left))
         self.notices.move((left + right - notice) // 2, EDGE)
         self.caption.setGeometry(0, bottom - CAPTION_HIGH - 4, free, CAPTION_HIGH)
-        return QRect(0, 0, free, bottom - 10)
+        seen = QRect(0, 0, free, bottom - 10)
+        share = min(MOST_COVERED, CAPTION_HIGH / max(1, seen.height()))
+        self._session.orbit.covered = share if self.presenting else 0.0
+        return seen
 
     def open_drawer(self, drawer: QWidget | None) -> None:
         """Let one of the drawers be open, or none."""

@@ -242,7 +242,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
     it, t_s, row = frame.episode, frame.t_s, frame.state.incident
     frozen = frame.state.swarm is not None and frame.state.swarm.frozen
     place = _tuple(ACTUATOR)
-    words, colour = ("‖ frozen: nothing acts", WARN) if frozen else ("waits for a certificate", DIM)
+    words, colour = ("‖ frozen: nothing acts", WARN) if frozen else ("waits", DIM)
     found: list[Label] = []
     if it is not None and row is not None:
         if it.carried_s <= t_s < it.acted_s and t_s < it.closed_s:
@@ -266,9 +266,10 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
                 )
             )
         elif it.threshold and it.acted_s == NEVER and it.closed_s == NEVER:
-            sub = f"✓ {it.accepts} accept · ✖ {it.rejects} reject · {it.threshold} needed"
+            against = f" · ✖ {it.rejects} reject" if it.rejects else ""
+            sub = f"✓ {it.accepts} accept{against} · {it.threshold} needed"
             if it.signatures:
-                sub = f"▣ {len(it.signatures)} signatures for a certificate, {it.quorum} needed"
+                sub = f"▣ {len(it.signatures)} signatures, {it.quorum} needed"
             title = _short(row.plan)
             found.append(
                 Label("plan", centre, title, sub, INK, 1, (Side.BELOW, Side.ABOVE), DIM, 0.95)
