@@ -1,5 +1,6 @@
 """Opens the window and stays until it is closed."""
 
+import gc
 import signal
 import sys
 import time
@@ -66,6 +67,7 @@ def run_window(wanted: Wanted) -> int:
     window.begin()
     if wanted.presenting:
         window.present(on=True)
+    settle()
     code = app.exec()
     looking.stop()
     return code
@@ -95,6 +97,11 @@ def _announce(window: ControlRoomWindow) -> None:
             sys.stdout.flush()
 
     window.view.drawn.connect(drawn)
+
+
+def settle() -> None:
+    """Tell Python's collector that what is loaded stays: to look at all of it takes ten frames' time."""
+    gc.freeze()
 
 
 def open_window(wanted: Wanted) -> ControlRoomWindow:
