@@ -22,8 +22,8 @@ from PySide6.QtWidgets import QApplication
 
 from chaos.pictures import INCIDENTS
 from controlroom.window.qt.fonts import load_fonts
-from controlroom.window.qt.pacer import FRAME_S, Pacer
 from controlroom.window.qt.graphics import renderer_name
+from controlroom.window.qt.pacer import FRAME_S, Pacer
 from controlroom.window.qt.run import Wanted, open_window, settle
 from controlroom.window.qt.window import ControlRoomWindow
 from controlroom.window.transport import Mode

@@ -50,6 +50,10 @@ class Panels:
         self._presenter = Presenter()
         self.legend_wanted = False
         self.deploys = DeployDrawer(ground, replayed=not session.live)
+        self._parts = (
+            self._say_incident, self._say_council, self._say_notices, self._say_drawers, self._say_passage,
+        )  # fmt: skip
+        self._next = 0
         drawer.hide()
         self.deploys.hide()
         self.legend.hide()
@@ -89,9 +93,26 @@ class Panels:
         found = [panel.geometry() for panel in shown if not panel.isHidden()]
         return found if self.caption.isHidden() else [*found, self.caption.covered]
 
+    @property
+    def painted(self) -> int:
+        """How often any of them was painted anew."""
+        panels = (self.incident, self.council, self.legend, self.notices)
+        return sum(panel.painted for panel in panels) + self.bar.painted
+
     def refresh(self, frame: Frame, now_s: float) -> None:
         """Say what holds now; whatever says the same as before costs nothing."""
-        self._say(frame, now_s)
+        for part in self._parts:
+            part(frame, now_s)
+        self.lay_out()
+
+    def refresh_next(self, frame: Frame, now_s: float) -> None:
+        """Say a part of it, the next one: all in one frame would make that frame a long one."""
+        self._parts[self._next](frame, now_s)
+        self._next = (self._next + 1) % len(self._parts)
+        if self._next == 0:
+            self.lay_out()
+
+    def _say_drawers(self, frame: Frame, _now_s: float) -> None:
         store = self._session.store
         self.drawer.allow(store.live)
         if self.drawer.isVisible():
@@ -101,6 +122,8 @@ class Panels:
             self.drawer.inspect(details(thing, frame, sent) if thing else None)
         if self.deploys.isVisible():
             self.deploys.show_state(store.live)
+
+    def _say_passage(self, frame: Frame, now_s: float) -> None:
         timeline = self._session.timeline
         shown = self._session.transport.shown(now_s)
         last_s = max(timeline.last_s, shown.t_s) if self._session.live else timeline.last_s
@@ -109,17 +132,23 @@ class Panels:
                 shown, timeline.first_s, last_s, timeline.marks(), frame.state, self._session.live
             )
         )
-        self.lay_out()
 
-    def _say(self, frame: Frame, now_s: float) -> None:
-        quiet = self.presenting
-        self.caption.setVisible(quiet)
-        if quiet:
+    @property
+    def _is_wide(self) -> bool:
+        return self._ground.width() >= NARROW
+
+    def _say_incident(self, frame: Frame, now_s: float) -> None:
+        self.caption.setVisible(self.presenting)
+        if self.presenting:
             self._tell(frame, now_s)
-        wide = self._ground.width() >= NARROW
-        self._show(self.incident, None if quiet else incident_card(frame.state))
-        self._show(self.council, None if quiet or not wide else council_card(frame))
-        legend = self.legend_wanted and not quiet and wide
+        self._show(self.incident, None if self.presenting else incident_card(frame.state))
+
+    def _say_council(self, frame: Frame, _now_s: float) -> None:
+        shown = self._is_wide and not self.presenting
+        self._show(self.council, council_card(frame) if shown else None)
+
+    def _say_notices(self, frame: Frame, now_s: float) -> None:
+        legend = self.legend_wanted and self._is_wide and not self.presenting
         self._show(self.legend, legend_card(frame) if legend else None)
         self._show(self.notices, self._notice(frame, now_s))
 

@@ -71,7 +71,9 @@ class Photographer:
         self._free = self.panels.lay_out()
         self._labels = LabelPainter()
         self._framed = False
-        self.studio = Studio(session.scene.buffers, self._free.width(), self._free.height(), samples)
+        self.studio = Studio(
+            session.scene.buffers, self._free.width(), self._free.height(), samples
+        )
 
     @property
     def renderer_name(self) -> str:

@@ -1,11 +1,11 @@
 """The 3D view: the scene on a canvas, drawn once a frame, and the pointer over it."""
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
-from vtkmodules.vtkRenderingCore import vtkRenderer
 
 from controlroom.window.qt.canvas import Canvas, CardCanvas, PaintedCanvas
 from controlroom.window.qt.graphics import Drawing
@@ -62,7 +62,7 @@ class SceneView(QWidget):
         return self.pacer.frames
 
     @property
-    def renderer(self) -> vtkRenderer:
+    def renderer(self) -> Any:  # noqa: ANN401 -- VTK's stubs know its events by number only
         """What VTK draws the scene with."""
         return self.canvas.renderer
 

@@ -143,14 +143,19 @@ class ControlRoomWindow(QMainWindow):
         if chore.places_labels:
             self.labels.show_labels(labels(frame, eye), eye, self.panels.covered())
         if chore.refreshes_panels:
-            self.refresh()
+            self._hear()
+            self.panels.refresh_next(frame, now_s)
         return eye
 
     def refresh(self) -> None:
         """Let everything that is written say what holds now."""
         frame = self.session.last_frame
-        if frame is None or self._closed:
-            return
+        if frame is not None and not self._closed:
+            self._hear()
+            self.panels.refresh(frame, self._clock_s())
+
+    def _hear(self) -> None:
+        """Tell the viewer what the engine answered, and what the link has to say."""
         for reply in self.session.store.replies():
             self.commanding.tell(reply)
         for said in self.session.store.news():
@@ -159,7 +164,6 @@ class ControlRoomWindow(QMainWindow):
         if self._feed is not None and self._feed.failure:
             self._say(f"the link failed: {self._feed.failure}", False)
             self._feed.failure = ""
-        self.panels.refresh(frame, self._clock_s())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Everything fills the window."""

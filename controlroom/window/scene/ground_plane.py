@@ -38,7 +38,9 @@ def _fade(places: Floats, reach: float) -> Floats:
 
 def _glow() -> Mesh:
     radius, angle = np.meshgrid(
-        np.linspace(0.0, GLOW_REACH, _RINGS), np.linspace(0.0, 2 * np.pi, _SPOKES + 1), indexing="ij"
+        np.linspace(0.0, GLOW_REACH, _RINGS),
+        np.linspace(0.0, 2 * np.pi, _SPOKES + 1),
+        indexing="ij",
     )
     places = np.stack(
         [radius * np.cos(angle), radius * np.sin(angle), np.full_like(radius, FLOOR - 0.06)],

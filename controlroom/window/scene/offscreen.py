@@ -4,6 +4,7 @@ VTK draws through EGL, in software where there is no graphics card; no display s
 """
 
 import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +75,9 @@ class Studio:
             picture is written over it.
         """
         self._render(eye)
-        width, height = self._window.GetSize()
-        self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, self._read)
+        window: Any = self._window  # its stubs do not know that an array of VTK's is read into
+        width, height = window.GetSize()
+        window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, self._read)
         read: Picture = vtk_to_numpy(self._read)
         return read.reshape(height, width, 4)
 
