@@ -77,6 +77,11 @@ class PaintedCanvas(QWidget):
         self._image = QImage()
         self._fresh = False
 
+    @property
+    def picture(self) -> QImage:
+        """What was drawn last."""
+        return self._image
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Draw pictures of the new size from now on."""
         super().resizeEvent(event)
@@ -114,4 +119,4 @@ def drawn_size(wanted: QSize, most_pixels: int) -> QSize:
     """The size of a picture in the shape of ``wanted``, of at most ``most_pixels`` (0: any) pixels."""
     pixels = max(1, wanted.width() * wanted.height())
     share = min(1.0, sqrt(most_pixels / pixels)) if most_pixels else 1.0
-    return QSize(max(1, round(share * wanted.width())), max(1, round(share * wanted.height())))
+    return QSize(max(1, int(share * wanted.width())), max(1, int(share * wanted.height())))

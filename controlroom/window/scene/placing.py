@@ -94,7 +94,7 @@ def placed(
         if box is None:
             continue
         taken.append(box)
-        opacity = min(1.0, max(0.55, 1.6 - far / 48))
+        opacity = min(1.0, max(0.8, 1.6 - far / 48))
         chosen.append(Placed(label, (box[0] + box[2]) / 2, box[1], opacity))
         if len(chosen) == MOST:
             break
