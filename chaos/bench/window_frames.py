@@ -176,15 +176,15 @@ def main(words: list[str]) -> int:
     app = QApplication(sys.argv[:1])
     load_fonts()
     recording = read_recording(INCIDENTS / "kill-payments" / "ledger.sqlite")
+    renderer = renderer_name()
     # As a graphics card would be used, where Mesa stands in for one and draws nothing.
-    renderer = "" if what in ("speed", "lasting") else "a graphics card"
-    window = open_window(Wanted(recording=recording, quality="low", renderer=renderer))
+    drawn_by = "" if what in ("speed", "lasting") else "a graphics card"
+    window = open_window(Wanted(recording=recording, quality="low", renderer=drawn_by))
     window.resize(WIDTH, HEIGHT)
     window.begin()
     keep_playing(window)
     pump(app, lambda: window.view.frames >= WARM_UP // 4)
     settle()
-    renderer = renderer_name()
     if what == "speed":
         fps, process_ms = speed(app, window, amount)
         found = Behaviour(renderer, fps=fps, process_ms=process_ms)

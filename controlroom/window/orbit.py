@@ -21,7 +21,7 @@ ZOOM = 0.88
 CLOSE = 9.5
 """Distance from which one thing is looked at."""
 MAX_REACH = 40.0
-ROOM = 1.13
+ROOM = 1.2
 """The overview stands back by so much: panels lie over the picture's corners."""
 
 Place = tuple[float, float, float]

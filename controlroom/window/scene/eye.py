@@ -80,4 +80,4 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
 def overview(width: int, height: int, reach: float = 5.2) -> Eye:
     """All of it: the fleet below, the council above; ``reach`` is the council's radius."""
     away = max(1.0, reach / 6.2) * max(1.0, 1.62 / (width / height))
-    return look((1.0 * away, -19.6 * away, 12.6 * away), (-0.4, -0.2, 0.2), width, height)
+    return look((1.0 * away, -19.6 * away, 12.6 * away), (-0.4, -0.2, 0.6), width, height)

@@ -259,7 +259,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
             words, colour = _acted(it)
         centre = _tuple(CENTRE)
         if t_s >= it.sealed_s and t_s < it.carried_s:
-            sub = f"{it.quorum} of {it.members} signatures are a quorum"
+            sub = f"signed by a quorum: {it.quorum} of {it.members}"
             found.append(
                 Label(
                     "certificate",
@@ -268,7 +268,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
                     sub,
                     GOLD,
                     1,
-                    (Side.ABOVE, Side.RIGHT),
+                    (Side.RIGHT, Side.ABOVE),
                     DIM,
                     0.95,
                 )
