@@ -4,7 +4,7 @@ from math import sqrt
 from typing import Any, Protocol
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 from pyvistaqt import QtInteractor
 from vtkmodules.vtkRenderingCore import vtkRenderer
@@ -82,14 +82,10 @@ class PaintedCanvas(QWidget):
         """What was drawn last."""
         return self._image
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Draw pictures of the new size from now on."""
-        super().resizeEvent(event)
-        size = drawn_size(self.size() * self.devicePixelRatioF(), self._most_pixels)
-        self._studio.resize(size.width(), size.height())
-
     def show_frame(self, eye: Eye) -> None:
         """Show what the buffers hold, as ``eye`` sees it."""
+        size = drawn_size(self.size() * self.devicePixelRatioF(), self._most_pixels)
+        self._studio.resize(size.width(), size.height())
         pixels = self._studio.pixels(eye)
         height, width, depth = pixels.shape
         drawn = QImage(pixels.data, width, height, depth * width, QImage.Format.Format_RGBX8888)

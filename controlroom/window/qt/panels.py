@@ -20,8 +20,9 @@ EDGE = 16
 INCIDENT_WIDE, COUNCIL_WIDE, LEGEND_WIDE, NOTICE_WIDE = 336, 268, 292, 470
 MOST_COVERED = 0.3
 """Of a low window, captions may lie over more than the picture gives way for."""
-NARROW = 900
-"""Below this width the legend and the council's panel would lie over each other."""
+NARROW, NARROWEST = 900, 560
+"""Where the scene has less width, the legend and the council's panel would lie over each other; and the
+incident's panel over what the drawer tells of."""
 
 
 class Panels:
@@ -61,8 +62,7 @@ class Panels:
     def lay_out(self) -> QRect:
         """Put everything where it belongs for the size of the window; what is free for the scene."""
         width, height = self._ground.width(), self._ground.height()
-        drawer = WIDE if self.drawer.isVisible() or self.deploys.isVisible() else 0
-        free = width - drawer
+        free = self._free
         bottom = height - HEIGHT - 12
         for each in (self.drawer, self.deploys):
             each.setGeometry(width - WIDE, 0, WIDE, height)
@@ -134,14 +134,21 @@ class Panels:
         )
 
     @property
+    def _free(self) -> int:
+        """The width that a drawer leaves."""
+        opened = self.drawer.isVisible() or self.deploys.isVisible()
+        return self._ground.width() - (WIDE if opened else 0)
+
+    @property
     def _is_wide(self) -> bool:
-        return self._ground.width() >= NARROW
+        return self._free >= NARROW
 
     def _say_incident(self, frame: Frame, now_s: float) -> None:
         self.caption.setVisible(self.presenting)
         if self.presenting:
             self._tell(frame, now_s)
-        self._show(self.incident, None if self.presenting else incident_card(frame.state))
+        shown = self._free >= NARROWEST and not self.presenting
+        self._show(self.incident, incident_card(frame.state) if shown else None)
 
     def _say_council(self, frame: Frame, _now_s: float) -> None:
         shown = self._is_wide and not self.presenting

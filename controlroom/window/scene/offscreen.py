@@ -55,7 +55,8 @@ class Studio:
 
     def resize(self, width: int, height: int) -> None:
         """Draw pictures of that size from now on."""
-        self._window.SetSize(width, height)
+        if self._window.GetSize() != (width, height):
+            self._window.SetSize(width, height)
 
     def draw(self, eye: Eye) -> None:
         """Draw what the scene's buffers hold, without reading it back."""

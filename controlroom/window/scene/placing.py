@@ -75,7 +75,8 @@ def placed(
     everything = list(wanted)
     if not everything:
         return []
-    taken = list(avoid)
+    hidden = list(avoid)
+    taken = list(hidden)
     at, depth = eye.project(np.array([label.anchor for label in everything]))
     scale = eye.scale(depth)
     bodies: list[Box] = []
@@ -91,6 +92,9 @@ def placed(
         if far <= 0.2 or not (
             -80 <= point[0] <= eye.width + 80 and -40 <= point[1] <= eye.height + 40
         ):
+            continue
+        if not _is_free((point[0], point[1], point[0], point[1]), hidden):
+            # What names a thing that something else covers would be taken for another's name.
             continue
         boxes = _boxes(label, point, label.reach * pixels, measure(label), eye.width)
         free = [box for box in boxes if _is_free(box, taken)]

@@ -40,3 +40,11 @@ def test_a_label_lies_over_a_thing_rather_than_nowhere_but_never_over_an_urgent_
 
     assert {it.label.id for it in placed([calm, only], EYE, measure)} == {"neighbour", "chosen"}
     assert {it.label.id for it in placed([urgent, only], EYE, measure)} == {"neighbour"}
+
+
+def test_what_a_panel_covers_is_not_named() -> None:
+    wanted = [label("chosen", (0.0, 0.0, 0.0), 1, Side.RIGHT, Side.LEFT)]
+    panel = (EYE.width / 2 - 5.0, EYE.height / 2 - 5.0, EYE.width / 2 + 5.0, EYE.height / 2 + 5.0)
+
+    assert placed(wanted, EYE, measure)
+    assert not placed(wanted, EYE, measure, [panel])
