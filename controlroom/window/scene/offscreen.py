@@ -4,13 +4,15 @@ VTK draws through EGL, in software where there is no graphics card; no display s
 """
 
 import os
+import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 # Before VTK is loaded: without it VTK looks for an X server first, and complains of having none.
-os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+if sys.platform == "linux":
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
