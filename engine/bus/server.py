@@ -17,10 +17,11 @@ import msgspec
 from engine.binaries import nats_server
 from engine.bus.nats import BusCredential, read_credential
 from engine.bus.subjects import name_in_subject
-from engine.bus.wire import MOST_PAYLOAD_BYTES
 from engine.codec import Malformed
 from engine.paths import RunPaths
 
+MAX_PAYLOAD = 2 << 20
+"""Bytes of one message: a frame of 1 MiB and its envelope."""
 MAX_WAITING = 16 << 20
 """Bytes that may wait for one connection before the server closes it."""
 OPERATORS = ("operator",)
@@ -135,7 +136,7 @@ def _configuration(port: int, rights: Mapping[str, Rights], passwords: Mapping[s
             "host": "127.0.0.1",
             "port": port,
             "server_name": "bus",
-            "max_payload": MOST_PAYLOAD_BYTES,
+            "max_payload": MAX_PAYLOAD,
             "max_pending": MAX_WAITING,
             "write_deadline": "2s",
             "ping_interval": "10s",
