@@ -85,7 +85,7 @@ def _lasting(found: Behaviour) -> list[Figure]:
     return [
         lower("memory grown in 10,000 frames", found.grown_mib, "MiB", SPARE_MIB, {}),
         lower(
-            "references to None lost in 10,000 frames", found.none_lost, "", SPARE_NONE,
+            "references to None lost or gained in 10,000 frames", found.none_changed, "", SPARE_NONE,
             {"frames": found.many},
         ),
     ]  # fmt: skip

@@ -70,10 +70,12 @@ def measure(agents: int, messages: int, frames: int, *, still: bool) -> Cost:
             most_labels = max(most_labels, photographer.write_labels(painter, frame, eye))
             painter.end()
         if chore.refreshes_panels:
-            photographer.panels.refresh(frame, now_s)
-            painter = QPainter(image)
-            photographer.write_panels(painter)
-            painter.end()
+            painted = photographer.panels.painted
+            photographer.panels.refresh_next(frame, now_s)
+            if photographer.panels.painted != painted:
+                painter = QPainter(image)
+                photographer.write_panels(painter)
+                painter.end()
         after = time.thread_time(), time.process_time()
         least = min(least, int(frame.messages.records.sum()))
         if number >= 0:

@@ -70,13 +70,15 @@ def cues(marks: Sequence[Mark]) -> list[Cue]:
     found: list[Cue] = []
     said: set[tuple[str, str]] = set()
     accepts = 0
+    began_s: dict[str, float] = {}
     for mark in marks:
         kind = mark.entry.kind
+        since_s = mark.t_s - began_s.setdefault(mark.incident, mark.t_s)
         if kind in ("attempt", "opened"):
             said = {it for it in said if it[0] != mark.incident or it[1] == kind == "opened"}
             accepts = 0
         accepts += kind == "assessed" and mark.entry.text.startswith("accept")
-        caption = _caption(mark, accepts)
+        caption = _caption(mark, accepts, since_s)
         name = (mark.incident, kind)
         if caption is None or (kind in _FIRST_OF and name in said):
             continue
@@ -160,7 +162,7 @@ def _idle(state: ScreenState) -> Caption:
     return Caption("NOW", "All is well", f"{words}. {rule}.", OK)
 
 
-def _caption(mark: Mark, accepts: int) -> Caption | None:  # noqa: C901 -- one line a kind
+def _caption(mark: Mark, accepts: int, since_s: float) -> Caption | None:  # noqa: C901 -- one line a kind
     entry = mark.entry
     who, words = entry.who, cut(entry.text, 110)
     match entry.kind:
@@ -208,7 +210,8 @@ def _caption(mark: Mark, accepts: int) -> Caption | None:  # noqa: C901 -- one l
         case "closed":
             good = entry.text in ("recovered", "subsided")
             title = "It is over" if good else f"It ends: {cut(entry.text, 40)}"
-            return Caption("CLOSED", title, words, OK if good else WARN)
+            told = f"{words}, {since_s:.1f} s after the first agent saw it"
+            return Caption("CLOSED", title, told, OK if good else WARN)
         case "frozen" | "thawed" | "taken-over" | "handed over":
             return Caption(entry.kind.upper(), f"{who}: {words}", "", WARN)
         case _:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from controlroom.window.scene.model import Frame
 from controlroom.window.scene.palette import BAD, DIM, GOLD, HEALTH, INK, KINDS, OK, WARN, Colour
-from engine.stream.state import IncidentRow, ScreenState
+from engine.stream.state import IncidentRow, ScreenState, SwarmRow
 
 LONG = 96
 """Characters of a line that is cut, with an ellipsis, where it would be longer."""
@@ -199,15 +199,22 @@ def council_card(frame: Frame) -> Card:
                  (Span(f"{tally.took_ms:.1f} ms in truth", DIM, mono=True),))
         )  # fmt: skip
         best = int(tally.prepares.max()), int(tally.commits.max())
-        for label, value in zip(("prepare", "commit"), best, strict=True):
-            done = value >= swarm.quorum
-            said = f"{'✓ ' if done else ''}{value} of {swarm.n}"
-            hue = OK if done else KINDS[label].colour
-            rows.append(Bar(label, value, swarm.n, swarm.quorum, hue, said))
+        rows += [
+            votes_bar(label, value, swarm)
+            for label, value in zip(("prepare", "commit"), best, strict=True)
+        ]
     if frame.turning:
         rows.append(text("○ the view changes", WARN))
     edge = WARN if swarm.budget < swarm.f else None
     return Card("COUNCIL", tuple(rows), edge)
+
+
+def votes_bar(label: str, votes: int, swarm: SwarmRow) -> Bar:
+    """How many votes of a phase there are, with the quorum marked."""
+    done = votes >= swarm.quorum
+    said = f"{'✓ ' if done else ''}{votes} of {swarm.n}"
+    colour = OK if done else KINDS[label].colour
+    return Bar(label, votes, swarm.n, swarm.quorum, colour, said)
 
 
 # --- legend and notices -----------------------------------------------------------------------------

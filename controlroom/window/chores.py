@@ -8,10 +8,11 @@ from enum import Enum
 
 LABELS_S = 0.1
 """With a still camera, labels are placed anew so often; with a moving one, in every frame."""
-PANELS_S = 0.125
-"""Panels are looked at eight times a second: faster than anybody reads."""
-LONGEST_S = 0.3
-"""Panels wait no longer than this for a frame that places no labels."""
+PANELS_S = 0.025
+"""The next of five parts of the panels is looked at so often: each eight times a second, faster than
+anybody reads."""
+LONGEST_S = 0.06
+"""It waits no longer than this for a frame that places no labels."""
 
 
 class Chore(Enum):

@@ -1,6 +1,17 @@
 """What the drawer says of a chosen thing: evidence, votes, digests, figures (pure)."""
 
-from controlroom.window.cards import Bar, Card, Row, Span, Spark, Text, cut, text, wrapped
+from controlroom.window.cards import (
+    Bar,
+    Card,
+    Row,
+    Span,
+    Spark,
+    Text,
+    cut,
+    text,
+    votes_bar,
+    wrapped,
+)
 from controlroom.window.scene.missing import Lack
 from controlroom.window.scene.model import Frame
 from controlroom.window.scene.palette import (
@@ -90,10 +101,7 @@ def _agent(name: str, frame: Frame) -> Card | None:
     if tally is not None and swarm is not None and name in frame.seats.row_of:
         place = frame.seats.row_of[name]
         for label, values in (("prepare", tally.prepares), ("commit", tally.commits)):
-            value = int(values[place])
-            words = f"{value} of {swarm.n}"
-            bar = Bar(label, value, swarm.n, swarm.quorum, KINDS[label].colour, words)
-            rows.append(bar)
+            rows.append(votes_bar(label, int(values[place]), swarm))
         if tally.against[place]:
             rows.append(text(f"≠ has {int(tally.against[place])} votes for another digest", WARN))
     if row.vote:

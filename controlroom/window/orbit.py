@@ -67,6 +67,8 @@ class Orbit:
         self._since_s = -FLIGHT_S
         self._overview = True
         self._reach = 5.2
+        self.covered = 0.0
+        """Share of the picture's height that something lies over at the bottom: overviews keep clear."""
 
     # --- what the viewer does -----------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class Orbit:
     def home(self, width: int, height: int, now_s: float, reach: float = 5.2) -> None:
         """Fly to where everything is in sight; ``reach`` is the council's radius."""
         self._reach = reach
-        self._fly(_all(width, height, reach), now_s)
+        self._fly(self._all(width, height, reach), now_s)
         self._overview = True
         self.view = View()
 
@@ -123,7 +125,7 @@ class Orbit:
         """The window or the council has another size: an overview stays one."""
         if self._overview and now_s - self._since_s >= FLIGHT_S:
             self._reach = reach
-            self._from = self._to = _all(width, height, reach)
+            self._from = self._to = self._all(width, height, reach)
 
     # --- what is asked ------------------------------------------------------------------------------
 
@@ -151,6 +153,9 @@ class Orbit:
         pose = self.pose(now_s)
         return look(pose.place, pose.goal, max(1, width), max(1, height))
 
+    def _all(self, width: int, height: int, reach: float) -> Pose:
+        return raised(_all(width, height, reach), self.covered)
+
     def _fly(self, pose: Pose, now_s: float) -> None:
         self._from, self._to, self._since_s = self.pose(now_s), pose, now_s
         self._overview = False
@@ -173,6 +178,20 @@ def pose_of(eye: Eye) -> Pose:
 def _all(width: int, height: int, reach: float) -> Pose:
     pose = pose_of(overview(max(1, width), max(1, height), reach))
     return pose._replace(distance=pose.distance * ROOM)
+
+
+def raised(pose: Pose, covered: float) -> Pose:
+    """The pose that sees above the lowest share ``covered`` of the picture what ``pose`` sees in all of it."""
+    distance = pose.distance / (1.0 - covered)
+    down = covered * distance * math.tan(math.radians(ANGLE_DEG) / 2)
+    back = down * math.sin(pose.elevation)
+    x, y, z = pose.goal
+    goal = (
+        x + back * math.cos(pose.azimuth),
+        y + back * math.sin(pose.azimuth),
+        z - down * math.cos(pose.elevation),
+    )
+    return pose._replace(distance=distance, goal=goal)
 
 
 def _between(a: float, b: float, share: float) -> float:

@@ -76,6 +76,8 @@ class TransportBar(QWidget):
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAccessibleName("transport")
         self._painted = QPixmap()
+        self.painted = 0
+        """How often it was painted anew."""
         self._zone = zone
         self._passage: Passage | None = None
         self._said: tuple[object, ...] = ()
@@ -95,6 +97,7 @@ class TransportBar(QWidget):
         )
         if said != self._said:
             self._said = said
+            self.painted += 1
             self.update()
 
     # --- geometry -----------------------------------------------------------------------------------

@@ -1,13 +1,13 @@
 """Short messages to the viewer, and the sentences of the presentation."""
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt, QTimer
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QLabel, QWidget
 
 from controlroom.window.captions import Caption
 from controlroom.window.cards import Card, Row, text
 from controlroom.window.qt.fonts import CAPTION, SMALL, TITLE, font
-from controlroom.window.qt.painting import qcolor
+from controlroom.window.qt.painting import Sheet, qcolor
 from controlroom.window.scene.palette import DIM, INK, Colour
 
 TOAST_MS = 4_000
@@ -47,6 +47,9 @@ class CaptionStrip(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFixedHeight(CAPTION_HIGH)
         self.caption: Caption | None = None
+        self._sheet = Sheet()
+        self._painted: tuple[Caption | None, int] = (None, 0)
+        self._pixmap = QPixmap()
         self.hide()
 
     def say(self, caption: Caption) -> None:
@@ -64,9 +67,15 @@ class CaptionStrip(QWidget):
         return _box(self.caption, self.width()).toAlignedRect().translated(self.pos())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the sentence in the middle."""
+        """Put the sentence on the screen; where the scene is painted, that is once a frame."""
+        if self._painted != (self.caption, self.width()):
+            self._painted = (self.caption, self.width())
+            self._pixmap = self._sheet.painted(
+                self.width(), CAPTION_HIGH, self.devicePixelRatioF(),
+                lambda painter: paint_caption(painter, self.caption, self.width()),
+            )  # fmt: skip
         painter = QPainter(self)
-        paint_caption(painter, self.caption, self.width())
+        painter.drawPixmap(0, 0, self._pixmap)
         painter.end()
 
 

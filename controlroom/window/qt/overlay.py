@@ -7,7 +7,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPixmap, QRegion
 from PySide6.QtWidgets import QWidget
 
 from controlroom.window.cards import Card
-from controlroom.window.qt.painting import LabelPainter, height_of, paint_card
+from controlroom.window.qt.painting import LabelPainter, Sheet, height_of, paint_card
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.labels import Label, Placed, placed
 
@@ -74,6 +74,7 @@ class Panel(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
         self._wide = width
         self._card: Card | None = None
+        self._sheet = Sheet()
         self._pixmap = QPixmap()
         self.painted = 0
         """How often it was painted anew."""
@@ -96,14 +97,9 @@ class Panel(QWidget):
         high = height_of(card)
         if (self.width(), self.height()) != (wide, high):
             self.resize(wide, high)
-        ratio = self.devicePixelRatioF()
-        pixmap = QPixmap(round(wide * ratio), round(high * ratio))
-        pixmap.setDevicePixelRatio(ratio)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        paint_card(painter, card, wide)
-        painter.end()
-        self._pixmap = pixmap
+        self._pixmap = self._sheet.painted(
+            wide, high, self.devicePixelRatioF(), lambda painter: paint_card(painter, card, wide)
+        )
         self.painted += 1
         self.update()
         self.setAccessibleName(card.title)

@@ -1,15 +1,14 @@
 """When the next frame is drawn: after the last one is on screen, and not before it is due.
 
-Paced by ``frameSwapped``: the next frame is made when the last one is on screen, but not before a
-sixtieth of a second has passed, since a screen without vsync would take hundreds.
+The next frame is made when the last one is on screen, but not before a sixtieth of a second has
+passed, since a screen without vsync would take hundreds.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtOpenGLWidgets import QOpenGLWidget
+from PySide6.QtCore import QObject, Qt, QTimer, SignalInstance
 
 FRAME_S = 1 / 60
 EARLY_S = 0.0015
@@ -20,19 +19,20 @@ REMEMBERED = 4_096
 
 
 class Pacer(QObject):
-    """Calls ``draw`` for each frame that ``widget`` shall show.
+    """Calls ``draw`` for each frame that shall be shown.
 
     Args:
-        widget: what is drawn on.
-        draw: makes the next frame and asks the widget for its update.
-        frame_s: the least time between two frames; 0 for as many as there can be.
+        owner: whoever it lives with.
+        shown: tells that a frame is on screen.
+        draw: makes the next frame and lets it be shown.
     """
 
     def __init__(
-        self, widget: QOpenGLWidget, draw: Callable[[], None], frame_s: float = FRAME_S
-    ) -> None:
-        super().__init__(widget)
-        self.frame_s = frame_s
+        self, owner: QObject, shown: SignalInstance, draw: Callable[[], None],
+    ) -> None:  # fmt: skip
+        super().__init__(owner)
+        self.frame_s = FRAME_S
+        """The least time between two frames; 0 for as many as there can be."""
         self.frames = 0
         self.intervals: deque[float] = deque(maxlen=REMEMBERED)
         """Seconds between the newest swaps."""
@@ -46,7 +46,7 @@ class Pacer(QObject):
         self._due.timeout.connect(self._begin)
         self._heartbeat = QTimer(self)
         self._heartbeat.timeout.connect(self._wake)
-        widget.frameSwapped.connect(self._after_swap)
+        shown.connect(self._after_swap)
 
     def start(self) -> None:
         """Begin to draw."""

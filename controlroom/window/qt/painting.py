@@ -1,9 +1,9 @@
 """Cards and labels with a ``QPainter``: on a widget of the window, or on a picture off screen."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
 
 from controlroom.window.cards import Bar, Card, Row, Span, Spark, Text
@@ -23,6 +23,31 @@ MAX_PIXMAPS = 512
 def qcolor(colour: Colour, opacity: float = 1.0) -> QColor:
     """Qt's form of a colour."""
     return QColor(*colour, round(255 * opacity))
+
+
+class Sheet:
+    """One pixmap that everything is painted on in turn; what is kept is a copy.
+
+    PySide (6.11) takes six references to None for each new thing that is painted on, and never gives
+    them back; for one that it has seen before it takes none.
+    """
+
+    def __init__(self) -> None:
+        self._pixmap = QPixmap()
+
+    def painted(
+        self, width: float, height: float, ratio: float, paint: Callable[[QPainter], None]
+    ) -> QPixmap:
+        """What ``paint`` paints at the painter's origin, so large in logical pixels."""
+        size = QSize(round(width * ratio), round(height * ratio))
+        if size.width() > self._pixmap.width() or size.height() > self._pixmap.height():
+            self._pixmap = QPixmap(size.expandedTo(self._pixmap.size()))
+        self._pixmap.setDevicePixelRatio(ratio)
+        self._pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(self._pixmap)
+        paint(painter)
+        painter.end()
+        return self._pixmap.copy(QRect(QPoint(), size))
 
 
 # --- cards --------------------------------------------------------------------------------------------
@@ -154,6 +179,7 @@ class LabelPainter:
 
     def __init__(self, ratio: float = 1.0) -> None:
         self.ratio = ratio
+        self._sheet = Sheet()
         self._made: OrderedDict[tuple[str, str, Colour, Colour], QPixmap] = OrderedDict()
 
     def measure(self, label: Label) -> tuple[float, float]:
@@ -174,7 +200,7 @@ class LabelPainter:
         key = (label.title, label.sub, label.colour, label.sub_colour)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = _drawn(label, self.ratio)
+            found = self._made[key] = _drawn(label, self.ratio, self._sheet)
             if len(self._made) > MAX_PIXMAPS:
                 self._made.popitem(last=False)
         else:
@@ -182,7 +208,7 @@ class LabelPainter:
         return found
 
 
-def _drawn(label: Label, ratio: float) -> QPixmap:
+def _drawn(label: Label, ratio: float, sheet: Sheet) -> QPixmap:
     """A label on a dark haze, so that it is read before bright things too."""
     title, sub = font(BODY, bold=True), font(SMALL, mono=True)
     wide = max(
@@ -190,21 +216,19 @@ def _drawn(label: Label, ratio: float) -> QPixmap:
         QFontMetricsF(sub).horizontalAdvance(label.sub),
     )
     high = _LABEL_LINE + (_SUB_LINE if label.sub else 0) + 3
-    pixmap = QPixmap(round((wide + 2 * _LABEL_PAD) * ratio), round(high * ratio))
-    pixmap.setDevicePixelRatio(ratio)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(4, 8, 18, 150))
-    painter.drawRoundedRect(QRectF(0, 0, wide + 2 * _LABEL_PAD, high), 5, 5)
-    for words, chosen, colour, base in (
-        (label.title, title, label.colour, 14.0),
-        (label.sub, sub, label.sub_colour, 14.0 + _SUB_LINE),
-    ):
-        painter.setFont(chosen)
-        painter.setPen(qcolor(colour))
-        x = _LABEL_PAD + (wide - QFontMetricsF(chosen).horizontalAdvance(words)) / 2
-        painter.drawText(QPointF(x, base), words)
-    painter.end()
-    return pixmap
+
+    def paint(painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(4, 8, 18, 150))
+        painter.drawRoundedRect(QRectF(0, 0, wide + 2 * _LABEL_PAD, high), 5, 5)
+        for words, chosen, colour, base in (
+            (label.title, title, label.colour, 14.0),
+            (label.sub, sub, label.sub_colour, 14.0 + _SUB_LINE),
+        ):
+            painter.setFont(chosen)
+            painter.setPen(qcolor(colour))
+            x = _LABEL_PAD + (wide - QFontMetricsF(chosen).horizontalAdvance(words)) / 2
+            painter.drawText(QPointF(x, base), words)
+
+    return sheet.painted(wide + 2 * _LABEL_PAD, high, ratio, paint)

@@ -18,8 +18,11 @@ from controlroom.window.transport import Mode
 
 EDGE = 16
 INCIDENT_WIDE, COUNCIL_WIDE, LEGEND_WIDE, NOTICE_WIDE = 336, 268, 292, 470
-NARROW = 900
-"""Below this width the legend and the council's panel would lie over each other."""
+MOST_COVERED = 0.3
+"""Of a low window, captions may lie over more than the picture gives way for."""
+NARROW, NARROWEST = 900, 560
+"""Where the scene has less width, the legend and the council's panel would lie over each other; and the
+incident's panel over what the drawer tells of."""
 
 
 class Panels:
@@ -48,6 +51,10 @@ class Panels:
         self._presenter = Presenter()
         self.legend_wanted = False
         self.deploys = DeployDrawer(ground, replayed=not session.live)
+        self._parts = (
+            self._say_incident, self._say_council, self._say_notices, self._say_drawers, self._say_passage,
+        )  # fmt: skip
+        self._next = 0
         drawer.hide()
         self.deploys.hide()
         self.legend.hide()
@@ -55,8 +62,7 @@ class Panels:
     def lay_out(self) -> QRect:
         """Put everything where it belongs for the size of the window; what is free for the scene."""
         width, height = self._ground.width(), self._ground.height()
-        drawer = WIDE if self.drawer.isVisible() or self.deploys.isVisible() else 0
-        free = width - drawer
+        free = self._free
         bottom = height - HEIGHT - 12
         for each in (self.drawer, self.deploys):
             each.setGeometry(width - WIDE, 0, WIDE, height)
@@ -69,7 +75,10 @@ class Panels:
         notice = min(NOTICE_WIDE, max(240, right - left))
         self.notices.move((left + right - notice) // 2, EDGE)
         self.caption.setGeometry(0, bottom - CAPTION_HIGH - 4, free, CAPTION_HIGH)
-        return QRect(0, 0, free, bottom - 10)
+        seen = QRect(0, 0, free, bottom - 10)
+        share = min(MOST_COVERED, CAPTION_HIGH / max(1, seen.height()))
+        self._session.orbit.covered = share if self.presenting else 0.0
+        return seen
 
     def open_drawer(self, drawer: QWidget | None) -> None:
         """Let one of the drawers be open, or none."""
@@ -84,9 +93,26 @@ class Panels:
         found = [panel.geometry() for panel in shown if not panel.isHidden()]
         return found if self.caption.isHidden() else [*found, self.caption.covered]
 
+    @property
+    def painted(self) -> int:
+        """How often any of them was painted anew."""
+        panels = (self.incident, self.council, self.legend, self.notices)
+        return sum(panel.painted for panel in panels) + self.bar.painted
+
     def refresh(self, frame: Frame, now_s: float) -> None:
         """Say what holds now; whatever says the same as before costs nothing."""
-        self._say(frame, now_s)
+        for part in self._parts:
+            part(frame, now_s)
+        self.lay_out()
+
+    def refresh_next(self, frame: Frame, now_s: float) -> None:
+        """Say a part of it, the next one: all in one frame would make that frame a long one."""
+        self._parts[self._next](frame, now_s)
+        self._next = (self._next + 1) % len(self._parts)
+        if self._next == 0:
+            self.lay_out()
+
+    def _say_drawers(self, frame: Frame, _now_s: float) -> None:
         store = self._session.store
         self.drawer.allow(store.live)
         if self.drawer.isVisible():
@@ -96,6 +122,8 @@ class Panels:
             self.drawer.inspect(details(thing, frame, sent) if thing else None)
         if self.deploys.isVisible():
             self.deploys.show_state(store.live)
+
+    def _say_passage(self, frame: Frame, now_s: float) -> None:
         timeline = self._session.timeline
         shown = self._session.transport.shown(now_s)
         last_s = max(timeline.last_s, shown.t_s) if self._session.live else timeline.last_s
@@ -104,17 +132,30 @@ class Panels:
                 shown, timeline.first_s, last_s, timeline.marks(), frame.state, self._session.live
             )
         )
-        self.lay_out()
 
-    def _say(self, frame: Frame, now_s: float) -> None:
-        quiet = self.presenting
-        self.caption.setVisible(quiet)
-        if quiet:
+    @property
+    def _free(self) -> int:
+        """The width that a drawer leaves."""
+        opened = self.drawer.isVisible() or self.deploys.isVisible()
+        return self._ground.width() - (WIDE if opened else 0)
+
+    @property
+    def _is_wide(self) -> bool:
+        return self._free >= NARROW
+
+    def _say_incident(self, frame: Frame, now_s: float) -> None:
+        self.caption.setVisible(self.presenting)
+        if self.presenting:
             self._tell(frame, now_s)
-        wide = self._ground.width() >= NARROW
-        self._show(self.incident, None if quiet else incident_card(frame.state))
-        self._show(self.council, None if quiet or not wide else council_card(frame))
-        legend = self.legend_wanted and not quiet and wide
+        shown = self._free >= NARROWEST and not self.presenting
+        self._show(self.incident, incident_card(frame.state) if shown else None)
+
+    def _say_council(self, frame: Frame, _now_s: float) -> None:
+        shown = self._is_wide and not self.presenting
+        self._show(self.council, council_card(frame) if shown else None)
+
+    def _say_notices(self, frame: Frame, now_s: float) -> None:
+        legend = self.legend_wanted and self._is_wide and not self.presenting
         self._show(self.legend, legend_card(frame) if legend else None)
         self._show(self.notices, self._notice(frame, now_s))
 

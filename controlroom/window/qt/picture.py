@@ -61,7 +61,7 @@ class Photographer:
     ) -> None:
         self._app = application()
         self._session = session
-        self._size = (width, height)
+        self._image = QImage(width, height, QImage.Format.Format_RGB888)
         self._ground = QWidget()
         self._ground.setStyleSheet(SHEET)
         self._ground.resize(width, height)
@@ -71,7 +71,9 @@ class Photographer:
         self._free = self.panels.lay_out()
         self._labels = LabelPainter()
         self._framed = False
-        self.studio = Studio(session.scene, self._free.width(), self._free.height(), samples)
+        self.studio = Studio(
+            session.scene.buffers, self._free.width(), self._free.height(), samples
+        )
 
     @property
     def renderer_name(self) -> str:
@@ -83,16 +85,15 @@ class Photographer:
         frame, eye = self.frame(now_s)
         scene = self.studio.picture(eye)
         height, width, _ = scene.shape
-        image = QImage(*self._size, QImage.Format.Format_RGB888)
-        image.fill(0)
-        painter = QPainter(image)
+        self._image.fill(0)
+        painter = QPainter(self._image)
         drawn = QImage(scene.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
         painter.drawImage(0, 0, drawn)
         self.panels.refresh(frame, now_s)
         self.write_labels(painter, frame, eye)
         self.write_panels(painter)
         painter.end()
-        return pixels_of(image)
+        return pixels_of(self._image)
 
     def frame(self, now_s: float) -> tuple[Frame, Eye]:
         """Work out what is to be seen at ``now_s``, and by which eye."""

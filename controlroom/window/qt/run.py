@@ -1,5 +1,6 @@
 """Opens the window and stays until it is closed."""
 
+import gc
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from controlroom.keymap import BadKeymap
 from controlroom.replaying import PlaceLike, Replayed
 from controlroom.window.qt.feed import Feed
 from controlroom.window.qt.fonts import load_fonts
+from controlroom.window.qt.graphics import drawing, renderer_name
 from controlroom.window.qt.window import ControlRoomWindow
 from controlroom.window.session import Session
 from engine.stream.recording import Recording
@@ -32,6 +34,8 @@ class Wanted(msgspec.Struct, frozen=True):
     recording: Recording | None = None
     keys: Mapping[str, str] = {}
     quality: str = "auto"
+    renderer: str = ""
+    """Who draws, by OpenGL's name; empty: whoever does so on this machine."""
     presenting: bool = False
     still: bool = False
     announcing: bool = False
@@ -63,6 +67,7 @@ def run_window(wanted: Wanted) -> int:
     window.begin()
     if wanted.presenting:
         window.present(on=True)
+    settle()
     code = app.exec()
     looking.stop()
     return code
@@ -94,6 +99,11 @@ def _announce(window: ControlRoomWindow) -> None:
     window.view.drawn.connect(drawn)
 
 
+def settle() -> None:
+    """Tell Python's collector that what is loaded stays: to look at all of it takes ten frames' time."""
+    gc.freeze()
+
+
 def open_window(wanted: Wanted) -> ControlRoomWindow:
     """The window, not shown yet."""
     session = Session(wanted.recording, still=wanted.still)
@@ -104,4 +114,5 @@ def open_window(wanted: Wanted) -> ControlRoomWindow:
     else:
         place = wanted.place or Place()
         feed = Feed(place)
-    return ControlRoomWindow(session, place, feed, keys=wanted.keys, quality=wanted.quality)
+    how = drawing(wanted.quality, wanted.renderer or renderer_name())
+    return ControlRoomWindow(session, place, feed, drawing=how, keys=wanted.keys)

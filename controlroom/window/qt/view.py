@@ -1,18 +1,15 @@
-"""The 3D view: a VTK picture in the window, drawn once a frame, and the pointer over it.
-
-``update()`` and never ``render()``: that one would draw twice a frame.
-"""
+"""The 3D view: the scene on a canvas, drawn once a frame, and the pointer over it."""
 
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtGui import QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
-from pyvistaqt import QtInteractor
 
+from controlroom.window.qt.canvas import Canvas, CardCanvas, PaintedCanvas
+from controlroom.window.qt.graphics import Drawing
 from controlroom.window.qt.pacer import Pacer
-from controlroom.window.scene.build import Stage, point_camera
 from controlroom.window.scene.eye import Eye
 from controlroom.window.scene.model import Buffers
 
@@ -23,14 +20,14 @@ MakeFrame = Callable[[int, int], Eye]
 """Writes the next frame into the buffers, for a picture of that size, and says by which eye."""
 
 
-class SceneView(QtInteractor):
+class SceneView(QWidget):
     """The scene in a widget; knows nothing of what it shows.
 
     Args:
         parent: the widget it fills.
         buffers: the memory that frames are written into.
         make_frame: called once for every frame, in the GUI's thread.
-        samples: of multi-sampling; 0 for none.
+        drawing: how it is drawn.
     """
 
     clicked = Signal(QPointF)
@@ -42,12 +39,16 @@ class SceneView(QtInteractor):
     drawn = Signal()
 
     def __init__(
-        self, parent: QWidget, buffers: Buffers, make_frame: MakeFrame, samples: int = 0
+        self, parent: QWidget, buffers: Buffers, make_frame: MakeFrame, drawing: Drawing
     ) -> None:
-        super().__init__(parent, auto_update=False, multi_samples=samples)
+        super().__init__(parent)
         self._make_frame = make_frame
-        self.stage = Stage(self.renderer, buffers)
-        self.pacer = Pacer(self, self._draw)
+        made = (PaintedCanvas if drawing.painted else CardCanvas)(self, buffers, drawing)
+        made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._widget: QWidget = made
+        self.canvas: Canvas = made
+        self.pacer = Pacer(self, self.canvas.shown, self._draw)
         self._pressed: QPointF | None = None
         self._dragged: QPointF | None = None
         self.setMouseTracking(True)
@@ -60,6 +61,11 @@ class SceneView(QtInteractor):
         """Frames that have been shown."""
         return self.pacer.frames
 
+    @property
+    def renderer(self) -> Any:  # noqa: ANN401 -- VTK's stubs know its events by number only
+        """What VTK draws the scene with."""
+        return self.canvas.renderer
+
     def start(self) -> None:
         """Begin to draw."""
         self.pacer.start()
@@ -68,29 +74,20 @@ class SceneView(QtInteractor):
         """Draw no more."""
         self.pacer.stop()
 
+    def give_back(self) -> None:
+        """Draw no more, ever, and leave nothing behind."""
+        self.stop()
+        self.canvas.give_back()
+
     def _draw(self) -> None:
         eye = self._make_frame(max(1, self.width()), max(1, self.height()))
-        point_camera(self.renderer, eye)
-        self.stage.refresh()
-        self.update()
+        self.canvas.show_frame(eye)
         self.drawn.emit()
 
-    def paintGL(self) -> None:
-        """Draw, unless the window is being taken down."""
-        if not self.pacer.stopped:
-            super().paintGL()  # type: ignore[no-untyped-call]
-
-    # --- what draws it ------------------------------------------------------------------------------
-
-    def capabilities(self) -> str:
-        """What the graphics driver says of itself; usable once the view has been shown."""
-        window: Any = self.ren_win
-        return str(window.ReportCapabilities())
-
-    def set_samples(self, samples: int) -> None:
-        """Smooth edges with so many samples a pixel."""
-        window: Any = self.ren_win
-        window.SetMultiSamples(samples)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The canvas fills it."""
+        super().resizeEvent(event)
+        self._widget.setGeometry(self.rect())
 
     # --- the pointer --------------------------------------------------------------------------------
 
@@ -130,11 +127,3 @@ class SceneView(QtInteractor):
         """Nearer, farther."""
         self.zoomed.emit(ev.angleDelta().y() / 120)
         ev.accept()
-
-    def keyPressEvent(self, ev: Any) -> None:  # noqa: ANN401 -- as the base class has it
-        """Keys are the window's."""
-        ev.ignore()
-
-    def keyReleaseEvent(self, ev: Any) -> None:  # noqa: ANN401 -- as the base class has it
-        """Keys are the window's."""
-        ev.ignore()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, Qt, QTimer
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QWidget
 
@@ -19,6 +19,7 @@ from controlroom.window.qt.commanding import Commanding
 from controlroom.window.qt.deploying import Deploying
 from controlroom.window.qt.drawer import Drawer
 from controlroom.window.qt.feed import Feed
+from controlroom.window.qt.graphics import Drawing
 from controlroom.window.qt.notes import Toast
 from controlroom.window.qt.overlay import LabelLayer
 from controlroom.window.qt.panels import Panels
@@ -34,7 +35,6 @@ from engine.stream.deploying import DeployVerb
 from engine.stream.wire import Command
 
 STEP_RAD_PX = 40
-SMOOTH_SAMPLES = 4
 
 
 class ControlRoomWindow(QMainWindow):
@@ -45,7 +45,7 @@ class ControlRoomWindow(QMainWindow):
         place: where orders are signed for.
         feed: brings what a live engine says; none for a recording.
         keys: the viewer's own keys, by what they do.
-        quality: ``low``, ``high``, or ``auto``: high unless the graphics are software.
+        drawing: how the scene is drawn.
         zone: time zone of the clock; the machine's own without it.
     """
 
@@ -55,8 +55,8 @@ class ControlRoomWindow(QMainWindow):
         place: PlaceLike,
         feed: Feed | None = None,
         *,
+        drawing: Drawing,
         keys: Mapping[str, str] | None = None,
-        quality: str = "auto",
         zone: tzinfo | None = None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -66,7 +66,6 @@ class ControlRoomWindow(QMainWindow):
         self.session = session
         self._feed = feed
         self._clock_s = clock_s
-        self._quality = quality
         self._chores = Chores()
         self._closed = False
         own = {action.id: (keys or {}).get(action.id, action.keys) for action in ACTIONS}
@@ -74,7 +73,7 @@ class ControlRoomWindow(QMainWindow):
         self.ground = QWidget(self)
         self.ground.setObjectName("ground")
         self.setCentralWidget(self.ground)
-        self.view = SceneView(self.ground, session.scene.buffers, self._make_frame)
+        self.view = SceneView(self.ground, session.scene.buffers, self._make_frame, drawing)
         self.labels = LabelLayer(self.ground)
         drawer = Drawer(self.ground, first, replayed=not session.live)
         self.panels = Panels(self.ground, session, drawer, TransportBar(self.ground, zone))
@@ -118,7 +117,6 @@ class ControlRoomWindow(QMainWindow):
         self.activateWindow()
         self.view.start()
         self.refresh()
-        QTimer.singleShot(0, self, self._choose_quality)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop the thread, then the timers, then the drawing; nothing is left."""
@@ -126,22 +124,13 @@ class ControlRoomWindow(QMainWindow):
             self._closed = True
             if self._feed is not None:
                 self._feed.stop()
-            self.view.stop()
-            self.view.stage.close()
-            self.view.close()
+            self.view.give_back()
         super().closeEvent(event)
 
     @property
     def is_closed(self) -> bool:
         """Whether it has been taken down."""
         return self._closed
-
-    def _choose_quality(self) -> None:
-        software = "llvmpipe" in self.view.capabilities().lower()
-        high = self._quality == "high" or (self._quality == "auto" and not software)
-        self.view.set_samples(SMOOTH_SAMPLES if high else 0)
-        if not high:
-            self.view.stage.simplify()
 
     # --- every frame --------------------------------------------------------------------------------
 
@@ -154,14 +143,19 @@ class ControlRoomWindow(QMainWindow):
         if chore.places_labels:
             self.labels.show_labels(labels(frame, eye), eye, self.panels.covered())
         if chore.refreshes_panels:
-            self.refresh()
+            self._hear()
+            self.panels.refresh_next(frame, now_s)
         return eye
 
     def refresh(self) -> None:
         """Let everything that is written say what holds now."""
         frame = self.session.last_frame
-        if frame is None or self._closed:
-            return
+        if frame is not None and not self._closed:
+            self._hear()
+            self.panels.refresh(frame, self._clock_s())
+
+    def _hear(self) -> None:
+        """Tell the viewer what the engine answered, and what the link has to say."""
         for reply in self.session.store.replies():
             self.commanding.tell(reply)
         for said in self.session.store.news():
@@ -170,7 +164,6 @@ class ControlRoomWindow(QMainWindow):
         if self._feed is not None and self._feed.failure:
             self._say(f"the link failed: {self._feed.failure}", False)
             self._feed.failure = ""
-        self.panels.refresh(frame, self._clock_s())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Everything fills the window."""

@@ -15,9 +15,9 @@ from controlroom.window.scene.palette import ROLES, STRANGER
 HEIGHT = 3.5
 """Of the council above the middle of the scene."""
 RADIUS = 4.7
-OUTSIDE = 1.34
+OUTSIDE = 1.22
 """Where a convicted agent stands, in radii of its seat."""
-RAISED = 0.7
+RAISED = 1.1
 """How much higher it stands."""
 ONE_BY_ONE = 16
 """Most agents that have a gauge each; more share one per role."""

@@ -79,5 +79,5 @@ def _unit(x: float, y: float, z: float) -> tuple[float, float, float]:
 
 def overview(width: int, height: int, reach: float = 5.2) -> Eye:
     """All of it: the fleet below, the council above; ``reach`` is the council's radius."""
-    away = max(1.0, reach / 5.2) * max(1.0, 1.62 / (width / height))
-    return look((2.6 * away, -20.6 * away, 10.4 * away), (0.0, -0.1, 0.72), width, height)
+    away = max(1.0, reach / 6.2) * max(1.0, 1.62 / (width / height))
+    return look((1.0 * away, -19.6 * away, 12.6 * away), (-0.4, -0.2, 0.6), width, height)

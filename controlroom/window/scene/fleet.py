@@ -9,7 +9,9 @@ from controlroom.window.scene.buffers import Floats, Numbers
 
 FLOOR = -2.7
 WIDTH = 15.0
-DEPTH = 7.0
+DEPTH = 8.0
+FORWARD = 1.1
+"""The fleet stands so much nearer to the eye than the council: neither hides the other."""
 MAX_SERVICES = 64
 """Services that stand on the floor; more are counted."""
 MAX_LINKS = 160
@@ -85,7 +87,7 @@ def _places(
         for i, name in enumerate(row):
             bend = 0.5 * np.cos(np.pi * (i / max(1, len(row) - 1) - 0.5)) if len(row) > 2 else 0.0
             x = WIDTH * (k / max(1, count - 1) - 0.5) if count > 1 else 0.0
-            out[index[name]] = (x + bend, -DEPTH / 2 * across[name], FLOOR)
+            out[index[name]] = (x + bend, -DEPTH / 2 * across[name] - FORWARD, FLOOR)
     return out
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from controlroom.window.scene.buffers import Bytes, Floats, Numbers
 from controlroom.window.scene.fleet import FLOOR
 
-REACH = 15.0
+REACH, GLOW_REACH = 15.0, 11.0
+"""The glow is drawn pixel by pixel: a processor feels how far it reaches."""
 _RINGS = 14
 _SPOKES = 72
 _STEP = 1.25
@@ -29,15 +30,17 @@ def meshes() -> tuple[Mesh, ...]:
     return _glow(), _grid()
 
 
-def _fade(places: Floats) -> Floats:
+def _fade(places: Floats, reach: float) -> Floats:
     distance = np.hypot(places[:, 0], 1.25 * places[:, 1])
-    faded: Floats = np.clip(1.0 - distance / REACH, 0.0, 1.0) ** 1.5
+    faded: Floats = np.clip(1.0 - distance / reach, 0.0, 1.0) ** 1.5
     return faded
 
 
 def _glow() -> Mesh:
     radius, angle = np.meshgrid(
-        np.linspace(0.0, REACH, _RINGS), np.linspace(0.0, 2 * np.pi, _SPOKES + 1), indexing="ij"
+        np.linspace(0.0, GLOW_REACH, _RINGS),
+        np.linspace(0.0, 2 * np.pi, _SPOKES + 1),
+        indexing="ij",
     )
     places = np.stack(
         [radius * np.cos(angle), radius * np.sin(angle), np.full_like(radius, FLOOR - 0.06)],
@@ -46,7 +49,7 @@ def _glow() -> Mesh:
     places = places.astype(np.float32)
     colours = np.empty((len(places), 4), np.uint8)
     colours[:, :3] = (20, 44, 92)
-    colours[:, 3] = 150 * _fade(places)
+    colours[:, 3] = 150 * _fade(places, GLOW_REACH)
     low = (np.arange(_RINGS - 1)[:, None] * (_SPOKES + 1) + np.arange(_SPOKES)).ravel()
     cells = np.stack([low, low + 1, low + _SPOKES + 2, low + _SPOKES + 1], axis=1)
     return Mesh(places, colours, cells.astype(np.int64), curves=False)
@@ -63,6 +66,6 @@ def _grid() -> Mesh:
     places[:, 2] = FLOOR - 0.03
     colours = np.empty((len(places), 4), np.uint8)
     colours[:, :3] = (64, 104, 178)
-    colours[:, 3] = 74 * _fade(places)
+    colours[:, 3] = 74 * _fade(places, REACH)
     cells = np.arange(len(places), dtype=np.int64).reshape(-1, _DOTS)
     return Mesh(places, colours, cells, curves=True)

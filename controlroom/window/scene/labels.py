@@ -35,6 +35,8 @@ __all__ = ["Label", "Placed", "labels", "placed"]
 
 NAMED_PX = 11.0
 """Of many agents, those whose bodies are larger than this are named one by one."""
+CENTRAL = 1.6
+"""What is nearer to the middle of the picture than this is neither left nor right."""
 _MOST_NOTES = 4
 
 
@@ -56,7 +58,7 @@ def labels(frame: Frame, eye: Eye) -> list[Label]:
 def _council(frame: Frame, eye: Eye) -> list[Label]:
     plan = frame.seats
     if not plan.one_by_one:
-        return [*_roles(frame), *_close_ones(frame, eye)]
+        return [*_roles(frame, eye), *_close_ones(frame, eye)]
     found = []
     reach = GAUGES[1][1] * plan.size / GAUGE_BODY + 0.1
     for i, agent in enumerate(plan.ids):
@@ -85,7 +87,7 @@ def _council(frame: Frame, eye: Eye) -> list[Label]:
 def _outwards(place: Floats, eye: Eye) -> tuple[Side, ...]:
     """Away from the middle of the ring as it is seen: labels do not cover other agents' gauges."""
     across = float(np.dot(place, eye.right))
-    if abs(across) < 1.6:
+    if abs(across) < CENTRAL:
         return (Side.ABOVE, Side.RIGHT, Side.LEFT)
     near = float(np.dot(place[:2], (eye.place - eye.goal)[:2])) > 0
     second = (Side.BELOW, Side.ABOVE) if near else (Side.ABOVE, Side.BELOW)
@@ -113,7 +115,7 @@ def _agent_words(frame: Frame, i: int, row: AgentRow | None) -> tuple[str, Colou
     return " · ".join(words) or row.phase, {"reject": BAD}.get(row.vote, DIM)
 
 
-def _roles(frame: Frame) -> list[Label]:
+def _roles(frame: Frame, eye: Eye) -> list[Label]:
     """One label a role: how many there are, how they are, how far they have come."""
     found = []
     swarm, tally = frame.state.swarm, frame.tally
@@ -124,7 +126,11 @@ def _roles(frame: Frame) -> list[Label]:
         if tally is not None and swarm is not None:
             words.append(f"{int((tally.commits[members] >= swarm.quorum).sum())} committed")
         middle = frame.agents[members].mean(axis=0)
-        anchor = (middle[0] * 1.05, middle[1] * 1.05, frame.agents[members, 2].max() + 0.6)
+        edge = np.hypot(*frame.agents[members, :2].T).max() / max(0.1, np.hypot(*middle[:2]))
+        anchor = (middle[0] * edge, middle[1] * edge, frame.agents[members, 2].max() + 0.3)
+        near = float(np.dot(middle[:2], (eye.place - eye.goal)[:2])) > 0
+        central = abs(float(np.dot(middle, eye.right))) < CENTRAL
+        sides = (Side.BELOW, Side.ABOVE) if near and central else _outwards(middle, eye)
         title = f"{look.glyph} {role} × {len(members)}"
         found.append(
             Label(
@@ -134,7 +140,9 @@ def _roles(frame: Frame) -> list[Label]:
                 " · ".join(words),
                 look.colour,
                 2,
-                (Side.ABOVE,),
+                sides,
+                DIM,
+                0.4,
             )
         )
     if swarm is not None:
@@ -242,7 +250,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
     it, t_s, row = frame.episode, frame.t_s, frame.state.incident
     frozen = frame.state.swarm is not None and frame.state.swarm.frozen
     place = _tuple(ACTUATOR)
-    words, colour = ("‖ frozen: nothing acts", WARN) if frozen else ("waits for a certificate", DIM)
+    words, colour = ("‖ frozen: nothing acts", WARN) if frozen else ("waits", DIM)
     found: list[Label] = []
     if it is not None and row is not None:
         if it.carried_s <= t_s < it.acted_s and t_s < it.closed_s:
@@ -251,7 +259,7 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
             words, colour = _acted(it)
         centre = _tuple(CENTRE)
         if t_s >= it.sealed_s and t_s < it.carried_s:
-            sub = f"{it.quorum} of {it.members} signatures are a quorum"
+            sub = f"signed by a quorum: {it.quorum} of {it.members}"
             found.append(
                 Label(
                     "certificate",
@@ -266,9 +274,10 @@ def _incident(frame: Frame, eye: Eye) -> list[Label]:
                 )
             )
         elif it.threshold and it.acted_s == NEVER and it.closed_s == NEVER:
-            sub = f"✓ {it.accepts} accept · ✖ {it.rejects} reject · {it.threshold} needed"
+            against = f" · ✖ {it.rejects} reject" if it.rejects else ""
+            sub = f"✓ {it.accepts} accept{against} · {it.threshold} needed"
             if it.signatures:
-                sub = f"▣ {len(it.signatures)} signatures for a certificate, {it.quorum} needed"
+                sub = f"▣ {len(it.signatures)} signatures, {it.quorum} needed"
             title = _short(row.plan)
             found.append(
                 Label("plan", centre, title, sub, INK, 1, (Side.BELOW, Side.ABOVE), DIM, 0.95)
@@ -297,7 +306,7 @@ def _acted(it: Episode) -> tuple[str, Colour]:
         return f"✖ not done: {it.target}", BAD
     if it.outcome == UNKNOWN:
         return f"? unknown whether done: {it.target}", WARN
-    return f"✓ acted on {it.target}", GOLD
+    return "✓ acted", GOLD
 
 
 def _short(plan: str) -> str:
@@ -359,7 +368,15 @@ def _times(places: list[int]) -> str:
 def _note(frame: Frame, place: int, title: str, sub: str, colour: Colour) -> Label:
     number = int(frame.messages.number[place])
     return Label(
-        f"message:{number}", _tuple(frame.heads[place]), title, sub, colour, 2, (Side.ABOVE,)
+        f"message:{number}",
+        _tuple(frame.heads[place]),
+        title,
+        sub,
+        colour,
+        5,
+        (Side.ABOVE, Side.BELOW, Side.RIGHT),
+        DIM,
+        0.15,
     )
 
 

@@ -13,7 +13,7 @@ MOST = 60
 """Labels that are drawn at once; more could not be read."""
 EDGE_PX, GAP_PX = 8, 4
 URGENT = 3
-"""Things whose labels are so important are not covered by the labels of others either."""
+"""Things whose labels are so important are never covered by other labels, the rest if need be."""
 BODY = 0.7
 """How much of a label's reach its thing fills."""
 Box = tuple[float, float, float, float]
@@ -75,14 +75,17 @@ def placed(
     everything = list(wanted)
     if not everything:
         return []
-    taken = list(avoid)
+    hidden = list(avoid)
+    taken = list(hidden)
     at, depth = eye.project(np.array([label.anchor for label in everything]))
     scale = eye.scale(depth)
+    bodies: list[Box] = []
     for label, point, far, pixels in zip(
         everything, at.tolist(), depth.tolist(), scale.tolist(), strict=True
     ):
-        if label.priority <= URGENT and label.reach and far > 0.2:
-            taken.append(_body(point, BODY * label.reach * pixels))
+        if label.reach and far > 0.2:
+            body = _body(point, BODY * label.reach * pixels)
+            (taken if label.priority <= URGENT else bodies).append(body)
     for label, point, far, pixels in zip(
         everything, at.tolist(), depth.tolist(), scale.tolist(), strict=True
     ):
@@ -90,34 +93,36 @@ def placed(
             -80 <= point[0] <= eye.width + 80 and -40 <= point[1] <= eye.height + 40
         ):
             continue
-        box = _free_box(label, point, label.reach * pixels, measure(label), eye, taken)
+        if not _is_free((point[0], point[1], point[0], point[1]), hidden):
+            # What names a thing that something else covers would be taken for another's name.
+            continue
+        boxes = _boxes(label, point, label.reach * pixels, measure(label), eye.width)
+        free = [box for box in boxes if _is_free(box, taken)]
+        # Rather beside all things than over one, and rather over one than not at all.
+        box = next((it for it in free if _is_free(it, bodies)), free[0] if free else None)
         if box is None:
             continue
         taken.append(box)
-        opacity = min(1.0, max(0.55, 1.6 - far / 48))
+        opacity = min(1.0, max(0.8, 1.6 - far / 48))
         chosen.append(Placed(label, (box[0] + box[2]) / 2, box[1], opacity))
         if len(chosen) == MOST:
             break
     return chosen
 
 
-def _free_box(
-    label: Label,
-    at: list[float],
-    reach: float,
-    size: tuple[float, float],
-    eye: Eye,
-    taken: list[Box],
-) -> Box | None:
+def _boxes(
+    label: Label, at: list[float], reach: float, size: tuple[float, float], width: int
+) -> list[Box]:
+    """Where a label may stand, the best first."""
+    found: list[Box] = []
     for side in label.sides:
         box = _beside(side, at[0], at[1], reach, size)
         if side in (Side.LEFT, Side.RIGHT):
             # What hangs over the edge is pushed back: half a word tells nothing.
-            over = min(0.0, box[0] - EDGE_PX) + max(0.0, box[2] - eye.width + EDGE_PX)
+            over = min(0.0, box[0] - EDGE_PX) + max(0.0, box[2] - width + EDGE_PX)
             box = (box[0] - over, box[1], box[2] - over, box[3])
-        if _is_free(box, taken):
-            return box
-    return None
+        found.append(box)
+    return found
 
 
 def _beside(side: Side, x: float, y: float, reach: float, size: tuple[float, float]) -> Box:

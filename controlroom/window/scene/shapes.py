@@ -138,11 +138,11 @@ def ringed_ball() -> vtkPolyData:
     return _joined(both)
 
 
-def pair() -> vtkPolyData:
+def pair(detail: int) -> vtkPolyData:
     """Two small balls, one behind the other."""
     both = vtkAppendPolyData()
     for x in (-0.75, 0.75):
-        both.AddInputData(_moved(sphere(8), scale=(0.72, 0.72, 0.72), by=(x, 0.0, 0.0)))
+        both.AddInputData(_moved(sphere(detail), scale=(0.72, 0.72, 0.72), by=(x, 0.0, 0.0)))
     return _joined(both)
 
 
@@ -178,9 +178,9 @@ def cross() -> vtkPolyData:
     return _joined(both)
 
 
-def agents() -> list[vtkPolyData]:
-    """Bodies in the order of ``palette.ROLES``."""
-    return [sphere(32), octahedron(), pyramid(), cube(), ringed_ball()]
+def agents(*, plain: bool) -> list[vtkPolyData]:
+    """Bodies in the order of ``palette.ROLES``; ``plain`` ones are less round."""
+    return [sphere(20 if plain else 32), octahedron(), pyramid(), cube(), ringed_ball()]
 
 
 def services() -> list[vtkPolyData]:
@@ -197,11 +197,14 @@ def actuator() -> vtkPolyData:
     return _with_normals(_joined(both))
 
 
-def heads() -> list[vtkPolyData]:
-    """Messages by kind, then what else flies or hovers: cross, plate, spike, actuator."""
+def heads(*, plain: bool) -> list[vtkPolyData]:
+    """Messages by kind, then what else flies or hovers: cross, plate, spike, actuator.
+
+    Those of which there are many are less round where they are ``plain``.
+    """
     return [
-        sphere(14),
-        pair(),
+        sphere(9 if plain else 14),
+        pair(6 if plain else 8),
         octahedron(1.45),
         cube(1.3),
         torus(0.95, 0.3, 16, upright=True),

@@ -98,3 +98,20 @@ def test_an_overview_stays_one_when_the_window_changes() -> None:
     held = orbit.pose(0.0)
     orbit.fit(1280, 720, 0.0, 5.2)
     assert orbit.pose(0.0) == held
+
+
+@pytest.mark.parametrize("covered", [0.1, 0.2, 0.3])
+def test_an_overview_keeps_clear_of_what_lies_over_the_lowest_part_of_the_picture(
+    covered: float,
+) -> None:
+    width, height = 1280, 720
+    orbit, plain = Orbit(), Orbit()
+    orbit.covered = covered
+    foot = np.array([[0.6, -5.1, -2.7]])
+    for it in (orbit, plain):
+        it.fit(width, height, 0.0, 5.2)
+    free, _ = orbit.eye(width, height, 0.0).project(foot)
+    whole, _ = plain.eye(width, height, 0.0).project(foot)
+
+    assert whole[0, 1] > 0.75 * height
+    assert free[0, 1] <= (1.0 - covered) * whole[0, 1] + 0.02 * height

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QPointF, QRectF, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QWidget
 from pytestqt.qtbot import QtBot
+
+from controlroom.window.captions import Caption
+from controlroom.window.cards import Card, text
+from controlroom.window.qt.notes import CaptionStrip
+from controlroom.window.qt.overlay import Panel
+from controlroom.window.qt.painting import LabelPainter
+from controlroom.window.scene.palette import INK
+from controlroom.window.scene.placing import Label, Side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,3 +56,23 @@ def test_calls_that_a_frame_makes_lose_no_reference_to_none(qtbot: QtBot) -> Non
     painter.end()
 
     assert lost == {}
+
+
+def test_panels_and_labels_that_are_painted_anew_take_no_references_to_none(qtbot: QtBot) -> None:
+    ground, picture = QWidget(), QPixmap(300, 140)
+    qtbot.addWidget(ground)
+    panel, labels, strip = Panel(ground, 300), LabelPainter(), CaptionStrip(ground)
+
+    def paint(number: int) -> None:
+        panel.show_card(Card("COUNCIL", (text(f"round {number}"),)))
+        labels.measure(Label("a", (0.0, 0.0, 0.0), "a", f"{number}/s", INK, 1, (Side.ABOVE,)))
+        strip.say(Caption("NOW", f"sentence {number}", "", INK))
+        strip.render(picture)
+
+    for number in range(10):
+        paint(number)
+    before = sys.getrefcount(None)
+    for number in range(10, CALLS):
+        paint(number)
+
+    assert abs(sys.getrefcount(None) - before) <= NOISE

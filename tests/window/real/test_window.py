@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from controlroom.window.qt.canvas import CardCanvas, PaintedCanvas
 from controlroom.window.qt.fonts import load_fonts
+from controlroom.window.qt.graphics import MOST_PIXELS
 from controlroom.window.qt.question import Box
 from controlroom.window.qt.run import Wanted, open_window
 from controlroom.window.qt.window import ControlRoomWindow
@@ -289,6 +291,44 @@ def test_vtk_renders_once_for_each_frame_that_is_shown(
     replay.view.renderer.RemoveObserver(observer)
 
     assert renders <= frames + 1
+
+
+def test_a_graphics_card_draws_into_the_window_itself(qtbot: QtBot, opened: Opens) -> None:
+    window = opened(Wanted(recording=recording(), renderer="some graphics card"))
+    at(window, 3.0)
+    assert isinstance(window.view.canvas, CardCanvas)
+    renders = 0
+
+    def rendered(*_: object) -> None:
+        nonlocal renders
+        renders += 1
+
+    observer = window.view.renderer.AddObserver("EndEvent", rendered)
+    before = window.view.frames
+    qtbot.waitUntil(lambda: window.view.frames >= before + 12, timeout=WITHIN_MS)
+    window.view.renderer.RemoveObserver(observer)
+    assert 12 <= renders <= window.view.frames - before + 1
+
+    QTest.mouseClick(window.view, LEFT, NONE, pixel_of(window, "agent:detection-1"))
+    assert window.session.choice.thing == "agent:detection-1"
+    assert colours(window.grab().toImage()) > 100
+
+
+def test_a_processor_draws_a_large_window_small_and_keeps_its_shape(
+    qtbot: QtBot, opened: Opens
+) -> None:
+    window = opened(Wanted(recording=recording(), quality="low", renderer="llvmpipe"))
+    window.resize(1600, 1000)
+    canvas = window.view.canvas
+    assert isinstance(canvas, PaintedCanvas)
+
+    def drawn() -> QSize:
+        return canvas.picture.size()
+
+    qtbot.waitUntil(lambda: drawn().width() > 1_000, timeout=WITHIN_MS)
+    assert drawn().width() * drawn().height() <= MOST_PIXELS
+    shape = window.view.width() / window.view.height()
+    assert drawn().width() / drawn().height() == pytest.approx(shape, abs=0.01)
 
 
 def test_a_panel_that_says_the_same_is_not_painted_again(

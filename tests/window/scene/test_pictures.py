@@ -35,7 +35,7 @@ class Stand:
 
     def __init__(self, name: str) -> None:
         self.played = Played(name)
-        self.studio = Studio(self.played.scene, WIDTH, HEIGHT, samples=0)
+        self.studio = Studio(self.played.scene.buffers, WIDTH, HEIGHT, samples=0)
 
     def at(self, t_s: float) -> tuple[Picture, Frame]:
         """The picture so many seconds after the beginning."""
@@ -178,7 +178,7 @@ def _drawn(state: ScreenState, focus: frozenset[str] = frozenset()) -> Picture:
     from controlroom.window.timeline import Moment
 
     scene.frame(1.6, Moment(0.0, state), EYE)
-    studio = Studio(scene, WIDTH, HEIGHT, samples=0)
+    studio = Studio(scene.buffers, WIDTH, HEIGHT, samples=0)
     picture = studio.picture(EYE)
     studio.close()
     return picture
