@@ -18,12 +18,12 @@ _LOUD_WORDS = (
     # The word for "error" in the languages in which loggers are translated most.
     "fehler erreur errore erro fout fel feil virhe błąd chyba hata lỗi ошибка помилка сбой "
     "错误 錯誤 异常 エラー 例外 오류"
-).split()
+)
 _UNEASY_WORDS = (
     "warn warning w wrn warnung avertissement avviso aviso advertencia waarschuwing varning "
     "предупреждение 警告 경고"
-).split()
-_WORDS = dict.fromkeys(_LOUD_WORDS, LOUD) | dict.fromkeys(_UNEASY_WORDS, UNEASY)
+)
+_WORDS = dict.fromkeys(_LOUD_WORDS.split(), LOUD) | dict.fromkeys(_UNEASY_WORDS.split(), UNEASY)
 _OPENTELEMETRY_WARN, _OPENTELEMETRY_ERROR, _OPENTELEMETRY_LAST = 13, 17, 24
 _ERROR_OF_ALL_SCALES = 50
 """Of libraries that count by tens 50 is an error or worse in all; 40 is a warning in some."""
@@ -31,7 +31,11 @@ MAX_LEVEL = 32
 LEVEL_WITHIN = 80
 """Characters of a line within which loggers write its level."""
 
-_LEVEL = "|".join(re.escape(word.upper()) for word in (*_LOUD_WORDS, "traceback") if len(word) > 2)
+_LEVEL = "|".join(
+    re.escape(word.upper())
+    for word in (*_LOUD_WORDS.split(), "traceback")
+    if len(word) > 2 or not word.isascii()
+)
 _FORM = re.compile(
     # A level's word in capitals, standing alone, or in any case before a colon at the beginning.
     rf"^.{{0,{LEVEL_WITHIN}}}?(?<![\w.])(?:{_LEVEL})(?=[\s\]:)>|,]|$)"
