@@ -1,9 +1,8 @@
 """Samples gathered to rows, one sample of each signal a row, whatever their phases (pure).
 
 Scrapers ask their targets one after the other, exporters push when it suits them: samples of one
-step come in over a whole step, or all at once. A row ends of itself when a signal comes again, or
-a step has passed. Once it is known how many signals such rows hold, a row that holds nearly as many
-need not wait for that.
+step come in over a whole step, or all at once. A row ends of itself when a signal comes again. What
+such rows have in common is the core of the next: once that is there, nothing needs to be waited for.
 """
 
 from collections import deque
@@ -13,11 +12,11 @@ Signal = tuple[str, str]
 Row = dict[Signal, float]
 
 PROMPT = 0.5
-"""Of a step, within which they have to be there for that: else rows would drift through the step."""
+"""Of a step: when most of the core came within it, samples are lost rather than under way."""
 NEARLY = 0.9
-"""Of the signals of a row that ended of itself, that make the next one done."""
-REMEMBERED = 5
-"""Rows that ended of themselves, of which the smallest counts: some signals come rarely."""
+"""Of the core, that is most of it."""
+REMEMBERED = 3
+"""Rows that ended of themselves, whose common signals are the core."""
 
 
 class Gathering:
@@ -26,33 +25,38 @@ class Gathering:
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
         self._row: Row = {}
-        self._from_s = 0.0
-        self._sizes: deque[int] = deque(maxlen=REMEMBERED)
+        self._from_s = self._to_s = 0.0
+        self._ended: deque[frozenset[Signal]] = deque(maxlen=REMEMBERED)
+        self._core: frozenset[Signal] = frozenset()
+        self._of_core = 0
+        """How many signals of the core are in the open row."""
         self._done: list[tuple[float, Row]] = []
 
     def add(self, at_s: float, signal: Signal, value: float) -> None:
         """Take one sample in."""
         if signal in self._row:
-            self._end()
+            self._learn()
+            self._close()
         if not self._row:
             self._from_s = at_s
         self._row[signal] = value
+        self._of_core += signal in self._core
+        self._to_s = at_s
 
-    def done(self, now_s: float) -> list[tuple[float, Row]]:
-        """The rows that are done by now and were not told yet, with the time of their first sample."""
-        if self._row and now_s - self._from_s >= self._step_s:
-            self._end()
-        is_prompt = now_s - self._from_s <= PROMPT * self._step_s
-        is_known = len(self._sizes) == REMEMBERED
-        if is_prompt and is_known and len(self._row) >= NEARLY * min(self._sizes):
+    def done(self) -> list[tuple[float, Row]]:
+        """The rows that are done and were not told yet, with the time of their first sample."""
+        is_prompt = self._to_s - self._from_s <= PROMPT * self._step_s
+        wanted = len(self._core) * (NEARLY if is_prompt else 1.0)
+        if self._core and self._of_core >= wanted:
             self._close()
         done, self._done = self._done, []
         return done
 
-    def _end(self) -> None:
-        self._sizes.append(len(self._row))
-        self._close()
+    def _learn(self) -> None:
+        self._ended.append(frozenset(self._row))
+        if len(self._ended) == REMEMBERED:
+            self._core = frozenset.intersection(*self._ended)
 
     def _close(self) -> None:
         self._done.append((self._from_s, self._row))
-        self._row = {}
+        self._row, self._of_core = {}, 0

@@ -47,7 +47,7 @@ TOLD = 0.5
 TOLD_SHARE = 0.6
 _PAGED = frozenset({Ground.TIME, Ground.FAILURES, Ground.MISSING})
 """Grounds that a page may be about."""
-_SUFFERED = frozenset({Ground.FAILURES, Ground.LINES})
+_SUFFERED = frozenset({Ground.FAILURES, Ground.LINES, Ground.MISSING})
 """What a service shows because of what it depends on."""
 
 

@@ -78,7 +78,7 @@ class System:
 
     def _off(self, now_s: float) -> Iterator[Alarm]:
         """Services whose metrics are off, as rows of samples come to be whole."""
-        for row_s, row in self._gathering.done(now_s):
+        for row_s, row in self._gathering.done():
             for found in self._crowd.step(row):
                 if found.nats >= CROWD_NATS:
                     # A sample speaks of the step before it: on average trouble began in its middle.
