@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Lines = Mapping[str, Said]
 """Of one method, by recording."""
 CONSTANT, CHANCE = "constant list", "chance"
+POOLED = "all sets"
 
 
 class Pair(NamedTuple):
@@ -72,16 +73,23 @@ def chances(cases: Sequence[Case]) -> dict[str, Said]:
 
 
 def table(
-    cases: Sequence[Case], measure: Measure, own: Lines, baselines: Mapping[str, Lines]
+    cases: Sequence[Case],
+    measure: Measure,
+    own: Lines,
+    baselines: Mapping[str, Lines],
+    chosen_by: Measure,
 ) -> list[Pair]:
-    """Rows for each set, each kind in it, and all sets together; none where nothing is measured."""
+    """Rows for each set, each kind in it, and all sets together; none where nothing is measured.
+
+    ``chosen_by`` says which baseline is a set's best.
+    """
     beside = {CONSTANT: constant_lists(cases), CHANCE: chances(cases)}
     places = [place for place, case in enumerate(cases) if _below(measure, case) > 0]
     chosen: dict[str, str] = {}
     rows = []
     for name in dict.fromkeys(cases[place].set_name for place in places):
         of_set = [cases[place] for place in places if cases[place].set_name == name]
-        chosen[name] = _best(of_set, measure, baselines)
+        chosen[name] = _best(of_set, chosen_by, baselines)
         pick = _Picked(measure, own, baselines, chosen, beside)
         rows.append(pick.row(name, of_set))
         kinds = sorted({case.kind for case in of_set})
@@ -96,20 +104,16 @@ def table(
     return rows
 
 
-POOLED = "all sets"
-
-
 def gates(measure: Measure, rows: Sequence[Pair]) -> list[Gate]:
     """Better than the best baselines pooled, beyond chance; in no set worse beyond chance."""
-    pooled = [row for row in rows if row.group == POOLED] or [
-        row for row in rows if "/" not in row.group
-    ]
+    sets = [row for row in rows if "/" not in row.group and row.group != POOLED]
+    pooled = [row for row in rows if row.group == POOLED] or sets
     found = [
         Gate(f"{measure.name}: better, {row.group}", row.low > 0.0)
         for row in pooled
         if measure.leads
     ]
-    worse = [row.group for row in rows if "/" not in row.group and row.high < 0.0]
+    worse = [row.group for row in sets if row.high < 0.0]
     words = f"{measure.name}: in no set worse" + (f" (but {', '.join(worse)})" if worse else "")
     return [*found, Gate(words, not worse)]
 

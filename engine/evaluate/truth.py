@@ -147,6 +147,15 @@ def _quiet_when_asked(case: Case, said: Said | None) -> Part:
     return _quiet(case, said) if case.recording.page is not None else Part()
 
 
+def _unasked(part: Callable[[Case, Said | None], Part]) -> Callable[[Case, Said | None], Part]:
+    """The same, of recordings that come without a page."""
+
+    def unasked(case: Case, said: Said | None) -> Part:
+        return part(case, said) if case.recording.page is None else Part()
+
+    return unasked
+
+
 def _change(case: Case, said: Said | None) -> Part:
     if not case.truth.culprit_ref:
         return Part()
@@ -221,8 +230,8 @@ MEASURES: Mapping[str, tuple[Measure, ...]] = {
         Measure("detected", _detected),
         Measure("false a service-day", _false, sign=-1),
         Measure("event F1", _f1, leads=True),
-        Measure("left quiet", _quiet),
-        Measure("AC@1", _within(1)),
+        Measure("left quiet", _unasked(_quiet)),
+        Measure("AC@1", _unasked(_within(1))),
     ),
 }
 """By what the results were made for: told when (``--onsets``), or end to end."""
