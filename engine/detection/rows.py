@@ -103,7 +103,7 @@ class Rows:
                     best[row.signal] = row
             nats = sum(speaking[row] for row in best.values())
             if len(best) == len(TOGETHER) and nats >= THRESHOLD_OF_TWO:
-                since_s = max(self._since_s[row] for row in best.values())
+                since_s = min(self._since_s[row] for row in best.values())
                 found.append(Broken(best[FAILED], nats, since_s))
         return found
 

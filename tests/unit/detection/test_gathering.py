@@ -35,7 +35,7 @@ def test_every_row_holds_every_signal_once(spread_s: float) -> None:
 
 
 def test_a_row_that_is_whole_is_done_before_the_next_step() -> None:
-    gathering = Gathering(STEP_S)
+    gathering, done = Gathering(STEP_S), []
     for step in range(10):
         for signal in SIGNALS:
             gathering.add(step * STEP_S, signal, 1.0)

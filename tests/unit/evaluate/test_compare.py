@@ -25,7 +25,7 @@ def written(folder: Path) -> list[Case]:
             key = f"{name}-{place}"
             write_recording(folder / name / key)
             is_fault = place < FAULTS
-            told = {"fault": is_fault, "kind": "odd" if place % 2 else "even"}
+            told: dict[str, object] = {"fault": is_fault, "kind": "odd" if place % 2 else "even"}
             told |= {"start": START_S, "service": "b"} if is_fault else {}
             (folder / name / "truth" / f"{key}.json").write_text(json.dumps(told))
     return truth.read(folder)
