@@ -53,7 +53,7 @@ COMMANDS = (
         "chaos.commands.drill",
         (
             "drill kill-payments --seed 1",
-            "drill --all --policy swarm --policy restart --policy off --json out.json",
+            "drill --all --policy swarm --policy runbook --policy restart --policy off --json out.json",
             "drill bad-deploy --against-swarm kill-primary --repeat 10",
             "drill kill-payments --against-swarm byzantine:conflicting_votes",
             "drill kill-payments --against-swarm kill-30-percent",
@@ -167,6 +167,12 @@ COMMANDS = (
         "one agent of a run's swarm; or a new key and a new process for one",
         "engine.cli.agent",
         ("agent replace diagnosis-1", "agent --run-dir DIR --id diagnosis-1"),
+    ),
+    Command(
+        "policy",
+        "what the swarm may do alone: show it, or have another policy ordered in",
+        "engine.cli.policy",
+        ("policy", "policy set careful.toml", "policy set careful.toml --within 30"),
     ),
     Command(
         "actuator",

@@ -5,6 +5,7 @@ another one than the actuator's, and neither opens the other's door.
 """
 
 import socket
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,10 @@ from engine.topology import FleetStatus
 
 ANSWER_WITHIN_S = 40.0
 """Injecting a release is bounded at about 20 s."""
+
+
+FleetResponder = Literal["off", "restart", "runbook"]
+"""Nobody; a liveness supervisor; the same with a script that the SLO probe pages."""
 
 
 class AskState(msgspec.Struct, frozen=True, tag="state", forbid_unknown_fields=True):
@@ -45,10 +50,10 @@ class UndoAll(msgspec.Struct, frozen=True, tag="undo-all", forbid_unknown_fields
     """Take out whatever is in."""
 
 
-class Restarts(msgspec.Struct, frozen=True, tag="restarts", forbid_unknown_fields=True):
-    """Switch the liveness supervisor on or off: the policy ``restart``."""
+class Respond(msgspec.Struct, frozen=True, tag="respond", forbid_unknown_fields=True):
+    """Let one of the fleet's own responders work, or none of them."""
 
-    on: bool
+    responder: FleetResponder
 
 
 class Traffic(msgspec.Struct, frozen=True, tag="traffic", forbid_unknown_fields=True):
@@ -61,7 +66,7 @@ class AskIntegrity(msgspec.Struct, frozen=True, tag="integrity", forbid_unknown_
     """Compare what customers were told with what the database holds."""
 
 
-DrillVerb = AskState | Inject | AskEffect | Undo | UndoAll | Restarts | Traffic | AskIntegrity
+DrillVerb = AskState | Inject | AskEffect | Undo | UndoAll | Respond | Traffic | AskIntegrity
 
 
 class DrillRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,8 +83,8 @@ class DrillAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: FleetStatus | None = None
     effect: Effect | None = None
     integrity: Integrity | None = None
-    restarts: int = 0
-    """How often the liveness supervisor has restarted something."""
+    interventions: int = 0
+    """How often the fleet's own responders have restarted or rolled back something."""
 
 
 class DrillDoor:

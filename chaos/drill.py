@@ -15,7 +15,7 @@ import msgspec
 from chaos.announced import announce, withdraw
 from chaos.archive import Archive
 from chaos.byzantine import PROVABLE
-from chaos.door import AskIntegrity, DrillDoor, Restarts, Traffic
+from chaos.door import AskIntegrity, DrillDoor, FleetResponder, Respond, Traffic
 from chaos.experiments import ExperimentPlan
 from chaos.fleet.judge import Second
 from chaos.harm import Harmed, Killing, NobodyToHarm
@@ -33,7 +33,7 @@ from engine.codec import Malformed
 from engine.signing import KeyFileError
 from engine.vocabulary import AgentId
 
-Responder = Literal["swarm", "restart", "off"]
+Responder = Literal["swarm"] | FleetResponder
 
 READY_S = 60.0
 CAP_S = 60.0
@@ -168,7 +168,8 @@ class Drill:
         try:
             async with asyncio.timeout(READY_S):
                 await self._until_ready()
-                await self._door.say(Restarts(self._responder == "restart"))
+                fleets_own = "off" if self._responder == "swarm" else self._responder
+                await self._door.say(Respond(fleets_own))
         except (TimeoutError, OSError) as error:
             raise DrillFailed(f"fleet and swarm were not ready in {READY_S:.0f} s") from error
 
@@ -264,7 +265,7 @@ class Drill:
     async def _settle(self, found: Outcome) -> None:
         """Let the customers go home and compare what they were told with what is there."""
         with suppress(OSError):
-            await self._door.say(Restarts(on=False))
+            await self._door.say(Respond("off"))
             await self._door.say(Traffic(on=False))
         deadline = asyncio.get_running_loop().time() + SETTLE_S
         while asyncio.get_running_loop().time() < deadline:
@@ -301,10 +302,8 @@ class Drill:
         try:
             replacement = Replacement(self._paths, traitor.agent, told.append)
             standing = await replacement.carry_out(REPLACE_S)
-        except (CommandError, Malformed, KeyFileError, OSError, TimeoutError) as error:
-            found.not_replaced = (
-                f"{traitor.agent} was not replaced: {str(error) or type(error).__name__}"
-            )
+        except (CommandError, Malformed, KeyFileError) as error:
+            found.not_replaced = f"{traitor.agent} was not replaced: {error}"
             return
         found.replace_s = round(asyncio.get_running_loop().time() - began_s, 3)
         found.replaced = traitor.agent

@@ -79,23 +79,6 @@ class Report(msgspec.Struct, frozen=True):
     runs: tuple[RunRecord, ...]
 
 
-_second = msgspec.json.Decoder(Second)
-
-
-def read_probe_log(text: bytes) -> list[Second]:
-    """The seconds in a probe's log; a line that was torn is left out.
-
-    That flatters nobody: what is missing is a gap, and no run of green seconds goes across one.
-    """
-    seconds: list[Second] = []
-    for line in text.split(b"\n")[:-1]:
-        try:
-            seconds.append(_second.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-    return seconds
-
-
 def impact_ns(seconds: Sequence[Second], injected_ns: int) -> int | None:
     """When the first of the probe's requests failed after the injection."""
     for second in seconds:

@@ -8,8 +8,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from chaos.fleet.judge import Second
-from chaos.measure import read_probe_log
+from chaos.fleet.judge import Second, read_probe_log
 from chaos.story import Stamped
 from engine.clock import SystemClock
 from engine.codec import Malformed

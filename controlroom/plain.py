@@ -78,6 +78,8 @@ def _about_swarm(old: ScreenState, new: ScreenState) -> list[tuple[str, str]]:
             facts.append(("swarm", "not ready"))
         elif before is not None and now.view != before.view:
             facts.append(("swarm", f"view {now.view}: {now.primary} leads"))
+        if before is not None and now.epoch != before.epoch:
+            facts.append(("swarm", f"epoch {now.epoch} begins; policy {now.policy}"))
         if now.frozen != (before is not None and before.frozen):
             facts.append(("frozen" if now.frozen else "thawed", "all automation"))
     running = new.drill is not None and new.drill.running

@@ -52,7 +52,7 @@ class RunPaths:
 
     @property
     def policy(self) -> Path:
-        """The policy in force: what genesis pins."""
+        """The founding policy, which genesis pins; operators may order another (``engine.charter``)."""
         return self.root / "policy.toml"
 
     @property

@@ -1,4 +1,7 @@
-"""How much the swarm may do alone, for how long, and how often: one file, pinned by genesis."""
+"""How much the swarm may do alone, for how long, and how often: one file, pinned by genesis.
+
+What operators order instead of it later is in the charter of the epoch (``engine.charter``).
+"""
 
 import json
 import tomllib
@@ -8,7 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from engine.codec import Malformed, digest_of, encode
+from engine.codec import Malformed, decode, digest_of, encode
 from engine.vocabulary import Digest, Policy, Risk
 
 
@@ -100,7 +103,17 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def digest(self) -> Digest:
         """What genesis pins, and what every certificate names."""
-        return digest_of("policy", encode(self))
+        return digest_of("policy", self.encoded)
+
+    @property
+    def encoded(self) -> bytes:
+        """What is signed and digested."""
+        return encode(self)
+
+    @property
+    def ordered(self) -> "Rules":
+        """What of these can be ordered in the log: all but how people are told."""
+        return msgspec.structs.replace(self, handover=Handover())
 
     def in_words(self) -> str:
         """For a screen: ``low auto, medium ask, high ask``."""
@@ -108,8 +121,41 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"low {modes.low}, medium {modes.medium}, high {modes.high}"
 
 
+def changes_in_words(before: Rules, after: Rules) -> tuple[str, ...]:
+    """What can be ordered and differs: ``automation.medium auto (was ask)``; empty when nothing."""
+    old: dict[str, dict[str, object]] = msgspec.to_builtins(before.ordered)
+    new: dict[str, dict[str, object]] = msgspec.to_builtins(after.ordered)
+    return tuple(
+        f"{section}.{name} {value} (was {old[section][name]})"
+        for section, values in new.items()
+        for name, value in values.items()
+        if value != old[section][name]
+    )
+
+
 DRILL_RULES = Rules(automation=Automation(low=Policy.AUTO, medium=Policy.AUTO, high=Policy.AUTO))
 """Drills, and runs without a terminal, use auto for all risks, and say so."""
+
+
+MAX_ORDERED_BYTES = 2048
+"""What stands in the log for ever is small: all fields at their longest take some 400 bytes."""
+
+
+def ordered_rules(data: bytes) -> Rules:
+    """The rules that an operator orders with their encoding ``data``.
+
+    A hand-over is refused: a webhook's address is often a secret, which the log would keep for ever,
+    and the program that it runs is for whoever owns the engine's machine to choose.
+
+    Raises:
+        Malformed: they are none, or name a hand-over.
+    """
+    if len(data) > MAX_ORDERED_BYTES:
+        raise Malformed(f"{len(data)} bytes; {MAX_ORDERED_BYTES} are allowed")
+    rules = decode(data, Rules)
+    if rules != rules.ordered:
+        raise Malformed("handover: how people are told is not ordered in the log")
+    return rules
 
 
 def read_rules(path: Path) -> Rules:

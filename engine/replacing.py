@@ -16,6 +16,7 @@ import structlog
 
 from engine.clock import Clock
 from engine.codec import Malformed, decode
+from engine.configuring import Configuring
 from engine.consensus.charter_proof import succeeding
 from engine.consensus.committee import Committee, Refused
 from engine.consensus.effects import Began
@@ -30,6 +31,7 @@ from engine.supervisor import Child, Supervisor
 from engine.vocabulary import AgentId, Replaced, Signed, Submission
 from engine.wish import (
     OrderGiven,
+    PolicyWanted,
     Standing,
     StandingWanted,
     SuccessorWanted,
@@ -100,6 +102,7 @@ class Replacements:
         self._keys = replay.council.genesis.agent_keys()
         """Whose processes are called by their agents' names."""
         self._objections: dict[AgentId, str] = {}
+        self._configuring = Configuring(replay)
         self._began: list[Began] = []
         self._committee = Committee(replay.council.constitutions[0], verifier)
         for began in read_beginnings(paths.charters):
@@ -113,6 +116,7 @@ class Replacements:
 
     def followed(self, happenings: Sequence[Happening]) -> None:
         """Take in what the newest entry led to."""
+        self._configuring.followed(happenings)
         for happening in happenings:
             if isinstance(happening.operation, Replaced):
                 ignored = happening.kind == "ignored"
@@ -178,6 +182,8 @@ class Replacements:
                     return "refused: not the operator's own submission"
                 why = self._relay(submission, wish.submission)
                 return f"refused: {why}" if why else "{}"
+            case PolicyWanted():
+                return msgspec.json.encode(self._configuring.standing()).decode()
             case SuccessorWanted() | StandingWanted() if wish.agent not in self._keys:
                 known = ", ".join(self._keys)
                 return f"refused: no agent {wish.agent!r} in this swarm: {known}"

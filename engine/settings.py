@@ -137,7 +137,7 @@ def _objection_to(settings: Settings, manifest: Manifest) -> str:
 def prepare(settings_file: Path, paths: RunPaths) -> Settings:
     """Lay the settings, the manifest and the policy into the run's folder, where all parts read.
 
-    A run that exists goes on with the manifest and the policy that its genesis pins.
+    A run that exists goes on with the manifest that its genesis pins and the policy that is in force.
 
     Raises:
         Malformed: a file is missing or wrong.

@@ -443,6 +443,14 @@ class Replaced(Value, frozen=True, tag="replaced"):
     """The new key's own signature over the agent's place, by which somebody proves to hold it."""
 
 
+class Configured(Value, frozen=True, tag="configured"):
+    """An operator orders another policy in; takes effect with the next epoch."""
+
+    command: CommandId
+    rules: bytes
+    """The encoded ``engine.policy.Rules``, which say nothing of the hand-over."""
+
+
 Operation = (
     Opened
     | Corroborated
@@ -466,6 +474,7 @@ Operation = (
     | Elapsed
     | Convicted
     | Replaced
+    | Configured
 )
 
 

@@ -1,7 +1,7 @@
-"""What an operator's command asks of a running engine beside the log: a successor, and news of it.
+"""What an operator's command asks of a running engine beside the log: a successor, and news of orders.
 
 Signed with the operator's key in a domain of its own. The engine may start a process for it; whether
-that process ever counts is for the log to say (``Replaced``).
+that process ever counts is for the log to say (``Replaced``), as it is which policy counts.
 """
 
 from typing import Any, cast
@@ -10,8 +10,9 @@ import msgspec
 
 from engine.codec import Malformed, decode, encode
 from engine.genesis import Genesis
+from engine.policy import Rules
 from engine.signing import Domain, Signer, Verifier
-from engine.vocabulary import AgentId, AuthorId, Digest, Signed
+from engine.vocabulary import AgentId, AuthorId, CommandId, Digest, Signed
 
 FRESH_MS = 60_000
 """A wish older than this is not granted: whoever recorded it cannot have it again tomorrow."""
@@ -44,7 +45,11 @@ class StandingWanted(Wished, frozen=True, tag="standing-wanted"):
     agent: AgentId
 
 
-Wish = SuccessorWanted | OrderGiven | StandingWanted
+class PolicyWanted(Wished, frozen=True, tag="policy-wanted"):
+    """Which policy is in force, and which one is ordered."""
+
+
+Wish = SuccessorWanted | OrderGiven | StandingWanted | PolicyWanted
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -68,6 +73,29 @@ class Standing(msgspec.Struct, frozen=True):
     """How many more agents may lie or be missing: f, less those who do."""
     objection: str = ""
     """Why the newest order about the agent did not count; empty when it did."""
+
+
+class PolicyStanding(msgspec.Struct, frozen=True):
+    """Which policy is in force and which one is ordered, as the engine sees it."""
+
+    epoch: int
+    executed: int
+    """The newest entry of the engine's copy of the ledger."""
+    policy: Digest
+    """Of the policy in force, as certificates name it."""
+    rules: Rules
+    """The policy in force, without its hand-over: that is not the log's, and may hold secrets."""
+    since_epoch: int
+    since_entry: int
+    """The first entry that it counts for."""
+    pending: Rules | None = None
+    """The policy of the next epoch, where one is ordered already."""
+    boundary: int = 0
+    """The last entry of this epoch; 0 while nothing is about to change."""
+    answered: CommandId = CommandId("")
+    """The newest order for another policy that the engine has seen in the log."""
+    objection: str = ""
+    """Why that one does not count; empty when it does."""
 
 
 def signed_wish(wish: Wish, signer: Signer) -> bytes:

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import assert_never
 
+from engine.codec import Malformed
+from engine.policy import ordered_rules
 from engine.vocabulary import (
     Acted,
     Action,
@@ -10,6 +12,7 @@ from engine.vocabulary import (
     Approved,
     Assessed,
     Certified,
+    Configured,
     Convicted,
     Corroborated,
     Deploy,
@@ -95,8 +98,17 @@ def describe(operation: Operation) -> str:  # noqa: C901 -- one line an operatio
             return f"{operation.culprit}: {operation.kind}"
         case Replaced():
             return f"a new key for {operation.agent}, from the next epoch on"
+        case Configured():
+            return f"{_policy_in_words(operation)}, from the next epoch on"
         case _:
             assert_never(operation)
+
+
+def _policy_in_words(configured: Configured) -> str:
+    try:
+        return f"policy {ordered_rules(configured.rules).in_words()}"
+    except Malformed as error:
+        return f"no policy ({error})"
 
 
 def action_in_words(action: Action) -> str:

@@ -24,6 +24,7 @@ from engine.vocabulary import (
     AuthorId,
     Certified,
     CommandId,
+    Configured,
     Corroborated,
     Digest,
     Elapsed,
@@ -195,6 +196,10 @@ class Court:
         constitution = self.council.genesis
         signature = claim(agent, constitution, signer)
         return Replaced(self.command(), agent, signer.public_key, signature)
+
+    def configured(self, rules: Rules) -> Configured:
+        """An order to go on by ``rules``."""
+        return Configured(self.command(), encode(rules))
 
     # --- asking ---------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from engine.policy import DRILL_RULES
 
 __all__ = ["HARMS", "add_arguments", "run", "size_for", "traitor_of"]
 
-RESPONDERS = ("swarm", "restart", "off")
+RESPONDERS = ("swarm", "runbook", "restart", "off")
 HARMS = (KILL_PRIMARY, KILL_SHARE, *(f"byzantine:{kind}" for kind in KINDS))
 
 
@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy",
         action="append",
         choices=RESPONDERS,
-        help="who responds (default swarm); may be given more than once to compare",
+        help="who responds: the swarm (default), a scripted runbook, a liveness supervisor, or nobody; "
+        "may be given more than once to compare",
     )
     parser.add_argument(
         "--against-swarm",

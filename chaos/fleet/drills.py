@@ -16,7 +16,7 @@ from chaos.door import (
     DrillRequest,
     DrillVerb,
     Inject,
-    Restarts,
+    Respond,
     Traffic,
     Undo,
     UndoAll,
@@ -30,7 +30,7 @@ from chaos.fleet.ask import ask
 from chaos.fleet.doors import Door
 from chaos.fleet.floor import Floor, Slot, known_release
 from chaos.fleet.integrity import check
-from chaos.fleet.liveness import Liveness
+from chaos.fleet.responders import Responders
 from chaos.fleet.shop.order import ITEMS
 from chaos.fleet.shop.store import INITIAL_STOCK
 from chaos.fleet.traffic import Customers
@@ -195,14 +195,14 @@ class DrillDesk:
     def __init__(
         self,
         drills: Drills,
-        liveness: Liveness,
+        responders: Responders,
         customers: Customers,
         floor: Floor,
         paths: RunPaths,
     ) -> None:
         """Hand each verb to the one who does it."""
         self._drills = drills
-        self._liveness = liveness
+        self._responders = responders
         self._customers = customers
         self._floor = floor
         self._paths = paths
@@ -220,7 +220,9 @@ class DrillDesk:
     async def _do(self, verb: DrillVerb) -> DrillAnswer:
         match verb:
             case AskState():
-                return DrillAnswer(status=self._floor.status(), restarts=self._liveness.restarts)
+                return DrillAnswer(
+                    status=self._floor.status(), interventions=self._responders.interventions
+                )
             case Inject(id=fault_id, fault=fault):
                 return _effect(await self._drills.inject(fault_id, fault))
             case AskEffect(id=fault_id):
@@ -230,9 +232,9 @@ class DrillDesk:
             case UndoAll():
                 await self._drills.undo_all()
                 return DrillAnswer()
-            case Restarts(on=on):
-                self._liveness.on = on
-                return DrillAnswer(restarts=self._liveness.restarts)
+            case Respond(responder=responder):
+                self._responders.let(responder)
+                return DrillAnswer(interventions=self._responders.interventions)
             case Traffic(on=on):
                 self._customers.come(on)
                 return DrillAnswer()

@@ -14,10 +14,10 @@ from chaos.faults.undo import UndoLedger, ledger_path
 from chaos.fleet.doors import Door
 from chaos.fleet.drills import DrillDesk, Drills, FloorGround
 from chaos.fleet.floor import Floor
-from chaos.fleet.liveness import Liveness
 from chaos.fleet.outputs import open_output
 from chaos.fleet.process import Launch, Run, python
 from chaos.fleet.repairs import RepairJournal, Repairs, answer_repair
+from chaos.fleet.responders import Responders
 from chaos.fleet.traffic import Customers
 from chaos.fleet.wiring import LOOPBACK, HeldPorts, Wiring, wire, wiring_path, write_secret
 from engine.clock import SystemClock
@@ -47,7 +47,7 @@ class Fleet:
         write_secret(wiring_path(paths.fleet), msgspec.json.encode(self._wiring))
         self.floor = Floor(paths, manifest.service, self._wiring, self._clock)
         self._customers = Customers(paths, self._clock)
-        self._liveness = Liveness(self.floor)
+        self._responders = Responders(self.floor, paths, manifest, self._clock)
         self._ledger = UndoLedger(ledger_path(paths))
         self._drills = Drills(FloorGround(self.floor, self._clock), self._ledger)
         self._journal = RepairJournal(paths.fleet / "repairs.jsonl")
@@ -73,7 +73,7 @@ class Fleet:
         self._customers.come(True)
         await self._open_status()
         await self._open_doors()
-        self._watch = asyncio.ensure_future(self._liveness.watch())
+        self._watch = asyncio.ensure_future(self._responders.watch())
         scratch = self._paths.endpoints.with_suffix(".tmp")
         scratch.write_bytes(msgspec.json.format(msgspec.json.encode(self._endpoints())))
         scratch.replace(self._paths.endpoints)
@@ -129,7 +129,9 @@ class Fleet:
         await repairs.listen(functools.partial(answer_repair, repairs, self._repairs))
         self._doors.append(repairs)
         if self._manifest.drillable:
-            desk = DrillDesk(self._drills, self._liveness, self._customers, self.floor, self._paths)
+            desk = DrillDesk(
+                self._drills, self._responders, self._customers, self.floor, self._paths
+            )
             drills = Door(self._paths.chaos_socket, self._paths.chaos_token)
             await drills.listen(functools.partial(desk.answer, drills))
             self._doors.append(drills)

@@ -37,6 +37,10 @@ class Leave(StrEnum):
     """Whoever started the console shall stop everything."""
 
 
+class Leaving(Question):
+    """Asks what becomes of the run that was started together with the console."""
+
+
 class ConsoleApp(App[Leave]):
     """The terminal screen of one engine.
 
@@ -70,6 +74,8 @@ class ConsoleApp(App[Leave]):
         Binding("b", "drill", "break: a drill", show=False, id="drill"),
         Binding("question_mark", "keys", "keys", key_display="?", id="keys"),
         Binding("q", "leave", "quit", id="quit"),
+        # Before whatever has the focus: it is what a hand does that wants out of any terminal program.
+        Binding("ctrl+c", "interrupt", "quit", show=False, system=True, priority=True),
     ]
 
     def __init__(
@@ -286,17 +292,24 @@ class ConsoleApp(App[Leave]):
                 self.exit(Leave(answer))
 
         self.push_screen(
-            Question(
+            Leaving(
                 "Leave the console?",
                 ["The fleet, the swarm and the engine were started together with it."],
                 (
-                    Choice("s", "stop everything", Leave.STOP.value),
+                    Choice("s", "stop everything (ctrl+c too)", Leave.STOP.value),
                     Choice("l", "leave it running", Leave.ALONE.value),
                 ),
                 "stay",
             ),
             answered,
         )
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C: quit; a second one, while it is asked what becomes of the run, stops everything."""
+        if isinstance(self.screen, Leaving):
+            self.screen.dismiss(Leave.STOP.value)
+        else:
+            self.action_leave()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """All keys that mean something now, in the command palette, and Textual's own."""

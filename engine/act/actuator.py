@@ -21,6 +21,7 @@ from engine.act.orders import (
     proof_objection,
     steps_of,
 )
+from engine.charter import rules_of
 from engine.clock import Clock
 from engine.codec import Malformed, decode
 from engine.genesis import Genesis
@@ -95,6 +96,7 @@ class Actuator:
         assert charter.epoch == len(self._constitutions), "charters come one after another"
         log.warning("epoch_begins", epoch=charter.epoch)
         self._constitutions.append(charter)
+        self._rules = rules_of(charter, self._rules)
 
     async def settle(self) -> None:
         """Finish what a crash interrupted; called once, before any order is taken."""

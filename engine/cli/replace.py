@@ -12,35 +12,27 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.act.door import knock
 from engine.cli import CommandError
-from engine.clock import SystemClock
-from engine.codec import Malformed
+from engine.cli.asking import LOOK_EVERY_S, SAY_AGAIN_S, Asking, run_errand
 from engine.paths import RunPaths
-from engine.signing import KeyFileError
 from engine.standing import Claimed, read_claim
-from engine.stream.commands import Operator, fingerprint
-from engine.vocabulary import AgentId, AuthorId, Digest
-from engine.wish import OrderGiven, Standing, StandingWanted, SuccessorWanted, Wish, signed_wish
+from engine.stream.commands import fingerprint
+from engine.vocabulary import AgentId
+from engine.wish import OrderGiven, Standing, StandingWanted, SuccessorWanted
 
 __all__ = ["WITHIN_S", "Replacement", "replace_agent"]
 
 WITHIN_S = 90.0
 """Filling an epoch up takes some 130 to 190 batches: seconds on a quiet machine."""
-LOOK_EVERY_S = 0.25
-SAY_AGAIN_S = 5.0
-"""An order that is not in the log by then is signed anew: an epoch may have begun meanwhile."""
 
 
 def replace_agent(paths: RunPaths, agent: AgentId, within_s: float) -> int:
     """Have ``agent`` of the run at ``paths`` replaced, telling each step; the exit code."""
-    try:
-        replacement = Replacement(paths, agent, lambda line: print(line, flush=True))
-        asyncio.run(replacement.carry_out(within_s))
-    except (Malformed, KeyFileError) as error:
-        raise CommandError(str(error)) from None
-    except (OSError, TimeoutError):
-        raise CommandError(f"the engine of {paths.root} does not answer; is it up?") from None
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    run_errand(lambda: Replacement(paths, agent, tell).carry_out(within_s))
     return 0
 
 
@@ -57,8 +49,7 @@ class Replacement:
         self._paths = paths
         self._agent = agent
         self._tell = tell
-        self._operator = Operator.load(paths.operator_key, paths.genesis)
-        self._clock = SystemClock()
+        self._asking = Asking(paths)
         self._started = time.monotonic()
 
     async def carry_out(self, within_s: float) -> Standing:
@@ -67,7 +58,6 @@ class Replacement:
         Raises:
             CommandError: it was refused, or did not come to its end in time; says in which state
                 it is and what to do.
-            OSError: the engine does not answer.
         """
         deadline = self._started + within_s
         generation = await self._start_successor()
@@ -87,7 +77,7 @@ class Replacement:
     # --- the steps --------------------------------------------------------------------------------
 
     async def _start_successor(self) -> int:
-        answer = await self._ask(SuccessorWanted(*self._wished(), self._agent))
+        answer = await self._asking.ask(SuccessorWanted(*self._asking.wished(), self._agent))
         return int(msgspec.json.decode(answer, type=dict[str, int])["generation"])
 
     async def _claim(self, generation: int, deadline: float) -> Claimed:
@@ -117,10 +107,10 @@ class Replacement:
                 raise CommandError(f"the council does not count the order: {standing.objection}")
             if time.monotonic() - said >= SAY_AGAIN_S:
                 said = time.monotonic()
-                command = self._operator.replace(
-                    self._agent, claimed.public_key, claimed.signature, self._clock.unix_ms()
+                command = self._asking.operator.replace(
+                    self._agent, claimed.public_key, claimed.signature, self._asking.now_ms
                 )
-                await self._ask(OrderGiven(*self._wished(), command.payload))
+                await self._asking.ask(OrderGiven(*self._asking.wished(), command.payload))
             self._check_time(deadline, "the order is not in the log yet; is there a quorum?")
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -142,20 +132,9 @@ class Replacement:
             )
             await asyncio.sleep(LOOK_EVERY_S)
 
-    # --- the engine's door ------------------------------------------------------------------------
-
-    def _wished(self) -> tuple[Digest, AuthorId, int]:
-        return self._operator.cluster, self._operator.name, self._clock.unix_ms()
-
     async def _standing(self) -> Standing:
-        answer = await self._ask(StandingWanted(*self._wished(), self._agent))
+        answer = await self._asking.ask(StandingWanted(*self._asking.wished(), self._agent))
         return msgspec.json.decode(answer, type=Standing)
-
-    async def _ask(self, wish: Wish) -> str:
-        answer = await knock(self._paths.swarm_socket, signed_wish(wish, self._operator.signer))
-        if answer.startswith("refused") or not answer:
-            raise CommandError(answer or "the engine ended before it answered")
-        return answer
 
     @staticmethod
     def _check_time(deadline: float, state: str) -> None:

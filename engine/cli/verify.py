@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.certificate import certificate_digest, objection_to
+from engine.charter import difference_in_words
 from engine.cli import CommandError
 from engine.codec import Malformed
 from engine.consensus.certificate import Unproven
@@ -170,12 +171,10 @@ def _constitutions(genesis: Genesis, path: Path) -> Sequence[Genesis]:
     return [genesis]
 
 
-def _epoch_in_words(charter: Genesis, before: Genesis) -> str:
-    old = before.agent_keys()
-    replaced = [agent for agent, key in charter.agent_keys().items() if old[agent] != key]
+def _epoch_in_words(charter: Genesis, before: Genesis, founding: Rules) -> str:
     return (
         f"epoch {charter.epoch} from entry {charter.base[0] + 1} on, ordered by an operator under "
-        f"the quorum of epoch {before.epoch}: another key for {', '.join(sorted(replaced))}"
+        f"the quorum of epoch {before.epoch}: {difference_in_words(charter, before, founding)}"
     )
 
 
@@ -207,7 +206,7 @@ def _verify_ledger(
     rules, manifest = _constitution(path, genesis)
     yield "policy, catalogue and fleet manifest are those that genesis pins"
     for charter in report.constitutions[1:]:
-        yield _epoch_in_words(charter, report.constitutions[charter.epoch - 1])
+        yield _epoch_in_words(charter, report.constitutions[charter.epoch - 1], rules)
     audit = Auditor(genesis, rules, manifest, verifier).audit(
         report.submissions, report.constitutions
     )

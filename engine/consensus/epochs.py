@@ -9,23 +9,23 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.charter import Changes, Charter
+from engine.charter import Change, Changes, Charter
 from engine.codec import Malformed, decode
 from engine.consensus.certificate import batch_digest, chain_link
 from engine.consensus.committee import Committee
 from engine.consensus.settings import Settings, settings_for
 from engine.genesis import Genesis
-from engine.vocabulary import Entry, Replaced, Signed, Submission
+from engine.vocabulary import Configured, Entry, Replaced, Signed, Submission
 
-_TAG = str(Replaced.__struct_config__.tag).encode()
-"""Stands in every submission that holds a change: whatever lacks it need not be decoded."""
+_KEY_TAG, _POLICY_TAG = (str(it.__struct_config__.tag).encode() for it in (Replaced, Configured))
+"""One stands in every submission that holds a change: whatever lacks both need not be decoded."""
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a ledger's file remembers of its epochs, so that it need not be read from the start."""
 
     charters: tuple[Charter, ...] = ()
-    pending: tuple[Replaced, ...] = ()
+    pending: tuple[Change, ...] = ()
     first: int = 0
     used: tuple[bytes, ...] = ()
 
@@ -50,9 +50,7 @@ class Epochs:
         for charter in kept.charters if kept else ():
             self._begin(charter)
         if kept is not None:
-            self._changes.pending = {change.agent: change for change in kept.pending}
-            self._changes.first = kept.first
-            self._changes.used |= set(kept.used)
+            self._changes.resume(kept.pending, kept.first, kept.used)
 
     @property
     def committee(self) -> Committee:
@@ -81,9 +79,9 @@ class Epochs:
         return self.boundary if epoch + 1 == len(self.committees) else None
 
     @property
-    def revision(self) -> int:
+    def revision(self) -> tuple[int, int]:
         """Rises with whatever ``kept`` has to remember."""
-        return len(self.committees) + len(self._changes.used)
+        return len(self.committees), len(self._changes.ordered)
 
     def committee_at(self, number: int) -> Committee:
         """Whose signatures the entry ``number`` needs, up to the one that is next."""
@@ -111,7 +109,7 @@ class Epochs:
         digest = batch_digest(committee.cluster, committee.epoch, entry.batch)
         self.head = (entry.sequence_number, chain_link(chain, entry.sequence_number, digest))
         for frame in entry.batch:
-            if _TAG in frame:
+            if _KEY_TAG in frame or _POLICY_TAG in frame:
                 self._hear(entry.sequence_number, frame)
         if entry.sequence_number != self.boundary:
             return False
@@ -123,8 +121,8 @@ class Epochs:
         """What to remember, beside the head."""
         charters = tuple(it for it in self.constitutions if isinstance(it, Charter))
         changes = self._changes
-        pending = tuple(changes.pending.values())
-        return Kept(charters, pending, changes.first, tuple(sorted(changes.used)))
+        ordered = tuple(changes.ordered)
+        return Kept(charters, ordered, changes.first, tuple(sorted(changes.used)))
 
     def _begin(self, charter: Charter) -> None:
         self._changes = self._changes.following(charter)
@@ -138,5 +136,5 @@ class Epochs:
         if submission.cluster != self.committee.cluster:
             return
         for operation in submission.operations:
-            if isinstance(operation, Replaced):
+            if isinstance(operation, Replaced | Configured):
                 self._changes.order(number, submission.author, submission.epoch, operation)

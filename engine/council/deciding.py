@@ -20,7 +20,8 @@ from engine.vocabulary import (
     Refused,
 )
 
-_BEFORE_COUNCIL = frozenset({IncidentStatus.PROPOSED, IncidentStatus.AWAITING_APPROVAL})
+BEFORE_COUNCIL = frozenset({IncidentStatus.PROPOSED, IncidentStatus.AWAITING_APPROVAL})
+"""A plan is before the council, and nothing is decided yet."""
 _SIGNABLE = frozenset({IncidentStatus.DECIDED, IncidentStatus.CERTIFIED})
 
 
@@ -50,7 +51,7 @@ def try_to_decide(docket: Docket, incident: Incident, why: str = "refused by the
     While one proposal is carried and another may still be, the council waits: that is what ranking
     is for. It cannot wait for ever, since f+1 ``Elapsed`` end the assessing.
     """
-    if docket.frozen or incident.status not in _BEFORE_COUNCIL:
+    if docket.frozen or incident.status not in BEFORE_COUNCIL:
         return
     attempt = incident.attempt
     for proposal in attempt.proposals.values():
@@ -129,7 +130,7 @@ def refused(docket: Docket, operation: Refused) -> None:
 
 
 def _put_to_operator(incident: Incident, plan: Digest) -> Proposal:
-    if incident.status not in _BEFORE_COUNCIL:
+    if incident.status not in BEFORE_COUNCIL:
         raise Ignored(f"the incident is {incident.status}")
     for proposal in incident.attempt.proposals.values():
         if plan_digest(proposal.plan) == plan and not proposal.refused:

@@ -116,7 +116,7 @@ class Docket:
         return digest_of(
             "council",
             encode((self.sequence_number, self.frozen, self.opened, self.closed)),
-            encode((self.genesis.epoch, self.changes.first)),
+            encode((self.genesis.epoch, self.changes.first, self.rules.digest)),
             *(
                 encode(in_order(part))
                 for part in (
@@ -125,7 +125,7 @@ class Docket:
                     self.warnings,
                     self.convicted,
                     self.excess,
-                    self.changes.pending,
+                    self.changes.ordered,
                     self.commands,
                 )
             ),

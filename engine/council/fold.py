@@ -33,6 +33,7 @@ from engine.vocabulary import (
     Approved,
     Assessed,
     Certified,
+    Configured,
     Convicted,
     Corroborated,
     Diagnosed,
@@ -153,8 +154,8 @@ class Council(Docket):
                 elapsing.elapsed(self, operation)
             case Convicted():
                 convicting.convicted(self, operation)
-            case Replaced():
-                epochs.replaced(self, operation, submission.epoch)
+            case Replaced() | Configured():
+                epochs.changed(self, operation, submission.epoch)
             case _:
                 commanding.once(self, operation.command)
                 self._obey(operation)

@@ -22,6 +22,7 @@ from engine.vocabulary import (
     Approved,
     AuthorId,
     CommandId,
+    Configured,
     Digest,
     Frozen,
     IncidentKey,
@@ -195,6 +196,11 @@ class Operator:
         """Order the new key ``public_key`` in for ``agent``; ``claim`` proves who holds it."""
         command = self._next(now_ms)
         return self._signed(command, Replaced(command, agent, public_key, claim))
+
+    def configure(self, rules: bytes, now_ms: int) -> Command:
+        """Order the policy whose encoding is ``rules``, from the next epoch on."""
+        command = self._next(now_ms)
+        return self._signed(command, Configured(command, rules))
 
     def _next(self, now_ms: int) -> CommandId:
         # The wall clock keeps numbers rising across restarts of the screen, without a file.

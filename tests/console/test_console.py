@@ -411,6 +411,17 @@ async def test_q_leaves_and_asks_first_when_it_was_started_by_up(stage: Stage) -
         assert app.return_value is Leave.STOP
 
 
+async def test_ctrl_c_leaves_and_a_second_one_stops_what_up_started(stage: Stage) -> None:
+    async with stage.console() as (app, pilot):
+        await press(pilot, "ctrl+c")
+        assert app.return_value is Leave.ALONE
+    async with stage.console(started_by_up=True) as (app, pilot):
+        await press(pilot, "ctrl+c")
+        assert app.return_value is None
+        await press(pilot, "ctrl+c")
+        assert app.return_value is Leave.STOP
+
+
 async def test_keys_can_be_remapped(stage: Stage) -> None:
     app = ConsoleApp(stage.place, keymap={"quit": "x"})
     async with app.run_test() as pilot:

@@ -82,8 +82,8 @@ class RunningShop:
         assert answer.integrity is not None
         return answer.integrity
 
-    async def restarts(self) -> int:
-        return (await self.door.say(AskState())).restarts
+    async def interventions(self) -> int:
+        return (await self.door.say(AskState())).interventions
 
     def load_log(self) -> list[LoadSecond]:
         lines = (self.paths.fleet / "load.log").read_bytes().splitlines()

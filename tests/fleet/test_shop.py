@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from chaos.door import AskEffect, DrillAnswer, DrillRequest, Inject, Restarts, Traffic, Undo
+from chaos.door import AskEffect, DrillAnswer, DrillRequest, Inject, Respond, Traffic, Undo
 from chaos.experiments import BAD_RELEASES
 from chaos.faults.fault import DeployRelease, KillService
 from chaos.faults.undo import State, UndoEntry, ledger_path, newest
@@ -182,7 +182,7 @@ async def test_a_bad_release_fails_a_third_until_it_is_rolled_back(shop: Running
 async def test_the_restart_policy_restarts_what_hangs_too(shop: RunningShop) -> None:
     hung = shop.generation("cart")
     os.kill(hung.pid, signal.SIGSTOP)
-    await shop.door.say(Restarts(True))
+    await shop.door.say(Respond("restart"))
 
     async def restarted() -> bool:
         return shop.generation("cart") != hung and shop.status("cart").alive
@@ -190,7 +190,7 @@ async def test_the_restart_policy_restarts_what_hangs_too(shop: RunningShop) -> 
     try:
         await eventually(restarted)
     finally:
-        await shop.door.say(Restarts(False))
+        await shop.door.say(Respond("off"))
 
 
 async def test_a_harmless_release_goes_live_without_a_failed_request(shop: RunningShop) -> None:
@@ -267,17 +267,17 @@ async def test_an_undone_fault_stays_undone(shop: RunningShop) -> None:
 async def test_the_restart_policy_restarts_what_died_and_only_while_it_is_on(
     shop: RunningShop,
 ) -> None:
-    before = await shop.restarts()
-    await shop.door.say(Restarts(True))
+    before = await shop.interventions()
+    await shop.door.say(Respond("restart"))
     fault_id = await kill(shop, PAYMENTS)
 
     async def mended() -> bool:
         return not await present(shop, fault_id)
 
     await eventually(mended)
-    await shop.door.say(Restarts(False))
+    await shop.door.say(Respond("off"))
 
-    assert await shop.restarts() == before + 1
+    assert await shop.interventions() == before + 1
 
 
 @pytest.mark.parametrize("victim", ["orders", "postgres"])
@@ -314,8 +314,7 @@ async def test_no_acknowledged_order_is_lost_when_something_is_killed_under_load
 async def test_the_probe_sees_a_kill_within_two_seconds_and_green_again_after_it(
     shop: RunningShop,
 ) -> None:
-    from chaos.fleet.judge import Second
-    from chaos.measure import read_probe_log
+    from chaos.fleet.judge import Second, read_probe_log
 
     def seconds() -> list[Second]:
         return read_probe_log(shop.paths.probe_log.read_bytes())

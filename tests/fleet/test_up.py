@@ -1,8 +1,10 @@
 """``main.py up`` tells the story of a real incident, and leaves nothing behind, however it ends."""
 
+import asyncio
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +18,7 @@ from engine.codec import decode
 from engine.paths import RunPaths
 from engine.supervisor import read_states
 from engine.vocabulary import AgentId, AuthorId, Vitals
-from tests.fleet.commands import Up
+from tests.fleet.commands import ROOT, Up, command
 from tests.fleet.shop import eventually
 from tests.until import until
 
@@ -163,15 +165,33 @@ def engine_pid(up: Up) -> int:
     return 0
 
 
+async def said_by(*words: str) -> str:
+    """What a command tells that succeeds."""
+    done = await asyncio.to_thread(
+        subprocess.run, command(*words), cwd=ROOT, check=False, capture_output=True, text=True,
+        timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 async def test_whatever_is_killed_while_all_is_calm_comes_back_and_the_ledgers_agree(
-    calm: Up, capsys: pytest.CaptureFixture[str]
+    calm: Up, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Under a policy that was ordered meanwhile, which whoever comes back must know."""
+    careful = tmp_path / "careful.toml"
+    careful.write_text("[limits]\nattempts = 2\n[automation]\nmedium = 'auto'\nhigh = 'auto'\n")
     founded = (calm.paths.bus_credential("engine"), calm.paths.genesis)
     await until(lambda: all(path.exists() for path in founded), 40)
     run = Listener(calm.paths)
     bus = await run.listen()
     try:
         await until(lambda: run.all_ready_since(0), 40)
+        run_dir = ("--run-dir", str(calm.paths.root))
+        assert "in force from epoch 1, entry 193 on: limits.attempts 2 (was 4)" in await said_by(
+            "policy", "set", str(careful), *run_dir
+        )
+        await until(lambda: run.all_ready_since(time.monotonic() - 1), 20)
         view = run.heard[AGENTS[1]][1].view
 
         took = {
@@ -183,6 +203,10 @@ async def test_whatever_is_killed_while_all_is_calm_comes_back_and_the_ledgers_a
             took[name] = await kill_and_wait(run, calm, name)
 
         await until(lambda: len({len(own) for own in heads(calm.paths)}) == 1, 20)
+        assert "limits      attempts 2" in await said_by("policy", *run_dir)
+        trust = ("--trust", str(calm.paths.genesis), "--unsealed")
+        found = await said_by("verify", *trust, str(calm.paths.engine_ledger))
+        assert "under the quorum of epoch 0: policy limits.attempts 2 (was 4)" in found
     finally:
         await bus.close()
     with capsys.disabled():
@@ -190,7 +214,7 @@ async def test_whatever_is_killed_while_all_is_calm_comes_back_and_the_ledgers_a
         print(f"\nback and ready after SIGKILL: {told}; views {view} to {views}")  # noqa: T201
     ledgers = heads(calm.paths)
     assert all(own == ledgers[0] for own in ledgers)
-    assert len(ledgers[0]) >= 3
+    assert len(ledgers[0]) >= 193
     assert views == {view}, "nobody who leads was killed, and yet the view changed"
     code, left = calm.end(signal.SIGTERM)
     assert (code, left) == (0, set())

@@ -9,13 +9,18 @@ from engine.codec import Malformed, decode, encode
 from engine.consensus.effects import Began
 from engine.consensus.epochs import Kept
 from engine.ledger.charters import read_beginnings
+from engine.policy import Rules, ordered_rules
 from engine.standing import read_claim
 from engine.wish import SuccessorWanted, read_wish, signed_wish
 from tests.court import AGENTS, COMMUNICATION, OPERATOR, VERIFIER, Court, signer_of
 
 COURT = Court()
 COURT.say(OPERATOR, COURT.replaced(COMMUNICATION))
+COURT.say(OPERATOR, COURT.configured(Rules()))
 BEGAN = encode(Began(COURT.council.changes.charter(bytes(32)), (b"a", b"b")))
+KEPT = encode(
+    Kept((COURT.council.changes.charter(bytes(32)),), tuple(COURT.council.changes.ordered))
+)
 WISH = signed_wish(
     SuccessorWanted(COURT.genesis.cluster, OPERATOR, 5, COMMUNICATION), signer_of(OPERATOR)
 )
@@ -35,13 +40,22 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
             return whole[:place] + bytes([changed]) + whole[place + 1 :]
 
 
-@given(damaged(BEGAN))
+@given(damaged(BEGAN) | damaged(KEPT))
 def test_a_beginning_is_read_canonically_or_refused(data: bytes) -> None:
     for kind in (Began, Kept):
         try:
             assert encode(decode(data, kind)) == data
         except Malformed:
             continue
+
+
+@given(damaged(Rules().encoded))
+def test_a_policy_that_is_ordered_is_read_canonically_or_refused(data: bytes) -> None:
+    try:
+        rules = ordered_rules(data)
+    except Malformed:
+        return
+    assert rules.encoded == data
 
 
 @given(damaged(WISH), st.integers(0, 10))
@@ -71,5 +85,8 @@ def test_a_file_that_holds_something_else_is_named(tmp_path: Path, data: bytes) 
 
 def test_what_is_fuzzed_is_read_whole() -> None:
     assert decode(BEGAN, Began).charter.epoch == 1
+    assert decode(BEGAN, Began).charter.rules == decode(KEPT, Kept).charters[0].rules == Rules()
+    assert len(decode(KEPT, Kept).pending) == 2
+    assert ordered_rules(Rules().encoded) == Rules()
     assert read_wish(WISH, COURT.genesis, VERIFIER, 5).operator == OPERATOR
     assert len(AGENTS) == 5

@@ -18,6 +18,7 @@ from engine.consensus import certificate, charter_proof, restore, view_change
 from engine.consensus.catch_up import CatchUp
 from engine.consensus.checkpoint import Checkpoints
 from engine.consensus.committee import Committee
+from engine.consensus.epochs import Epochs
 from engine.consensus.execution import Execution
 from engine.consensus.log import Log
 from engine.consensus.messages import NewView, Stable, Vote
@@ -35,6 +36,7 @@ from tests.simulate import test_scenarios_leader as leader
 from tests.simulate import test_scenarios_view_change as views
 from tests.simulate.stage import Stage
 from tests.unit import test_charter as charters
+from tests.unit.consensus import test_epochs as logs
 
 Killer = Callable[[], object]
 SEEDS = 40
@@ -379,7 +381,7 @@ MUTANTS = (
     Mutant(
         "anybody may replace anybody",
         Changes._objection,
-        "if author not in now.operators:",
+        "if author not in self.constitution.operators:",
         "if False:",
         partial(
             charters.test_an_order_that_does_not_count_says_why_and_changes_nothing,
@@ -391,10 +393,24 @@ MUTANTS = (
     ),
     Mutant(
         "a key that nobody holds is ordered in",
-        Changes._objection,
+        Changes._objection_to_key,
         "if not self._verifier.verify(change.public_key, Domain.CLAIM, claimed, change.claim):",
         "if False:",
         charters.test_a_claim_for_another_epoch_proves_nothing,
+    ),
+    Mutant(
+        "an order for another policy is not heard",
+        Epochs.take,
+        "if _KEY_TAG in frame or _POLICY_TAG in frame:",
+        "if _KEY_TAG in frame:",
+        logs.test_an_order_for_another_policy_ends_the_epoch_and_its_charter_holds_it,
+    ),
+    Mutant(
+        "a policy lasts for one epoch",
+        Changes.charter,
+        "rules = self.rules or (now.rules if isinstance(now, Charter) else None)",
+        "rules = self.rules",
+        charters.test_the_policy_of_an_epoch_stays_in_those_after_it,
     ),
     Mutant(
         "a charter is believed",

@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
-from engine.charter import MAX_CHANGES, Changes, Charter, claim
-from engine.genesis import objection_to
-from engine.vocabulary import AgentId, AuthorId, CommandId, Replaced
+from engine.charter import MAX_CHANGES, Changes, Charter, claim, difference_in_words, rules_of
+from engine.codec import Malformed, decode, digest_of, encode
+from engine.genesis import Genesis, objection_to
+from engine.policy import DRILL_RULES, Automation, Handover, Limits, Rules
+from engine.vocabulary import AgentId, AuthorId, CommandId, Configured, Policy, Replaced
 from tests.court import AGENTS, COMMUNICATION, DETECTION, OPERATOR, VERIFIER, Court, signer_of
 
 PERIOD = 64
@@ -21,7 +23,7 @@ def order(agent: AgentId = COMMUNICATION, key: str = "successor", epoch: int = 0
     # The claim names the cluster, whatever epoch it is made for.
     changed = Charter(
         **{name: getattr(constitution, name) for name in constitution.__struct_fields__},
-        founded=Court().genesis.cluster, after=0, chain=Court().genesis.cluster,
+        founded=Court().genesis.cluster, after=0, begins=Court().genesis.cluster,
     )  # fmt: skip
     return Replaced(
         CommandId(f"{agent} {key}"), agent, signer.public_key, claim(agent, changed, signer)
@@ -142,3 +144,151 @@ def test_no_key_of_an_older_epoch_comes_back() -> None:
     assert old in following.used
     back = msgspec.structs.replace(order(epoch=1), public_key=old)
     assert following.order(193, OPERATOR, 1, back) == "not a new Ed25519 key"
+
+
+# --- another policy -------------------------------------------------------------------------------
+
+CAREFUL = msgspec.structs.replace(DRILL_RULES, limits=Limits(attempts=2, repeats=2))
+
+
+def configured(rules: Rules = CAREFUL, command: str = "careful") -> Configured:
+    return Configured(CommandId(command), encode(rules))
+
+
+def test_a_charter_carries_the_policy_that_was_ordered_and_the_keys_that_were_not() -> None:
+    counted, genesis = changes(), Court().genesis
+    assert counted.order(1, OPERATOR, 0, configured()) == ""
+
+    charter = counted.charter(bytes(32))
+
+    assert counted.boundary == charter.after == 192
+    assert charter.rules == CAREFUL
+    assert charter.policy == CAREFUL.digest
+    assert charter.agents == genesis.agents
+    assert (charter.catalogue, charter.manifest) == (genesis.catalogue, genesis.manifest)
+    assert objection_to(charter) == ""
+    assert rules_of(genesis, DRILL_RULES) == DRILL_RULES
+    assert rules_of(charter, DRILL_RULES) == CAREFUL
+
+
+def test_a_policy_and_a_key_change_in_one_epoch() -> None:
+    counted = changes()
+    counted.order(1, OPERATOR, 0, order())
+    counted.order(2, OPERATOR, 0, configured())
+
+    charter = counted.charter(bytes(32))
+
+    assert charter.rules == CAREFUL
+    assert charter.agent_keys()[COMMUNICATION] == order().public_key
+    assert difference_in_words(charter, Court().genesis, DRILL_RULES) == (
+        "another key for communication-1; policy limits.attempts 2 (was 4), limits.repeats 2 (was 1)"
+    )
+
+
+def test_the_policy_of_an_epoch_stays_in_those_after_it() -> None:
+    counted = changes()
+    counted.order(1, OPERATOR, 0, configured())
+    first = counted.charter(bytes(32))
+    following = counted.following(first)
+    following.order(193, OPERATOR, 1, order(epoch=1))
+
+    second = following.charter(bytes(32))
+
+    assert (second.rules, second.policy) == (CAREFUL, CAREFUL.digest)
+    assert difference_in_words(second, first, DRILL_RULES) == "another key for communication-1"
+
+
+def test_the_policy_that_is_ordered_last_counts_and_an_order_can_be_taken_back() -> None:
+    counted = changes()
+    counted.order(1, OPERATOR, 0, configured())
+    other = Rules(limits=Limits(repeats=3))
+
+    assert counted.order(2, OPERATOR, 0, configured(other)) == ""
+    assert counted.charter(bytes(32)).rules == other
+    assert counted.order(3, OPERATOR, 0, configured(DRILL_RULES)) == ""
+
+    charter = counted.charter(bytes(32))
+    assert charter.policy == Court().genesis.policy
+    assert difference_in_words(charter, Court().genesis, DRILL_RULES) == (
+        "what was ordered was taken back"
+    )
+
+
+SECRET = Handover(webhook="https://hooks.example/secret")
+
+
+@pytest.mark.parametrize(
+    ("author", "epoch", "rules", "why"),
+    [
+        (AGENTS[0], 0, encode(CAREFUL), "its author has no authority for it"),
+        (OPERATOR, 1, encode(CAREFUL), "of another cluster or epoch"),
+        (OPERATOR, 0, b"", "no policy: Input data was truncated"),
+        (OPERATOR, 0, b"x" * 5000, "no policy: 5000 bytes; 2048 are allowed"),
+        (OPERATOR, 0, encode({"automation": {"low": "always"}}), "no policy: Invalid enum value"),
+        (OPERATOR, 0, encode({"limits": {"attempts": 0}}), "no policy: Expected `int` >= 1"),
+        (OPERATOR, 0, encode({}), "no policy: not the canonical encoding of Rules"),
+        (OPERATOR, 0, encode(DRILL_RULES), "this policy is in force, or ordered, already"),
+        (OPERATOR, 0, encode(Rules(handover=SECRET)), "no policy: handover: how people are told"),
+    ],
+)
+def test_a_policy_that_does_not_count_says_why_and_changes_nothing(
+    author: AuthorId, epoch: int, rules: bytes, why: str
+) -> None:
+    counted = changes()
+
+    said = counted.order(1, author, epoch, Configured(CommandId("c"), rules))
+
+    assert said.startswith(why)
+    assert counted.boundary is None
+    assert not counted.ordered
+
+
+def test_what_is_ordered_already_is_not_ordered_again() -> None:
+    counted = changes()
+    counted.order(1, OPERATOR, 0, configured())
+
+    why = counted.order(2, OPERATOR, 0, configured(command="again"))
+
+    assert why == "this policy is in force, or ordered, already"
+    assert len(counted.ordered) == 1
+
+
+def test_who_goes_on_in_the_middle_of_an_epoch_counts_as_those_who_were_there() -> None:
+    counted, resumed = changes(), changes()
+    for number in range(MAX_CHANGES - 1):
+        counted.order(number + 1, OPERATOR, 0, order(key=str(number)))
+    resumed.resume(tuple(counted.ordered), counted.first, counted.used)
+
+    for each in (counted, resumed):
+        assert each.order(20, OPERATOR, 0, configured()) == ""
+        assert (
+            each.order(21, OPERATOR, 0, order(key="more")) == "16 changes wait for the next epoch"
+        )
+
+    assert resumed.charter(bytes(32)) == counted.charter(bytes(32))
+
+
+def test_a_charter_with_other_rules_than_its_policys_is_none() -> None:
+    counted = changes()
+    counted.order(1, OPERATOR, 0, configured())
+    charter = counted.charter(bytes(32))
+    whole = encode(charter)
+    tampered = whole.replace(encode(CAREFUL), encode(Rules(automation=Automation(low=Policy.AUTO))))
+
+    assert decode(whole, Charter) == charter
+    assert tampered != whole
+    with pytest.raises(Malformed, match="its rules are not those of its policy"):
+        decode(tampered, Charter)
+
+
+def test_a_charter_without_a_policy_of_its_own_is_encoded_as_before_there_were_any() -> None:
+    counted = changes()
+    counted.order(1, OPERATOR, 0, order())
+    charter = counted.charter(bytes(32))
+    fields = {name: getattr(charter, name) for name in Genesis.__struct_fields__}
+    began = {"founded": charter.founded, "after": charter.after, "chain": charter.chain}
+    without = msgspec.msgpack.encode(fields | began)
+
+    assert encode(charter) == without
+    assert charter.base[1] == digest_of("charter", without)
+    assert decode(without, Charter) == charter

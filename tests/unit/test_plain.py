@@ -81,6 +81,18 @@ def test_freezing_a_new_leader_and_notices_are_told() -> None:
     ]
 
 
+def test_a_new_epoch_is_told_with_its_policy() -> None:
+    state = calm()
+    assert state.swarm is not None
+    epoch, policy = state.swarm.epoch + 1, "low ask, medium ask, high ask"
+
+    after = replace(state, swarm=replace(state.swarm, epoch=epoch, policy=policy))
+
+    assert [line[10:] for line in lines(state, after, UTC)] == [
+        f"swarm         epoch {epoch} begins; policy {policy}"
+    ]
+
+
 def test_a_service_that_only_warns_is_not_broken() -> None:
     state = calm()
     services = state.services | {"cart": replace(state.services["cart"], health=Health.WARN)}

@@ -19,6 +19,8 @@ from engine.telemetry.window import Window
 from engine.vocabulary import (
     Approved,
     AuthorId,
+    CommandId,
+    Configured,
     Diagnosed,
     Entry,
     Evidence,
@@ -98,6 +100,31 @@ class Watched(Court):
 
 def _story(court: Watched) -> list[tuple[str, str, str]]:
     return [(entry.kind, entry.who, entry.text) for entry in court.state.timeline]
+
+
+def test_an_order_for_another_policy_is_told_in_words_and_shown_from_its_epoch_on() -> None:
+    court = Watched()
+    court.open()
+    asks = Rules(automation=Automation(low=Policy.ASK, medium=Policy.AUTO, high=Policy.AUTO))
+
+    court.say(OPERATOR, court.configured(asks))
+    before = court.state.swarm
+    court.council.begin(court.council.changes.charter(bytes(32)))
+    after = court.state.swarm
+
+    ordered = "policy low ask, medium auto, high auto, from the next epoch on"
+    assert _story(court)[-1] == ("configured", OPERATOR, ordered)
+    assert before is not None
+    assert after is not None
+    assert (before.epoch, before.policy) == (0, "low auto, medium auto, high auto")
+    assert (after.epoch, after.policy) == (1, "low ask, medium auto, high auto")
+
+
+def test_what_is_no_policy_is_told_as_such() -> None:
+    words = describe(Configured(CommandId("c"), b"no rules"))
+
+    assert words.startswith("no policy (")
+    assert words.endswith("), from the next epoch on")
 
 
 # --- the incident --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from engine.consensus.vote_log import VotesDamaged
 from engine.genesis import Genesis
 from engine.ledger.replay import Replay
 from engine.paths import RunPaths
+from engine.policy import Handover, Limits, Rules
 from engine.replacing import Replacements, agent_children
 from engine.signing import Domain
 from engine.standing import in_office, publish_claim, read_claim
@@ -22,6 +23,8 @@ from engine.supervisor import Child, ProcessState, Supervisor
 from engine.vocabulary import AgentId, AuthorId, Convicted, Frozen, Submission
 from engine.wish import (
     OrderGiven,
+    PolicyStanding,
+    PolicyWanted,
     Standing,
     StandingWanted,
     SuccessorWanted,
@@ -158,6 +161,50 @@ def test_the_standing_tells_what_is_ordered_and_what_was_not_counted(door: Door)
     found = standing()
 
     assert (found.objection, found.pending_key, found.epoch) == ("", change.public_key, 0)
+
+
+def test_the_standing_of_the_policy_tells_what_counts_what_is_ordered_and_what_was_not_counted(
+    door: Door,
+) -> None:
+    court, wanted = door.court, Rules(limits=Limits(attempts=2))
+
+    def standing() -> PolicyStanding:
+        answer = door.wish(PolicyWanted(*door.who()))  # type: ignore[arg-type]
+        return msgspec.json.decode(answer, type=PolicyStanding)
+
+    assert standing().rules == court.rules
+    assert (standing().since_epoch, standing().since_entry, standing().pending) == (0, 1, None)
+    again = court.configured(court.rules)
+    door.replacements.followed(court.say(OPERATOR, again))
+    found = standing()
+    assert (found.answered, found.pending) == (again.command, None)
+    assert found.objection == "this policy is in force, or ordered, already"
+    counts = court.configured(wanted)
+    door.replacements.followed(court.say(OPERATOR, counts))
+    found = standing()
+    assert (found.answered, found.objection, found.pending) == (counts.command, "", wanted)
+
+    for _ in range(2):
+        charter = court.council.changes.charter(bytes(32))
+        court.council.begin(charter)
+        court.genesis = charter
+        court.say(OPERATOR, court.replaced(COMMUNICATION, f"in epoch {charter.epoch}"))
+
+    found = standing()
+    assert (found.epoch, found.policy, found.rules) == (2, wanted.digest, wanted)
+    assert (found.since_epoch, found.since_entry) == (1, 193)
+
+
+def test_what_people_are_told_by_does_not_leave_the_engine(tmp_path: Path) -> None:
+    secret = Handover(webhook="https://hooks.example/secret")
+    door = Door(tmp_path, Court(Rules(handover=secret)))
+
+    answer = door.wish(PolicyWanted(*door.who()))  # type: ignore[arg-type]
+
+    found = msgspec.json.decode(answer, type=PolicyStanding)
+    assert found.policy == Rules(handover=secret).digest
+    assert found.rules == Rules()
+    assert "secret" not in answer
 
 
 async def test_whoever_is_replaced_is_ended_only_once_the_old_epoch_needs_it_no_more(

@@ -4,6 +4,8 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from engine.charter import claim
 from engine.codec import encode
 from engine.consensus.effects import Receive, Tick
@@ -19,10 +21,12 @@ from engine.consensus.simulate.scenario import STORM_MS, Item, Scenario, draw
 from engine.consensus.simulate.trace import Tracer
 from engine.consensus.simulate.violation import Violation
 from engine.genesis import ACTUATOR
+from engine.policy import DRILL_RULES, Limits, Spans
 from engine.vocabulary import (
     AgentId,
     Assessed,
     CommandId,
+    Configured,
     Convicted,
     Frozen,
     Operation,
@@ -253,13 +257,25 @@ class Storm:
         self.cluster.crash(node)
 
     def _replace(self, item: Item) -> None:
-        """An operator has a new machine made for an agent, and its key ordered in."""
+        """An operator has a new machine made for an agent, and its key ordered in.
+
+        In about every other storm another policy too: it is a matter of the item's own time, so that
+        nothing that is drawn after it changes.
+        """
         law = self.cluster.checker.law
         agent = self._agent(item.places[0])
         signer = self.cluster.succeed(agent).signer
         claimed = claim(agent, law.council.genesis, signer)
         command = CommandId(f"replace {item.at_ms}")
         self.operator.write(Replaced(command, agent, signer.public_key, claimed))
+        if item.at_ms % 2:
+            rules = replace(
+                DRILL_RULES,
+                limits=Limits(attempts=1 + item.at_ms % 5),
+                spans=Spans(auto_ms=30_000 + item.at_ms),
+            )
+            order = Configured(CommandId(f"configure {item.at_ms}"), rules.encoded)
+            self.operator.write(order)
 
     # --- what is worth counting --------------------------------------------------------------
 
@@ -273,5 +289,8 @@ class Storm:
             cluster.mark("conviction")
         if self._epoch:
             cluster.mark("membership change")
+        council = cluster.checker.law.council
+        if council.genesis.policy != cluster.members.genesis.policy:
+            cluster.mark("policy change")
         if cluster.checker.law.certificates:
             cluster.mark("certificate")

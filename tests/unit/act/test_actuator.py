@@ -7,15 +7,19 @@ import pytest
 
 from engine.act.journal import Progress
 from engine.act.orders import Order
-from engine.certificate import certificate_digest, plan_digest
+from engine.certificate import certificate_digest, plan_digest, sign_body
 from engine.codec import encode
-from engine.policy import Limits, Rules
+from engine.policy import Automation, Limits, Rules
 from engine.ports import ActionKey
 from engine.vocabulary import (
+    Certificate,
+    CertificateBody,
     CommandId,
+    Digest,
     Frozen,
     OutcomeKind,
     Plan,
+    Policy,
     RestartService,
     Signed,
     Step,
@@ -35,6 +39,7 @@ from tests.court import (
     plan_of,
     restart,
     roll_back,
+    signer_of,
 )
 from tests.unit.act.hands import FIRST, Killed, Machine, certify, undo_order
 
@@ -224,6 +229,34 @@ async def test_rate_is_limited_over_all_incidents(machine: Machine) -> None:
     later = machine.journal.conditions(Order(second), machine.clock.now_ms + 600_001)
 
     assert later.recent_actions == 0
+
+
+async def test_a_policy_of_a_new_epoch_binds_the_actuator_as_soon_as_its_charter_is_proved(
+    machine: Machine,
+) -> None:
+    court, asks = machine.court, Rules(automation=Automation(low=Policy.ASK))
+    by_old_rules = certify(court, restart())
+    court.say(OPERATOR, court.configured(asks))
+    charter = court.council.changes.charter(bytes(32))
+    court.council.begin(charter)
+    court.genesis = charter
+
+    machine.actuator.begin(charter)
+    await machine.obey(Order(by_old_rules))
+    by_old_policy = msgspec.structs.replace(by_old_rules.body, epoch=1, policy=machine.rules.digest)
+    await machine.obey(Order(signed_by_all(by_old_policy, restart())))
+    unapproved = msgspec.structs.replace(by_old_policy, policy=asks.digest)
+    await machine.obey(Order(signed_by_all(unapproved, restart())))
+    assert not machine.shop.effects
+
+    approved = msgspec.structs.replace(unapproved, approval=Digest(b"a" * 32))
+    await machine.obey(Order(signed_by_all(approved, restart())))
+    assert len(machine.shop.effects) == 1
+
+
+def signed_by_all(body: CertificateBody, plan: Plan) -> Certificate:
+    """A certificate about ``body`` by all agents of the court."""
+    return Certificate(body, plan, {it: sign_body(body, signer_of(it)) for it in AGENTS})
 
 
 async def test_older_attempt_cannot_act_after_a_newer_one(machine: Machine) -> None:

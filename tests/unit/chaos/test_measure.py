@@ -4,11 +4,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.fleet.judge import SECOND_NS, Second
+from chaos.fleet.judge import SECOND_NS, Second, read_probe_log
 from chaos.measure import (
     GREEN_SECONDS,
     impact_ns,
-    read_probe_log,
     recovery_ns,
     since,
 )

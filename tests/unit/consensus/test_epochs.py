@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.charter import claim
+from engine.charter import Charter, claim
 from engine.codec import encode
 from engine.consensus.checkpoint import Diverged
 from engine.consensus.effects import Began
@@ -10,8 +10,9 @@ from engine.consensus.epochs import Epochs
 from engine.consensus.resume import begun_by, first_with
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.members import OPERATOR, HashSigner
+from engine.policy import Limits, Rules
 from engine.signing import Domain
-from engine.vocabulary import CommandId, Replaced, Signed, Submission
+from engine.vocabulary import CommandId, Configured, Replaced, Signed, Submission
 from tests.unit.consensus.speaking import Speaker
 
 PERIOD = 4
@@ -50,13 +51,41 @@ def test_an_order_among_other_operations_is_found_and_ends_the_epoch_in_its_time
     assert log.epochs.last_of(0) == 3 * PERIOD
 
 
+def test_an_order_for_another_policy_ends_the_epoch_and_its_charter_holds_it() -> None:
+    log = Log()
+    rules = Rules(limits=Limits(attempts=2))
+    order = Configured(CommandId("policy"), encode(rules))
+
+    log.write(log.speaker.members.signed(OPERATOR, 1, order))
+    resumed = Epochs(
+        log.speaker.committee,
+        Settings(checkpoint_period=PERIOD),
+        log.epochs.head,
+        log.epochs.kept(),
+    )
+    assert log.epochs.revision == (1, 1)
+    while not log.write():
+        pass
+
+    charter = log.epochs.constitution
+    assert isinstance(charter, Charter)
+    assert (charter.rules, charter.policy, charter.after) == (rules, rules.digest, 3 * PERIOD)
+    assert charter.agents == log.speaker.genesis.agents
+    assert log.epochs.revision == (2, 0)
+    while resumed.constitution.epoch == 0:
+        resumed.take(log.speaker.entry(resumed.head[0] + 1))
+    assert resumed.constitution == charter
+
+
 def test_what_only_looks_like_an_order_changes_nothing() -> None:
     log = Log()
     foreign = Submission(bytes(32), 0, OPERATOR, 1, (log.order(),))  # type: ignore[arg-type]
     payload = encode(foreign)
     signature = log.speaker.members.operator.sign(Domain.SUBMISSION, payload)
 
-    log.write(b"garbage with the word replaced", encode(Signed(payload, signature)))
+    log.write(
+        b"garbage with the word configured", b"or replaced", encode(Signed(payload, signature))
+    )
 
     assert log.epochs.boundary is None
 

@@ -192,7 +192,7 @@ def test_what_was_signed_in_an_older_epoch_convicts_until_the_key_is_replaced() 
         fields = {name: getattr(founding, name) for name in founding.__struct_fields__}
         fields |= {"agents": members, "epoch": 1}
         charters[replaced] = Charter(
-            **fields, founded=founding.cluster, after=24, chain=founding.cluster
+            **fields, founded=founding.cluster, after=24, begins=founding.cluster
         )
     proves = convicts(speaker.members.verifier)
 

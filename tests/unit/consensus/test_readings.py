@@ -97,4 +97,4 @@ def test_what_one_epoch_found_good_says_nothing_in_the_next() -> None:
 def _after(genesis: Genesis) -> Charter:
     """The charter of the next epoch, in which nobody has another key."""
     fields: dict[str, Any] = {**msgspec.structs.asdict(genesis), "epoch": 1}
-    return Charter(**fields, founded=genesis.cluster, after=8, chain=genesis.cluster)
+    return Charter(**fields, founded=genesis.cluster, after=8, begins=genesis.cluster)

@@ -8,6 +8,7 @@ import pytest
 from engine.certificate import plan_digest
 from engine.council.authority import OFFICE_OF, Office
 from engine.genesis import ACTUATOR, PROBE
+from engine.policy import Rules
 from engine.vocabulary import (
     Acted,
     AgentId,
@@ -15,6 +16,7 @@ from engine.vocabulary import (
     Assessed,
     AuthorId,
     Certified,
+    Configured,
     Convicted,
     Corroborated,
     Diagnosed,
@@ -167,6 +169,7 @@ TABLE: dict[type[Operation], Row] = {
         nothing, lambda c, a: Convicted(COMMUNICATION, "double commit", b"1", b"2"), AGENTS
     ),
     Replaced: Row(nothing, lambda c, a: c.replaced(COMMUNICATION), (OPERATOR,)),
+    Configured: Row(nothing, lambda c, a: c.configured(Rules()), (OPERATOR,)),
 }
 EVERYONE = (*AGENTS, OPERATOR, ACTUATOR, PROBE, STRANGER)
 

@@ -10,6 +10,7 @@ from engine.consensus.effects import Began
 from engine.consensus.epochs import Epochs
 from engine.consensus.messages import Checkpoint, Commit, Message, Status
 from engine.genesis import Genesis
+from engine.policy import Rules
 from engine.signing import Domain
 from engine.vocabulary import AuthorId, Entry, Signed
 from tests.court import AGENTS, COMMUNICATION, OPERATOR, VERIFIER, Court, signer_of
@@ -21,12 +22,14 @@ SUCCESSOR = AuthorId(f"{COMMUNICATION} successor")
 class Chronicle:
     """A log in which the fifth agent is replaced: 193 entries, the last one in epoch 1."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rules: Rules | None = None) -> None:
+        """With ``rules``, they count in epoch 1."""
         self.court = Court()
         signer = signer_of(SUCCESSOR)
         change = self.court.replaced(COMMUNICATION)
         assert claim(COMMUNICATION, self.court.genesis, signer) == change.claim
-        _, signed = self.court.sign(OPERATOR, change)
+        policy = () if rules is None else (self.court.configured(rules),)
+        _, signed = self.court.sign(OPERATOR, change, *policy)
         self.notary = Notary(self.court, folder)
         self.epochs = Epochs(Committee(self.court.genesis, VERIFIER))
         self.entries: list[Entry] = []
@@ -38,7 +41,7 @@ class Chronicle:
 
     @property
     def genesis(self) -> Genesis:
-        return self.court.genesis
+        return self.notary.genesis
 
     def sign(self, place: int, message: Message, *, old: bool = False) -> bytes:
         """A replica's signed frame, with the key that it has in the message's epoch."""

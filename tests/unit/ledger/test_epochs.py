@@ -7,20 +7,24 @@ import msgspec
 import pytest
 
 from engine.certificate import sign_body
+from engine.charter import Amended, Charter
 from engine.cli.verify import Failed, verify
-from engine.codec import Malformed
+from engine.codec import Malformed, decode, encode
 from engine.consensus.certificate import Seal, Unproven
 from engine.consensus.committee import Committee
 from engine.consensus.epochs import Epochs
 from engine.consensus.messages import Status
+from engine.council import IncidentStatus
 from engine.ledger.charters import read_charters, write_charters
 from engine.ledger.export import parse_export, write_export
 from engine.ledger.follower import Follower
 from engine.ledger.reading import write_proof
 from engine.ledger.sqlite import SqliteLedger
 from engine.ledger.verify import verify_ledger
-from engine.vocabulary import Certificate, Entry
-from tests.court import AGENTS, COMMUNICATION, VERIFIER, Court, restart, signer_of
+from engine.playback import read_recording
+from engine.policy import DRILL_RULES, Automation
+from engine.vocabulary import Certificate, Entry, Policy, Signed, Submission
+from tests.court import AGENTS, COMMUNICATION, OPERATOR, VERIFIER, Court, restart, signer_of
 from tests.unit.ledger.chronicle import SUCCESSOR, Chronicle
 
 
@@ -166,3 +170,97 @@ def test_a_certificate_of_a_later_epoch_needs_that_epochs_charter(
     write_charters(tmp_path / "charters.json", [chronicle.began()])
 
     assert any("signed by" in line for line in verify(path, chronicle.notary.keys))
+
+
+# --- another policy -------------------------------------------------------------------------------
+
+ASKS = msgspec.structs.replace(DRILL_RULES, automation=Automation(low=Policy.ASK))
+
+
+class Rehearing:
+    """A ledger in which a policy that asks counts from epoch 1 on, and an approved plan in epoch 1."""
+
+    def __init__(self, folder: Path) -> None:
+        self.chronicle = Chronicle(folder, ASKS)
+        entries, court = self.chronicle.entries, self.chronicle.court
+        for entry in entries[:192]:
+            for frame in entry.batch:
+                court.council.apply(1, decode(decode(frame, Signed).payload, Submission), frame)
+        charter = self.chronicle.epochs.constitutions[1]
+        assert isinstance(charter, Charter)
+        court.council.begin(charter)
+        court.genesis = charter
+        # The court goes on at the number that the ledger has come to.
+        court.log = [(0, Submission(charter.cluster, 0, OPERATOR, 0, ()), b"")] * len(entries)
+        court.open()
+        court.propose(restart())
+        court.accept(*AGENTS[:4])
+        assert court.status() is IncidentStatus.AWAITING_APPROVAL
+        court.approve()
+        court.certify()
+        court.act()
+        for _, _, frame in court.log[len(entries) :]:
+            self.chronicle.add(frame, voters=(0, 1, 2, 4))
+
+
+def test_a_policy_epoch_is_folded_again_from_the_genesis_alone(tmp_path: Path) -> None:
+    chronicle = Rehearing(tmp_path).chronicle
+    path = chronicle.notary.folder / "ledger.jsonl"
+    write_export(path, chronicle.genesis, chronicle.entries, chronicle.seal())
+
+    found = list(verify(path, chronicle.notary.keys))
+
+    assert any(
+        "another key for communication-1; policy automation.low ask (was auto)" in line
+        for line in found
+    )
+    assert any("1 incidents, 1 certificates" in line for line in found)
+    assert any("1 reports of the actuator" in line for line in found)
+
+
+def test_a_policy_epoch_is_played_back_with_its_policy(tmp_path: Path) -> None:
+    chronicle = Rehearing(tmp_path).chronicle
+    path = chronicle.notary.folder / "ledger.sqlite"
+    ledger = SqliteLedger(path, chronicle.genesis, durable=False)
+    for entry in chronicle.entries:
+        ledger.append(entry, 0)
+    ledger.close()
+
+    swarms = [frame.state.swarm for frame in read_recording(path).frames]
+
+    policies = [(it.epoch, it.policy) for it in swarms if it is not None]
+    assert policies[190] == (0, "low auto, medium auto, high auto")
+    assert policies[191] == policies[-1] == (1, "low ask, medium ask, high ask")
+
+
+def test_an_order_for_another_policy_that_was_changed_in_the_ledger_is_refused(
+    tmp_path: Path,
+) -> None:
+    chronicle = Chronicle(tmp_path, ASKS)
+    (frame,) = chronicle.entries[0].batch
+    changed = frame.replace(ASKS.encoded, encode(ASKS).replace(b"\xa3ask", b"\xa4auto", 1))
+    lax = frame.replace(b"\xa3ask", b"\xa3aks", 1)
+    assert frame not in (changed, lax)
+
+    for forged in (changed, lax):
+        with pytest.raises(Unproven):
+            verified(chronicle, [chronicle.entry(1, 0, forged), *chronicle.entries[1:]], None)
+
+
+def test_a_charter_with_other_rules_is_refused_with_or_without_their_digest(
+    tmp_path: Path,
+) -> None:
+    chronicle, path = Chronicle(tmp_path, ASKS), tmp_path / "charters.json"
+    began = chronicle.began()
+    write_charters(path, [began])
+    assert read_charters(path, chronicle.genesis, VERIFIER) == chronicle.epochs.constitutions
+    begins = Amended(began.charter.chain, DRILL_RULES)
+    forged = msgspec.structs.replace(began.charter, begins=begins, policy=DRILL_RULES.digest)
+
+    write_charters(path, [msgspec.structs.replace(began, charter=forged)])
+    with pytest.raises(Malformed, match="epoch 1"):
+        read_charters(path, chronicle.genesis, VERIFIER)
+    write_charters(path, [began])
+    path.write_bytes(path.read_bytes().replace(b'"low": "ask"', b'"low": "auto"'))
+    with pytest.raises(Malformed, match="its rules are not those of its policy"):
+        read_charters(path, chronicle.genesis, VERIFIER)
