@@ -14,6 +14,7 @@ from engine.evaluate.senses import Alarm, Answer, Forecast, Question
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
 from engine.telemetry.history import History
+from engine.telemetry.rates import Rates
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.records import LogRecord, Point, Span
 from engine.telemetry.retelling import is_of_fleet
@@ -52,7 +53,7 @@ class System:
         self._rows = Rows()
         self._requests, self._outcry = Requests(self._rows), Outcry(self._rows)
         self._incidents = Incidents(recording.calls, recording.step_s)
-        self._gathering = Gathering(recording.step_s)
+        self._rates, self._gathering = Rates(), Gathering(recording.step_s)
         self._looked_s = float("-inf")
 
     def take(self, point: Told) -> None:
@@ -62,7 +63,9 @@ class System:
         elif isinstance(point, LogRecord):
             self._outcry.add(point)
         else:
-            self._gathering.add(point.t, (point.service, point.metric), point.value)
+            rated = self._rates.of(point)
+            if rated is not None:
+                self._gathering.add(rated.t, (rated.service, rated.metric), rated.value)
 
     def look(self, now_s: float) -> list[Alarm]:
         """The incidents that what has come in opens."""

@@ -148,3 +148,27 @@ def test_that_more_is_asked_is_no_fault() -> None:
         return record
 
     assert noticed(map(busier, records(spans=False, logs=False))) == ([], "")
+
+
+def counters(reset_step: int, fault: bool) -> Iterator[Record]:
+    """Every service counts its requests and errors since its start; ``pay`` starts again once."""
+    rng, counted = random.Random(5), dict.fromkeys(SERVICES, (0.0, 0.0))
+    for step in range(80):
+        at_s = step * STEP_S
+        for service in SERVICES:
+            asked, failed = counted[service]
+            if service == "pay" and step == reset_step:
+                asked = failed = 0.0
+            is_bad = fault and service == "pay" and at_s >= ONSET_S
+            asked += 300.0 * rng.uniform(0.95, 1.05)
+            failed += (90.0 if is_bad else 3.0) * rng.uniform(0.9, 1.1)
+            counted[service] = asked, failed
+            yield Point(at_s, service, "requests_total", asked)
+            yield Point(at_s, service, "errors_total", failed)
+
+
+def test_a_counter_that_begins_again_is_no_fault_and_one_that_runs_away_is() -> None:
+    assert noticed(counters(60, fault=False))[0] == []
+    alarms, _ = noticed(counters(45, fault=True))
+    assert [alarm.service for alarm in alarms] == ["pay"]
+    assert alarms[0].at_s > ONSET_S
