@@ -23,7 +23,8 @@ _UNEASY_WORDS = (
     "warn warning w wrn warnung avertissement avviso aviso advertencia waarschuwing varning "
     "предупреждение 警告 경고"
 )
-_WORDS = dict.fromkeys(_LOUD_WORDS.split(), LOUD) | dict.fromkeys(_UNEASY_WORDS.split(), UNEASY)
+_WORDS: dict[str, int] = dict.fromkeys(_LOUD_WORDS.split(), LOUD)
+_WORDS |= dict.fromkeys(_UNEASY_WORDS.split(), UNEASY)
 _OPENTELEMETRY_WARN, _OPENTELEMETRY_ERROR, _OPENTELEMETRY_LAST = 13, 17, 24
 _ERROR_OF_ALL_SCALES = 50
 """Of libraries that count by tens 50 is an error or worse in all; 40 is a warning in some."""
