@@ -6,6 +6,7 @@ operator signed it relays, and what it shows it has verified by commit certifica
 
 import asyncio
 import random
+import secrets
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -129,7 +130,8 @@ class Engine:
         await self._bus.subscribe("ordered.*", self._replacements.heard, pending=64)
         self._replacements.ready = self._is_well
         self._replacements.fault_budget = self._fault_budget
-        epoch = self._clock.unix_ms() // 1000
+        # Not the time: an engine that starts twice in a second is not the same one.
+        epoch = 1 + secrets.randbelow((1 << 32) - 1)
         try:
             async with (
                 open_hub(

@@ -19,6 +19,7 @@ __all__ = ["add_arguments", "run"]
 
 MAX_COUNT = 15_000
 """Screens need files, and many systems allow a process 20,000."""
+STARTS = 3
 SUBJECTS = ("loop", "consensus", "stream", "senses", "window", "deploy")
 
 
@@ -26,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument("subject", nargs="?", choices=SUBJECTS, help="what to measure")
     parser.add_argument("--list", action="store_true", help="print the subjects, one a line")
-    parser.add_argument("--repeat", type=_count, default=3, help="starts or rounds (default 3)")
+    parser.add_argument(
+        "--repeat",
+        type=_count,
+        help=f"starts or rounds (default {STARTS}, of `bench stream` {stream.ROUNDS})",
+    )
     parser.add_argument("--idle", type=float, default=30.0, help="seconds of idling (default 30)")
     parser.add_argument(
         "--clients", type=_count, default=1000, help="screens, of `bench stream` (default 1000)"
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         from engine.bench import senses
 
         print("Processor time on one core; medians of the rounds.\n")
-        found = senses.bench(args.repeat, lambda line: print(line, flush=True))
+        found = senses.bench(args.repeat or STARTS, lambda line: print(line, flush=True))
         print(f"\n{table(found)}")
         return _written(args, found)
     if args.subject == "deploy":
@@ -76,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
         return _written(args, found)
     if args.subject == "stream":
         try:
-            found = stream.bench(args.repeat, args.clients, lambda line: print(line, flush=True))
+            print(f"Load average {os.getloadavg()[0]:.1f} at the start.", flush=True)
+            rounds = args.repeat or stream.ROUNDS
+            found = stream.bench(rounds, args.clients, lambda line: print(line, flush=True))
         except ValueError as error:
             raise CommandError(str(error)) from None
         print(f"\n{table(found)}")
@@ -104,17 +111,16 @@ def _window(args: argparse.Namespace) -> int:
 
 async def _bench(args: argparse.Namespace) -> int:
     samples = []
-    for number in range(args.repeat):
+    repeat = args.repeat or STARTS
+    for number in range(repeat):
         measured = await sample(args.idle)
         samples.append(measured)
         shares = ", ".join(f"{name} {share}" for name, share in measured.cpu_by_process.items())
-        print(
-            f"[{number + 1}/{args.repeat}] start {measured.start_s} s; CPU % {shares}", flush=True
-        )
+        print(f"[{number + 1}/{repeat}] start {measured.start_s} s; CPU % {shares}", flush=True)
     found = figures(samples)
     print("\n| figure | median | range | aim | holds |\n| --- | --- | --- | --- | --- |")
     for row in found:
-        spread = f"{row.beside['least']:g} to {row.beside['most']:g}, n = {args.repeat}"
+        spread = f"{row.beside['least']:g} to {row.beside['most']:g}, n = {repeat}"
         verdict = "✓ yes" if row.holds else "✖ no"
         print(f"| {row.name} | {row.value:g} {row.unit} | {spread} | ≤ {row.aim:g} | {verdict} |")
     return _written(args, found)

@@ -1,7 +1,9 @@
 """``main.py bench stream``: what a screen costs, beside other servers and a limit in C.
 
-Each row is a server process of its own on one core and a load process on another, in interleaved
-rounds; figures are medians of the rounds. The aims are those of the product, not of this machine.
+Each row is a server process of its own on one core and a load process on another. Those that are
+compared stand ready all the time, all stopped but one, and are measured in turn, a second each; what
+is compared is what was measured in the same round, and the figure is the median of the rounds. The
+aims are those of the product, not of this machine.
 """
 
 import shutil
@@ -9,14 +11,19 @@ import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from engine.bench.figure import Figure
 from engine.bench.stream_load import Load, Measured
-from engine.bench.stream_run import attacked, loading, measured, run, serving
+from engine.bench.stream_run import attacked, loading, measured, run, serving, standing
 from engine.bench.stream_sizes import batched_and_json, fifth_of_fifty, fifth_of_fifty_deflated
 from engine.stream.certificates import make_certificate
+from engine.stream.sending import sending
+from engine.stream.uring import Uring
 
+ROUNDS = 12
+STALLED_ROUNDS = 5
 SHOW_EVERY_MS = 100
 """The engine's own tick: what keeps it waiting for a tenth of that does not matter to it."""
 _KINDS = {
@@ -35,6 +42,15 @@ def _figure(name: str, value: float, unit: str, aim: float, better: str, **besid
     return Figure(name, round(value, 2), unit, aim, better, holds, rounded)
 
 
+def _ratios(over: list[float], under: list[float]) -> tuple[float, dict[str, float]]:
+    """The median of the ratios round by round, and their range and number.
+
+    A machine that runs slower for a minute does so for both of a round.
+    """
+    found = [one / other for one, other in zip(over, under, strict=True)]
+    return statistics.median(found), {"least": min(found), "most": max(found), "n": len(found)}
+
+
 def bench(rounds: int, clients: int, say: Callable[[str], None]) -> list[Figure]:
     """Measure everything; ``say`` is told what goes on."""
     with tempfile.TemporaryDirectory(prefix="bench-stream-") as folder:
@@ -48,7 +64,7 @@ def bench(rounds: int, clients: int, say: Callable[[str], None]) -> list[Figure]
             *_fan_out(rounds, clients, limit, say),
             *_many(say),
             *_beside(clients, say),
-            *_stalled(rounds, say),
+            *_stalled(say),
             *_tls(scratch, say),
             *_sizes(),
         ]
@@ -62,33 +78,46 @@ def _fan_out(
 ) -> list[Figure]:
     kinds = dict(_KINDS) if limit is None else {"limit": limit, **_KINDS}
     found: dict[str, list[Measured]] = {name: [] for name in kinds}
-    for number in range(rounds):
-        for name, kind in kinds.items():
-            row = run(kind, clients, 20, acks=name == "acks")
-            found[name].append(row)
-            say(f"[{number + 1}/{rounds}] {name:10} {_line(row)}")
-    cost = {f"{name}_us": _median(rows, "cpu_us") for name, rows in found.items()}
-    floor = cost["limit_us" if limit else "write_loop_us"]
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(standing(kind, clients, 20, acks=name == "acks"))
+            for name, kind in kinds.items()
+        }
+        for number in range(rounds):
+            for name, server in servers.items():
+                found[name].append(server.measured())
+                say(f"[{number + 1}/{rounds}] {name:10} {_line(found[name][-1])}")
+    with sending() as way:
+        by_uring = isinstance(way, Uring)
+    us = {name: [row.cpu_us for row in rows] for name, rows in found.items()}
+    cost = {f"{name}_us": statistics.median(costs) for name, costs in us.items()}
+    floor = us["limit" if limit else "write_loop"]
+    times, spread = _ratios(us["ours"], floor)
+    cheaper, cheaper_spread = _ratios(us["broadcast"], us["ours"])
+    than_aiohttp, aiohttp_spread = _ratios(us["aiohttp"], us["ours"])
     at_once = f"at {clients} clients, 20 Hz, 4 KiB"
     return [
         _figure(
             f"cost of a message {at_once}, times the limit",
-            cost["ours_us"] / floor,
+            times,
             "×",
             1.25,
             "lower",
+            **spread,
             **cost,
+            io_uring=by_uring,
         ),
         _figure(
             "cheaper than websockets.broadcast",
-            cost["broadcast_us"] / cost["ours_us"],
+            cheaper,
             "×",
             1.8,
             "higher",
-            limit_is=cost["broadcast_us"] / floor,
-            write_loop_is=cost["broadcast_us"] / cost["write_loop_us"],
+            **cheaper_spread,
+            limit_is=_ratios(us["broadcast"], floor)[0],
+            write_loop_is=_ratios(us["broadcast"], us["write_loop"])[0],
         ),
-        _figure("cheaper than aiohttp", cost["aiohttp_us"] / cost["ours_us"], "×", 1.0, "higher"),
+        _figure("cheaper than aiohttp", than_aiohttp, "×", 1.0, "higher", **aiohttp_spread),
         _figure(
             "memory of a client",
             _median(found["ours"], "kb_a_client"),
@@ -103,7 +132,7 @@ def _fan_out(
 
 def _many(say: Callable[[str], None]) -> list[Figure]:
     # Beyond that the process would need more files than it may open.
-    row = run("ours", 10_000, 2.5, ask=5, measure_s=4.0, warm_s=2.0)
+    row = run("ours", 10_000, 2.5, ask=5, acks=True, measure_s=6.0, warm_s=2.0)
     say(f"ten thousand {_line(row)}")
     return [
         _figure("10,000 clients on one core", row.hz, "Hz", 2, "higher"),
@@ -148,25 +177,29 @@ def _beside(clients: int, say: Callable[[str], None]) -> list[Figure]:
     ]
 
 
-def _stalled(rounds: int, say: Callable[[str], None]) -> list[Figure]:
+def _stalled(say: Callable[[str], None]) -> list[Figure]:
     all_well, some_stalled = [], []
-    for _ in range(rounds):
+    for _ in range(STALLED_ROUNDS):
         all_well.append(run("ours", 200, 20))
         some_stalled.append(run("ours", 250, 20, stalled=50))
         say(f"all reading {_line(all_well[-1])}")
         say(f"20 % stalled {_line(some_stalled[-1])}")
-    well, ill = _median(all_well, "p99_ms"), _median(some_stalled, "p99_ms")
-    rate = _median(some_stalled, "hz") / _median(all_well, "hz")
+    rate, spread = _ratios([row.hz for row in some_stalled], [row.hz for row in all_well])
+    later, later_spread = _ratios(
+        [row.p99_ms for row in some_stalled], [row.p99_ms for row in all_well]
+    )
+    percent = {"least": spread["least"] * 100, "most": spread["most"] * 100, "n": spread["n"]}
     return [
-        _figure("rate of the others with 20 % stalled", rate * 100, "%", 98, "higher"),
+        _figure("rate of the others with 20 % stalled", rate * 100, "%", 98, "higher", **percent),
         _figure(
             "their p99, times that without",
-            ill / well,
+            later,
             "×",
             1.25,
             "lower",
-            with_ms=ill,
-            without_ms=well,
+            **later_spread,
+            with_ms=_median(some_stalled, "p99_ms"),
+            without_ms=_median(all_well, "p99_ms"),
         ),
         _figure(
             "memory grown meanwhile", max(row.grown_mb for row in some_stalled), "MB", 1, "lower"

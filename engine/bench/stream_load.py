@@ -1,6 +1,7 @@
 """The clients of ``main.py bench stream``: one process, raw sockets, as little work as can be.
 
-``stream_load.py JSON`` with the fields of ``Load``; prints the fields of ``Measured`` as JSON.
+``stream_load.py JSON`` with the fields of ``Load``; prints the fields of ``Measured`` as JSON: once, or,
+where it is ``standing``, a line for each line that it reads.
 """
 
 import os
@@ -11,6 +12,7 @@ import socket
 import ssl
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -43,6 +45,11 @@ class Load(msgspec.Struct, frozen=True):
     tls: bool = False
     signals: bool = False
     """Whether to send the server SIGUSR1 when measuring begins, and when it ends."""
+    standing: bool = False
+    """Whether to measure when told to, as often as that is, and to stop the server in between.
+
+    So that others can be measured in turn, on the same core, within seconds of each other.
+    """
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -52,7 +59,7 @@ class Measured(msgspec.Struct, frozen=True):
     hz: float
     """Messages a second that a reading client got."""
     cpu_us: float
-    """Processor time of the server for each message delivered."""
+    """Processor time of the server for each message delivered; its kernel's threads count."""
     p50_ms: float
     p99_ms: float
     kb_a_client: float
@@ -166,7 +173,7 @@ class Crowd:
             for number, raw in zip(numbers, knocking, strict=True):
                 self.clients.append(_admitted(load, raw, number))
             # Whoever says nothing for three seconds is served less often: so it is while we connect.
-            if load.starts and time.monotonic() - said > 2:
+            if load.starts and time.monotonic() - said > 1:
                 said = time.monotonic()
                 self.acknowledge()
         self.poll = select.epoll()
@@ -226,51 +233,108 @@ class Crowd:
         return len(synced), max(synced, default=0) / 1e6
 
 
-def _cpu_s(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+def _softirqs(pid: int) -> list[Path]:
+    """The kernel's thread that finishes what the server's one core has begun, if that can be seen."""
+    cores = os.sched_getaffinity(pid)
+    if len(cores) > 1:
+        return []
+    name = f"ksoftirqd/{next(iter(cores))}\n"
+    found = []
+    for process in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            if process.read_text() == name:
+                found.append(process.with_name("schedstat"))
+    return found
+
+
+def _cpu_s(load: Load, softirqs: list[Path]) -> float:
+    threads = [*Path(f"/proc/{load.pid}/task").glob("*/schedstat"), *softirqs]
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def _rss_kb(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4
 
 
-def measure(load: Load) -> Measured:
-    """Connect, warm up, measure, and wake who was stalled."""
-    empty_kb = _rss_kb(load.pid)
-    crowd = Crowd(load)
-    crowd.read(load.warm_s, [])
-    if load.starts:
-        crowd.acknowledge()  # Enough for a short run; with ``acks`` it is said every second.
-        crowd.read(0.5, [])
-    full_kb, cpu_s, began = _rss_kb(load.pid), _cpu_s(load.pid), time.monotonic()
-    ages: list[int] = []
-    if load.signals:
-        os.kill(load.pid, signal.SIGUSR1)
-    messages = crowd.read(load.measure_s, ages)
-    if load.signals:
-        os.kill(load.pid, signal.SIGUSR1)
-    cpu_s, took_s = _cpu_s(load.pid) - cpu_s, time.monotonic() - began
-    grown_kb = _rss_kb(load.pid) - full_kb
-    synced, in_sync_ms = crowd.wake_stalled() if load.stalled else (0, 0.0)
-    ages.sort()
-    reading = load.clients - load.stalled
-    return Measured(
-        messages=messages,
-        hz=messages / took_s / reading,
-        cpu_us=cpu_s / max(messages, 1) * 1e6,
-        p50_ms=ages[len(ages) // 2] / 1e6 if ages else 0.0,
-        p99_ms=ages[int(len(ages) * 0.99)] / 1e6 if ages else 0.0,
-        kb_a_client=(full_kb - empty_kb) / load.clients,
-        rss_mb=_rss_kb(load.pid) / 1024,
-        grown_mb=grown_kb / 1024,
-        lost=crowd.lost,
-        in_sync_ms=in_sync_ms,
-        synced=synced,
-    )
+class Measuring:
+    """The crowd of ``load``, connected and served, and what its server was like without it."""
+
+    def __init__(self, load: Load) -> None:
+        """Connect and warm up."""
+        self._load = load
+        self._softirqs = _softirqs(load.pid)
+        empty_kb = _rss_kb(load.pid)
+        self._crowd = Crowd(load)
+        self.warm()
+        self._full_kb = _rss_kb(load.pid)
+        self._kb_a_client = (self._full_kb - empty_kb) / load.clients
+
+    def warm(self) -> None:
+        """Read until all is going as it will go on."""
+        if self._load.starts:
+            self._crowd.acknowledge()
+        self._crowd.read(self._load.warm_s, [])
+        if self._load.starts:
+            self._crowd.acknowledge()  # Enough for a short run; with ``acks`` it is said every second.
+            self._crowd.read(min(self._load.warm_s, 0.5), [])
+
+    def measure(self) -> Measured:
+        """Measure, and wake who was stalled."""
+        load, crowd = self._load, self._crowd
+        ages: list[int] = []
+        cpu_s, began = _cpu_s(load, self._softirqs), time.monotonic()
+        if load.signals:
+            os.kill(load.pid, signal.SIGUSR1)
+        messages = crowd.read(load.measure_s, ages)
+        if load.signals:
+            os.kill(load.pid, signal.SIGUSR1)
+        cpu_s = _cpu_s(load, self._softirqs) - cpu_s
+        took_s, grown_kb = time.monotonic() - began, _rss_kb(load.pid) - self._full_kb
+        synced, in_sync_ms = crowd.wake_stalled() if load.stalled else (0, 0.0)
+        ages.sort()
+        return Measured(
+            messages=messages,
+            hz=messages / took_s / (load.clients - load.stalled),
+            cpu_us=cpu_s / max(messages, 1) * 1e6,
+            p50_ms=ages[len(ages) // 2] / 1e6 if ages else 0.0,
+            p99_ms=ages[int(len(ages) * 0.99)] / 1e6 if ages else 0.0,
+            kb_a_client=self._kb_a_client,
+            rss_mb=_rss_kb(load.pid) / 1024,
+            grown_mb=grown_kb / 1024,
+            lost=crowd.lost,
+            in_sync_ms=in_sync_ms,
+            synced=synced,
+        )
+
+    def measure_awake(self) -> Measured:
+        """As ``measure``, of a server that is stopped before and after."""
+        os.kill(self._load.pid, signal.SIGCONT)
+        self.warm()
+        found = self.measure()
+        os.kill(self._load.pid, signal.SIGSTOP)
+        return found
+
+
+def main(load: Load) -> None:
+    """Do what ``load`` says."""
+    measuring = Measuring(load)
+    if not load.standing:
+        _say(measuring.measure())
+        return
+    os.kill(load.pid, signal.SIGSTOP)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    for _ in sys.stdin:
+        _say(measuring.measure_awake())
+    os.kill(load.pid, signal.SIGKILL)  # Whoever started both has gone.
+
+
+def _say(found: Measured) -> None:
+    sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    result = measure(msgspec.json.decode(sys.argv[1], type=Load))
-    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    main(msgspec.json.decode(sys.argv[1], type=Load))

@@ -12,6 +12,8 @@ import msgspec
 from engine.bench.stream_load import Load, Measured
 
 SIZE = 4096
+WARM_S, MEASURE_S = 0.25, 1.0
+"""Of those that are measured in turn: a machine that changes its speed shall not do so in between."""
 LOAD_S = 300
 """Longer than any load takes, also on a machine that is busy."""
 
@@ -28,6 +30,57 @@ class Server:
         """The next line that it says; nothing when it has ended."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
+
+
+class Standing:
+    """A server with all its clients, stopped whenever it is not measured."""
+
+    def __init__(self, load: subprocess.Popen[str]) -> None:
+        self._load = load
+        self._reads()
+
+    def measured(self) -> Measured:
+        """Measure it for a moment.
+
+        Raises:
+            ValueError: it has ended.
+        """
+        assert self._load.stdin is not None
+        self._load.stdin.write("\n")
+        self._load.stdin.flush()
+        return msgspec.json.decode(self._reads(), type=Measured)
+
+    def _reads(self) -> str:
+        assert self._load.stdout is not None
+        line = self._load.stdout.readline()
+        if not line:
+            assert self._load.stderr is not None
+            raise _failed(self._load.stderr.read())
+        return line
+
+
+@contextmanager
+def standing(kind: str, clients: int, hz: int, *, acks: bool = False) -> Generator[Standing]:
+    """A server of ``kind`` and ``clients`` that it serves, to be measured in turn with others.
+
+    Raises:
+        ValueError: the server or its load failed.
+    """
+    with serving(kind, clients, hz) as server:
+        starts = kind.startswith("ours")
+        load = Load(
+            server.port,
+            server.pid,
+            clients,
+            hz,
+            WARM_S,
+            MEASURE_S,
+            starts=starts,
+            acks=acks,
+            standing=True,
+        )
+        with loading(load) as process:
+            yield Standing(process)
 
 
 def run(
@@ -79,7 +132,7 @@ def run(
 def loading(load: Load) -> AbstractContextManager[subprocess.Popen[str]]:
     """The clients, as a process that ends when it has measured."""
     argv = _on_core(1, [sys.executable, "-m", "engine.bench.stream_load"])
-    return _process([*argv, msgspec.json.encode(load).decode()], subprocess.PIPE)
+    return _process([*argv, msgspec.json.encode(load).decode()], told=subprocess.PIPE)
 
 
 def measured(load: subprocess.Popen[str]) -> Measured:
@@ -93,8 +146,12 @@ def measured(load: subprocess.Popen[str]) -> Measured:
     except subprocess.TimeoutExpired:
         raise ValueError(f"the load took longer than {LOAD_S} s") from None
     if load.returncode:
-        raise ValueError(f"the load failed: {(complaint or '')[-300:]}")
+        raise _failed(complaint)
     return msgspec.json.decode(said, type=Measured)
+
+
+def _failed(complaint: str | None) -> ValueError:
+    return ValueError(f"the load failed: {(complaint or '')[-300:]}")
 
 
 @contextmanager
@@ -124,14 +181,15 @@ def attacked(port: int, attackers: int) -> Generator[None]:
 
 
 @contextmanager
-def _process(argv: list[str], errors: int = subprocess.DEVNULL) -> Generator[subprocess.Popen[str]]:
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors, text=True)
+def _process(argv: list[str], told: int = subprocess.DEVNULL) -> Generator[subprocess.Popen[str]]:
+    """``argv``, killed at the end; ``told`` is PIPE for one that is spoken to and may complain."""
+    process = subprocess.Popen(argv, stdin=told, stdout=subprocess.PIPE, stderr=told, text=True)
     try:
         yield process
     finally:
         process.kill()
         process.wait()
-        for pipe in (process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
 

@@ -72,6 +72,7 @@ class Lateness:
 
     def __init__(self) -> None:
         self._late_ms: list[float] = []
+        self._reported_s = time.monotonic()
 
     async def watch(self) -> None:
         """Note every turn, until cancelled."""
@@ -83,10 +84,14 @@ class Lateness:
             self._late_ms.append(late_s * 1000)
 
     def report(self) -> None:
-        """Say the 99th percentile of what was noted since the last report, in milliseconds."""
-        late = sorted(self._late_ms)
+        """Say the 99th percentile of what was noted since the last report, in milliseconds.
+
+        All of the time since then, where there was no turn at all.
+        """
+        late, now_s = sorted(self._late_ms), time.monotonic()
+        _say(late[int(len(late) * 0.99)] if late else (now_s - self._reported_s) * 1000)
         self._late_ms.clear()
-        _say(late[int(len(late) * 0.99)] if late else 0.0)
+        self._reported_s = now_s
 
 
 async def beside(count: int, hz: float, size: int) -> None:

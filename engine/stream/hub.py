@@ -136,19 +136,20 @@ class Hub:
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
-        tasks = (
-            asyncio.create_task(self._fan_out.run(), name="stream fan-out"),
-            asyncio.create_task(self._door.dismiss_revoked(), name="stream revocations"),
-        )
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._fan_out.abort_stalled()
-            self._door.close_all(_GOING_AWAY, "the engine is going away")
-            await self._door.empty()
+        # If one of these failed, screens would stand still with everything looking well: it ends all.
+        async with asyncio.TaskGroup() as group:
+            tasks = (
+                group.create_task(self._fan_out.run(), name="stream fan-out"),
+                group.create_task(self._door.dismiss_revoked(), name="stream revocations"),
+            )
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                self._fan_out.abort_stalled()
+                self._door.close_all(_GOING_AWAY, "the engine is going away")
+                await self._door.empty()
 
     def _own_metrics(self) -> Iterable[Metric]:
         yield Metric("stream_clients", self.clients, "Screens that get updates.")
@@ -157,6 +158,9 @@ class Hub:
         yield Metric("stream_eseq", self._publication.events.last, "Number of the newest event.")
         yield Metric("stream_pass_us", self._fan_out.pass_us, "Last fan-out, us a client.")
         yield Metric("loop_lag_p99_seconds", self._fan_out.lag_p99_s, "Lateness of the event loop.")
+        yield Metric(
+            "stream_io_uring", self._fan_out.by_uring, "1: one system call serves many screens."
+        )
         yield Metric(
             "stream_lag_ms", self._fan_out.lag_ms, "Of the screen that is furthest behind."
         )
@@ -176,7 +180,7 @@ class Hub:
 
     def greet(self, peer: Peer) -> None:
         """Say who we are, and wait for ``Start``."""
-        peer.client = Client(peer, _now_s())
+        peer.client = Client(peer, time.monotonic())
         hello = Hello(
             peer.form,
             self._publication.current.epoch,
@@ -190,7 +194,7 @@ class Hub:
 
     def may_say(self, peer: Peer) -> bool:
         """Whether it stays within its number of messages a second; it is closed if not."""
-        if _client_of(peer).messages.take(_now_s()):
+        if _client_of(peer).messages.take(time.monotonic()):
             return True
         self.counters.flooded += 1
         self._turn_away(peer, "too many messages")
@@ -214,12 +218,17 @@ class Hub:
             case Start():
                 self._begin(client, message)
             case Ack():
-                client.ack, client.pace.acked = message, _now_s()
+                client.ack, client.pace.acked = message, time.monotonic()
             case Resync():
                 client.cursor, client.quiet = Cursor(NOWHERE, client.cursor.eseq), False
                 self._fan_out.wake()
             case Command():
                 self._command(client, message)
+
+    def drained(self, peer: Peer) -> None:
+        """It reads again: it shall not wait for its next tick, which may be a second away."""
+        if peer.client is not None:
+            self._fan_out.catch_up(_client_of(peer))
 
     def closed(self, peer: Peer) -> None:
         """It has gone: from now on its descriptor may be another's."""
@@ -235,7 +244,7 @@ class Hub:
         else:
             peer.stay()
         client.started = True
-        client.pace = Pace(start.hz, _now_s())
+        client.pace = Pace(start.hz, time.monotonic())
         client.lanes = tuple(sorted(set(start.lanes)))
         client.cursor = self._publication.cursor(start.resume)
         self._fan_out.join(client)
@@ -250,7 +259,7 @@ class Hub:
         self.counters.commands += 1
         if client.peer.grant.scope < Scope.OPERATOR:
             self._reply(client, Reply(command.id, False, "this token is for looking only"))
-        elif len(client.orders) >= MAX_ORDERS or not client.may_command(_now_s()):
+        elif len(client.orders) >= MAX_ORDERS or not client.may_command(time.monotonic()):
             self.counters.flooded += 1
             self._reply(client, Reply(command.id, False, "too many commands; wait a second"))
         else:
@@ -311,7 +320,3 @@ def _client_of(peer: Peer) -> Client:
 
 def _seconds_left(grant: Grant) -> float:
     return max(0.0, grant.expires_ms / 1000 - time.time())
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -66,6 +66,12 @@ class Pace:
             return Verdict.PROMOTED
         return Verdict.KEEP
 
+    def begin_anew(self, now_s: float) -> None:
+        """Hold nothing against it that happened before: nobody could look."""
+        self.acked = self._calm_since = now_s
+        if self._stalled_since is not None:
+            self._stalled_since = now_s
+
     def _demote(self, now_s: float) -> Verdict:
         if self._demotions is None:
             self._demotions = deque(maxlen=MAX_DEMOTIONS_A_MINUTE + 1)

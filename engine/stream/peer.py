@@ -61,6 +61,9 @@ class Host(Protocol):
     def heard(self, peer: "Peer", data: bytes) -> None:
         """It has said something."""
 
+    def drained(self, peer: "Peer") -> None:
+        """Whatever waited to be sent to it has left."""
+
     def may_say(self, peer: "Peer") -> bool:
         """Whether one more frame of it may pass; if not, it has been closed."""
         ...
@@ -127,6 +130,7 @@ class Peer(asyncio.BufferedProtocol):
         """Begin."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        transport.set_write_buffer_limits(high=0)  # So that we are told when nothing waits.
         self.end_after(OPEN_S)
         self._host.opened(self)
 
@@ -147,6 +151,10 @@ class Peer(asyncio.BufferedProtocol):
             self.transport.write(self.tls.waiting())
         for start in range(0, len(data), READ_BYTES):
             self._receive(data[start : start + READ_BYTES])
+
+    def resume_writing(self) -> None:
+        """Nothing waits to be sent any more."""
+        self._host.drained(self)
 
     def eof_received(self) -> None:
         """The client has said its last; the transport closes itself."""

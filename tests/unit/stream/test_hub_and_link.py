@@ -3,36 +3,50 @@
 import asyncio
 import os
 import random
+import resource
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pytest
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from controlroom.plain import tell
 from engine.clock import SystemClock
 from engine.codec import Malformed
 from engine.paths import RunPaths
-from engine.stream.connection import Answered, Connected, LinkEvent, Received, Waiting
+from engine.stream.connection import (
+    Answered,
+    Connected,
+    Happened,
+    LinkEvent,
+    Received,
+    Waiting,
+)
 from engine.stream.hub import Hub, open_hub
-from engine.stream.link import Link, NotConnected, NotFound, Target, check_address
+from engine.stream.link import Link, NotConnected, NotFound, Target, Wish, check_address
 from engine.stream.runs import Place, register, target_of
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token, read_token
 from engine.stream.wire import (
+    BINARY,
     JSON,
     Command,
     Delta,
+    Event,
     Hello,
+    Lane,
     Reply,
+    ServerMessage,
     Snapshot,
     Start,
+    Status,
     decode_from_server,
     encode_message,
 )
@@ -40,6 +54,7 @@ from tests.story import calm, story
 from tests.until import until
 
 TOKEN = "t" * 43
+L = TypeVar("L", bound=LinkEvent)
 
 
 async def _refuses_all(command: Command) -> Reply:
@@ -85,9 +100,9 @@ async def _started(
 class Watcher:
     """Runs a link and remembers what it told."""
 
-    def __init__(self, find: Callable[[], Target]) -> None:
+    def __init__(self, find: Callable[[], Target], wish: Wish | None = None) -> None:
         self.events: list[LinkEvent] = []
-        self.link = Link(find, self.events.append, SystemClock(), random.Random(1))
+        self.link = Link(find, self.events.append, SystemClock(), random.Random(1), wish)
 
     async def __aenter__(self) -> "Watcher":
         self._task = asyncio.create_task(self.link.run())
@@ -97,7 +112,7 @@ class Watcher:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def all(self, kind: type[LinkEvent]) -> list[LinkEvent]:
+    def all(self, kind: type[L]) -> list[L]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
@@ -224,6 +239,55 @@ async def test_many_states_in_one_tick_travel_as_one() -> None:
         assert delta.changes.at_ms == 499
 
 
+async def test_one_connection_too_many_is_cut_off_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    monkeypatch.setattr("engine.stream.door.SPARE_DESCRIPTORS", hard - 1)
+    async with _hub().serving() as hub, _started(hub) as (first, _):
+        with pytest.raises((ConnectionError, InvalidMessage)):
+            async with _client(hub):
+                pass
+        hub.publish(calm())
+
+        assert isinstance(decode_from_server(await first.recv()), Delta)
+        assert (hub.counters.refused, hub.clients) == (1, 1)
+
+
+async def test_a_crowd_of_many_kinds_is_served_each_in_its_own_way() -> None:
+    wishes = [
+        Wish(lanes=lanes, form=form)
+        for form in (BINARY, JSON)
+        for lanes in ((), (Lane.TIMELINE,), (Lane.LEDGER,))
+    ]
+    async with _hub().serving() as hub, AsyncExitStack() as stack:
+        watchers = [
+            await stack.enter_async_context(Watcher(lambda: Target(hub.address, TOKEN), wish))
+            for wish in wishes * 3
+        ]
+        await until(lambda: hub.clients == len(watchers))
+        for number, frame in enumerate(story()):
+            hub.publish(frame)
+            hub.tell([Event(Lane.TIMELINE, str(number), timeline=story()[-1].timeline[0])])
+            await until(lambda frame=frame: all(it.state == frame for it in watchers))  # type: ignore[misc]
+
+        for watcher, wish in zip(watchers, wishes * 3, strict=True):
+            told = [event for said in watcher.all(Happened) for event in said.events]
+            assert len(told) == (len(story()) if Lane.TIMELINE in wish.lanes else 0)
+            assert watcher.link.resyncs == 0
+
+
+async def test_a_fault_of_ours_ends_the_hub_instead_of_leaving_screens_still() -> None:
+    async def serve_nonsense() -> None:
+        async with _hub().serving() as hub, Watcher(lambda: Target(hub.address, TOKEN)) as watcher:
+            await until(lambda: watcher.state is not None)
+            hub.publish("no state")  # type: ignore[arg-type]
+            await asyncio.Event().wait()
+
+    with pytest.raises(ExceptionGroup):
+        await serve_nonsense()
+
+
 async def test_a_client_that_does_not_start_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.stream.hub.START_S", 0.05)
     async with _hub().serving() as hub, _client(hub) as connection:
@@ -262,6 +326,28 @@ async def test_a_slow_screen_is_skipped_and_resynced_and_costs_the_others_nothin
         assert healthy.link.resyncs == 0
 
 
+async def test_a_screen_that_reads_again_is_served_before_its_next_tick() -> None:
+    async with _hub().serving() as hub:
+        narrow = socket.create_connection(("127.0.0.1", int(hub.address.rpartition(":")[2])))
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        async with _client(hub, sock=narrow, max_size=None, close_timeout=0.1) as slow:
+            await slow.recv()
+            await slow.send(encode_message(Start(hz=1)), text=True)
+            await until(lambda: hub.clients == 1)
+            slow.transport.pause_reading()
+            (client,) = hub.screens
+            hub.publish(replace(calm(), notices=("x" * 4_000_000,)))
+            await until(client.pending)
+            hub.publish(calm(2))
+            await until(lambda: client.skipped)
+            # Its class has just been served: the next tick is nearly a second away.
+            due_s = hub._fan_out._due_s[1]
+            slow.transport.resume_reading()
+            await until(lambda: not client.skipped)
+
+            assert time.monotonic() < due_s
+
+
 async def test_a_screen_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.stream.pace.EVICT_S", 0.05)
     async with _hub().serving() as hub:
@@ -275,6 +361,21 @@ async def test_a_screen_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
             await until(lambda: hub.counters.evicted)
             await until(lambda: hub.clients == 0)
             slow.transport.abort()
+
+
+async def test_a_screen_that_says_nothing_gets_less_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.stream.pace.ACK_S", 0.1)
+    async with _hub().serving() as hub, _started(hub) as (silent, first):
+        number, message = 0, cast("ServerMessage", first)
+        while not isinstance(message, Status):
+            number += 1
+            hub.publish(replace(calm(), notices=(str(number),)))
+            message = decode_from_server(await silent.recv())
+
+        assert message == Status(5, "too slow")
+        assert hub.counters.demoted == 1
 
 
 async def test_garbage_ends_its_sender_and_nobody_else() -> None:

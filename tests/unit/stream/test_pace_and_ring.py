@@ -61,6 +61,18 @@ def test_a_client_that_never_says_what_it_shows_is_slow_but_stays() -> None:
     assert pace.hz == 1
 
 
+def test_nothing_is_held_against_a_client_that_nobody_could_hear() -> None:
+    silent, stalled = Pace(20, 0.0), Pace(20, 0.0)
+    stalled.stalled(0.0)
+    for pace in (silent, stalled):
+        pace.begin_anew(60.0)
+
+    assert silent.drained(62.0) is Verdict.KEEP
+    assert silent.drained(63.5) is Verdict.DEMOTED
+    assert stalled.stalled(61.0) is Verdict.KEEP
+    assert stalled.stalled(62.5) is Verdict.DEMOTED
+
+
 def test_a_bucket_lets_a_burst_through_and_then_a_rate() -> None:
     bucket = TokenBucket(2, 3, 0.0)
 
