@@ -23,8 +23,8 @@ from engine.cli import CommandError
 from engine.cli.agent import agent_id
 from engine.cli.part import run_part
 from engine.codec import Malformed, decode, encode
-from engine.consensus.certificate import batch_digest
 from engine.consensus.committee import Committee, Refused
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
     Commit,
     Packet,
@@ -266,9 +266,9 @@ class LyingBus:
         await asyncio.sleep(parcel.delay_ms / 1000)
         await self._bus.publish(parcel.subject, parcel.payload)
 
-    async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
+    async def subscribe(self, subject: str, handler: Handler) -> None:
         """Hear what everyone hears."""
-        await self._bus.subscribe(subject, handler, pending=pending)
+        await self._bus.subscribe(subject, handler)
 
     @property
     def dropped(self) -> int:

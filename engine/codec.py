@@ -5,6 +5,7 @@ bytes, and ``decode`` refuses what does not.
 """
 
 import hashlib
+import struct
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ T = TypeVar("T")
 MAX_FRAME_BYTES = 1 << 20
 """Nothing longer is decoded at all."""
 
+_length_of = struct.Struct(">Q").pack
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _readers: dict[Any, Callable[[bytes], Any]] = {}
 
@@ -71,7 +73,7 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 def digest_of(domain: str, *parts: bytes) -> Digest:
     """SHA-256 over a domain and length-prefixed parts, so that no two meanings share a digest."""
-    framed: list[bytes] = []
-    for part in (domain.encode(), *parts):
-        framed += (len(part).to_bytes(8, "big"), part)
+    framed = [_length_of(len(domain)), domain.encode()]
+    for part in parts:
+        framed += (_length_of(len(part)), part)
     return Digest(hashlib.sha256(b"".join(framed)).digest())

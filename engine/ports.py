@@ -1,14 +1,14 @@
 """Seams: what the engine asks of the world, each with more than one real implementation."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from engine.vocabulary import Action, Entry, Generation, OutcomeKind
 
-Handler = Callable[[str, bytes], Awaitable[None]]
-"""Called with the subject and the payload of one message."""
+Handler = Callable[[str, bytes], None]
+"""Called with the subject and the payload of one message; returns at once, so it bounds what it keeps."""
 
 
 class Bus(Protocol):
@@ -23,13 +23,13 @@ class Bus(Protocol):
         """Send ``payload`` to whoever subscribes to ``subject`` now; lost when nobody does."""
         ...
 
-    async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
-        """Call ``handler`` for each message, in order; at most ``pending`` wait, newest dropped."""
+    async def subscribe(self, subject: str, handler: Handler) -> None:
+        """Call ``handler`` for each message, in order, as it comes."""
         ...
 
     @property
     def dropped(self) -> int:
-        """Messages dropped so far because a subscription had too many waiting."""
+        """Messages dropped so far because too many waited to be carried."""
         ...
 
     async def close(self) -> None:
@@ -38,7 +38,10 @@ class Bus(Protocol):
 
 
 class EntryStore(Protocol):
-    """A ledger of ordered batches, appended in sequence; durable when ``append`` returns."""
+    """A ledger of ordered batches, appended in sequence.
+
+    What was appended outlives the process, but is only sure to outlive the machine after ``sync``.
+    """
 
     def append(self, entry: Entry, received_ns: int) -> None:
         """Add the next entry.
@@ -46,6 +49,10 @@ class EntryStore(Protocol):
         Raises:
             ValueError: ``entry`` is not the next one in sequence.
         """
+        ...
+
+    def sync(self) -> None:
+        """Have everything that was appended on the disk."""
         ...
 
     def read(self, first: int, limit: int) -> Sequence[Entry]:

@@ -143,7 +143,7 @@ class Replacements:
         await self._supervisor.retire(agent)
         self._supervisor.rename(_waiting_name(agent), agent)
 
-    async def heard(self, _subject: str, payload: bytes) -> None:
+    def heard(self, _subject: str, payload: bytes) -> None:
         """Keep how an epoch began, as replicas tell authors."""
         if b"began" not in payload[:16]:
             return

@@ -102,7 +102,7 @@ class Engine:
         self._sightings = Sightings(paths.sightings)
         self._tape = Tape(paths.tape)
         self._projection = Projection(self._council, self._window)
-        self._store = SqliteLedger(paths.engine_ledger, genesis, durable=False)
+        self._store = SqliteLedger(paths.engine_ledger, genesis)
         self._back_channel = BackChannel(
             paths, self._replay, verifier, bus, clock, deployer, drills
         )
@@ -127,7 +127,7 @@ class Engine:
         """Follow, collect, show and tell people, until cancelled."""
         await self._bus.subscribe("status.*", self._vitals)
         await self._bus.subscribe("trace.*", self._traced)
-        await self._bus.subscribe("ordered.*", self._replacements.heard, pending=64)
+        await self._bus.subscribe("ordered.*", self._replacements.heard)
         self._replacements.ready = self._is_well
         self._replacements.fault_budget = self._fault_budget
         # Not the time: an engine that starts twice in a second is not the same one.
@@ -223,7 +223,7 @@ class Engine:
                     self._projection.probed(line)
                 await asyncio.sleep(0.5)
 
-    async def _vitals(self, subject: str, payload: bytes) -> None:
+    def _vitals(self, subject: str, payload: bytes) -> None:
         try:
             vitals = decode(payload, Vitals)
         except Malformed as error:
@@ -233,7 +233,7 @@ class Engine:
         if subject == f"status.{vitals.agent}":
             self._projection.heard(vitals, self._clock.unix_ms())
 
-    async def _traced(self, subject: str, payload: bytes) -> None:
+    def _traced(self, subject: str, payload: bytes) -> None:
         try:
             events = decode(payload, tuple[TraceEvent, ...])
         except Malformed as error:

@@ -31,7 +31,7 @@ MAX_ITEMS = 32
 """Most elements that any list inside an operation may have."""
 
 
-class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Value(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A plain immutable value, part of an operation."""
 
 
@@ -478,7 +478,9 @@ Operation = (
 )
 
 
-class Submission(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Submission(
+    msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True
+):
     """What an author asks to have ordered; its encoding is what the author signs."""
 
     cluster: Digest
@@ -489,7 +491,7 @@ class Submission(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     operations: tuple[Operation, ...]
 
 
-class Signed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Signed(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """Encoded bytes and an Ed25519 signature over them; who signed stands inside the bytes."""
 
     payload: bytes
@@ -521,7 +523,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signatures: dict[AgentId, bytes]
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Entry(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """One ordered batch with the proof that it was ordered: a row of the ledger."""
 
     sequence_number: int
@@ -532,7 +534,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """A quorum of encoded signed COMMIT messages for this view, sequence number and digest."""
 
 
-class TraceEvent(msgspec.Struct, frozen=True, array_like=True):
+class TraceEvent(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One consensus message as its receiver saw it: unverified, bounded, for screens only."""
 
     sender: AgentId

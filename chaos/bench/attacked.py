@@ -118,7 +118,7 @@ class Attacked:
 
     def submit(self) -> None:
         """Have one more operation submitted, to everybody."""
-        self._hand_in("operator", self.bench.submission(1))
+        self._hand_in("operator", self.bench.submission(self.bench.operations(1)))
 
     def _hand_in(self, author: str, submission: bytes) -> None:
         for member in self.members.values():

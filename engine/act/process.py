@@ -115,7 +115,7 @@ def _hands(paths: RunPaths) -> Executor:
 async def _obey_orders(actuator: Actuator, bus: NatsBus, submitter: Submitter) -> None:
     orders: asyncio.Queue[bytes] = asyncio.Queue(MAX_ORDERS)
 
-    async def take(_subject: str, payload: bytes) -> None:
+    def take(_subject: str, payload: bytes) -> None:
         if orders.full():
             log.warning("order_dropped", waiting=orders.qsize())
         else:
@@ -126,7 +126,7 @@ async def _obey_orders(actuator: Actuator, bus: NatsBus, submitter: Submitter) -
         while True:
             await actuator.obey(await orders.get())
 
-    await bus.subscribe("certificate.*", take, pending=MAX_ORDERS)
+    await bus.subscribe("certificate.*", take)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(submitter.run())
         tasks.create_task(obey())

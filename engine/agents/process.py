@@ -170,6 +170,10 @@ class Agent:
 
     def _accuse(self, evidence: Evidence) -> None:
         """Put proof against another agent before the council, so that all convict at one place."""
+        if not evidence.is_orderable:
+            # It must not take the place of a shorter proof that may still come.
+            log.warning("evidence_too_long", culprit=evidence.culprit, kind=evidence.kind)
+            return
         charge = Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
         self._charges.setdefault(evidence.culprit, charge)
         self._awake.set()

@@ -42,13 +42,11 @@ class Bench:
         """``count`` small operations."""
         return tuple(Frozen(CommandId(f"{self._counter}-{number}")) for number in range(count))
 
-    def submission(self, operations: int) -> bytes:
+    def submission(self, operations: tuple[Operation, ...]) -> bytes:
         """The next submission, one signature over all its operations."""
         self._counter += 1
         genesis = self.genesis
         payload = encode(
-            Submission(
-                genesis.cluster, genesis.epoch, OPERATOR, self._counter, self.operations(operations)
-            )
+            Submission(genesis.cluster, genesis.epoch, OPERATOR, self._counter, operations)
         )
         return encode(Signed(payload, self.operator.sign(Domain.SUBMISSION, payload)))

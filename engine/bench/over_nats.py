@@ -79,6 +79,7 @@ class Echo:
         """Go from ``near`` to ``far``, each an agent with its bus."""
         self._near, self._far = near, far
         self._heard = asyncio.Event()
+        self._answering: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Listen on both sides."""
@@ -88,11 +89,12 @@ class Echo:
         await far_bus.flush()
         await near_bus.flush()
 
-    async def _answer(self, _subject: str, payload: bytes) -> None:
+    def _answer(self, _subject: str, payload: bytes) -> None:
         if payload == ECHO:
-            await self._far[1].publish(f"pbft.{self._far[0]}.{self._near[0]}", ECHO)
+            answer = self._far[1].publish(f"pbft.{self._far[0]}.{self._near[0]}", ECHO)
+            self._answering = asyncio.create_task(answer)
 
-    async def _hear(self, _subject: str, payload: bytes) -> None:
+    def _hear(self, _subject: str, payload: bytes) -> None:
         if payload == ECHO:
             self._heard.set()
 

@@ -1,9 +1,13 @@
 """The bus within one process: what tests and simulations use, bounded like the real one."""
 
 import asyncio
+from collections import deque
 
 from engine.bus.subjects import matches
 from engine.ports import Handler
+
+MOST_WAITING = 4096
+"""Messages said in one turn of the loop; the newest above that are dropped."""
 
 
 class MemoryBus:
@@ -11,41 +15,36 @@ class MemoryBus:
 
     def __init__(self) -> None:
         """Start without subscriptions."""
-        self._subscriptions: list[tuple[str, asyncio.Queue[tuple[str, bytes]]]] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._subscriptions: list[tuple[str, Handler]] = []
+        self._waiting: deque[tuple[str, bytes]] = deque()
         self._dropped = 0
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Send ``payload`` to whoever subscribes to ``subject`` now; lost when nobody does."""
-        for pattern, waiting in self._subscriptions:
-            if not matches(pattern, subject):
-                continue
-            if waiting.full():
-                self._dropped += 1
-            else:
-                waiting.put_nowait((subject, payload))
+        if len(self._waiting) >= MOST_WAITING:
+            self._dropped += 1
+            return
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._waiting.append((subject, payload))
 
-    async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
-        """Call ``handler`` for each message, in order; at most ``pending`` wait, newest dropped."""
-        waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(pending)
-        self._subscriptions.append((subject, waiting))
-        self._tasks.append(asyncio.create_task(_deliver(waiting, handler)))
+    def _deliver(self) -> None:
+        # What a handler's publication adds meanwhile is delivered in the next turn.
+        waiting, self._waiting = self._waiting, deque()
+        for subject, payload in waiting:
+            for pattern, handler in list(self._subscriptions):
+                if matches(pattern, subject):
+                    handler(subject, payload)
+
+    async def subscribe(self, subject: str, handler: Handler) -> None:
+        """Call ``handler`` for each message, in order, as it comes."""
+        self._subscriptions.append((subject, handler))
 
     @property
     def dropped(self) -> int:
-        """Messages dropped so far because a subscription had too many waiting."""
+        """Messages dropped so far because too many waited."""
         return self._dropped
 
     async def close(self) -> None:
         """Stop all subscriptions."""
         self._subscriptions.clear()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-
-
-async def _deliver(waiting: asyncio.Queue[tuple[str, bytes]], handler: Handler) -> None:
-    while True:
-        subject, payload = await waiting.get()
-        await handler(subject, payload)

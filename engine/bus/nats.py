@@ -15,6 +15,8 @@ RECONNECT_WAIT_S = 0.1
 """Between two attempts; a server that restarts takes some 50 ms to listen again."""
 PENDING_BYTES = 4 << 20
 """What is kept while the server is away; the rest is dropped and the replicas send it again."""
+PENDING_MESSAGES = 1024
+"""Most messages that wait for one handler; with one subscription a peer, nobody crowds out another."""
 SUBSCRIPTION_BYTES = 8 << 20
 """Most bytes that wait for one handler."""
 
@@ -101,16 +103,16 @@ class NatsBus:
         except errors.Error as error:
             raise ConnectionError(f"bus: {error}") from None
 
-    async def subscribe(self, subject: str, handler: Handler, *, pending: int = 4096) -> None:
-        """Call ``handler`` for each message, in order; at most ``pending`` wait, newest dropped."""
+    async def subscribe(self, subject: str, handler: Handler) -> None:
+        """Call ``handler`` for each message, in order, as it comes."""
 
         async def hand_on(message: Msg) -> None:
-            await handler(message.subject, message.data)
+            handler(message.subject, message.data)
 
         await self._client.subscribe(
             subject,
             cb=hand_on,
-            pending_msgs_limit=pending,
+            pending_msgs_limit=PENDING_MESSAGES,
             pending_bytes_limit=SUBSCRIPTION_BYTES,
         )
 

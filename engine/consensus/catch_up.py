@@ -81,7 +81,7 @@ class CatchUp:
         self._answered.clear()
         self._say()
         s = self._state
-        ahead = [] if s.quarantine.is_violated() else self._ahead()
+        ahead = [] if s.quarantine.is_violated else self._ahead()
         if not ahead:
             self._gap_ms = None
             return
@@ -198,7 +198,7 @@ class CatchUp:
         s = self._state
         before = s.executed
         for entry in packet.entries[: s.settings.fetch_entries]:
-            if s.quarantine.is_violated():
+            if s.quarantine.is_violated:
                 return
             if entry.sequence_number != s.executed + 1:
                 continue

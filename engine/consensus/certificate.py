@@ -1,20 +1,14 @@
-"""The proofs a ledger carries, checked by anyone who has the genesis: pure, used offline too.
-
-The digest of a batch depends on cluster, epoch and content only, never on view or sequence number.
-The chain digest is ``chain_k = H(chain_(k-1), k, digest of batch k)`` with ``chain_0`` the cluster
-id, so two ledgers with one chain digest are one history, whichever votes they carry.
-"""
+"""The proofs a ledger carries, checked by anyone who has the genesis: pure, used offline too."""
 
 from collections.abc import Iterable
 
 import msgspec
 
-from engine.codec import digest_of
 from engine.consensus.committee import Committee, Refused
-from engine.consensus.messages import Batch, Commit, Status
+from engine.consensus.messages import Commit, Status
 from engine.genesis import Genesis
 from engine.signing import Verifier
-from engine.vocabulary import Digest, Entry
+from engine.vocabulary import Entry
 
 
 class Unproven(ValueError):
@@ -29,22 +23,6 @@ class Seal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     statuses: tuple[bytes, ...]
 
 
-def batch_digest(cluster: bytes, epoch: int, batch: Batch) -> Digest:
-    """What replicas vote on."""
-    return digest_of("batch", cluster, epoch.to_bytes(8, "big"), *batch)
-
-
-def chain_link(previous: bytes, sequence_number: int, digest: bytes) -> Digest:
-    """The chain digest after a batch with ``digest`` at ``sequence_number``."""
-    return digest_of("chain", previous, sequence_number.to_bytes(8, "big"), digest)
-
-
-def chain_after(previous: bytes, entry: Entry, cluster: bytes, epoch: int) -> Digest:
-    """The chain digest after ``entry``."""
-    digest = batch_digest(cluster, epoch, entry.batch)
-    return chain_link(previous, entry.sequence_number, digest)
-
-
 def check_entry(entry: Entry, committee: Committee) -> None:
     """Check that a quorum of ``committee`` committed ``entry``.
 
@@ -53,7 +31,7 @@ def check_entry(entry: Entry, committee: Committee) -> None:
     """
     if entry.sequence_number < 1:
         raise Unproven(f"entry {entry.sequence_number}: numbers begin at 1")
-    digest = batch_digest(committee.cluster, committee.epoch, entry.batch)
+    digest = committee.digest_of(entry.batch)
     voters: set[int] = set()
     for frame in entry.commits[: committee.n]:
         try:

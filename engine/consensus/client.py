@@ -149,14 +149,18 @@ class Submitter:
         self._counter = max(self._counter + 1, self._clock.unix_ms() * 1_000_000)
         return self._counter
 
+    def _is_awaited(self, counter: int) -> bool:
+        waiting = self._under_way.get(counter)
+        return waiting is not None and not waiting.done.is_set()
+
     async def _subscribe(self) -> None:
         if self._subscribed:
             return
         self._subscribed = True
         for agent in self._committee.ids:
-            await self._bus.subscribe(f"ordered.{agent}", self._heard, pending=1024)
+            await self._bus.subscribe(f"ordered.{agent}", self._heard)
 
-    async def _heard(self, _subject: str, payload: bytes) -> None:
+    def _heard(self, _subject: str, payload: bytes) -> None:
         if b"began" in payload[:16]:
             with suppress(Malformed):
                 self.follow(decode(payload, Began))
@@ -165,10 +169,11 @@ class Submitter:
             notice = self._committee.read(payload)
             if not isinstance(notice, Ordered):
                 return
+            # Whoever tells what is known by now need not be checked.
             own = [
                 counter
                 for author, counter in notice.submissions
-                if author == self._author and counter in self._under_way
+                if author == self._author and self._is_awaited(counter)
             ]
             if not own or not self._committee.signed(payload, notice):
                 return

@@ -1,9 +1,10 @@
 """Whose submissions are ordered already, and which still wait."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
-from engine.codec import Malformed, decode
+from engine.codec import Malformed, reader_of
 from engine.vocabulary import AuthorId, Entry, Signed, Submission
 
 Key = tuple[AuthorId, int]
@@ -11,6 +12,17 @@ Key = tuple[AuthorId, int]
 
 REMEMBERED_PER_AUTHOR = 1024
 """Counters kept by author. Older ones count as ordered; nobody has that many under way."""
+
+
+Known = Callable[[bytes], Submission | None]
+"""What a frame is known to hold, where somebody has read it already."""
+
+_read_signed = reader_of(Signed)
+_read_submission = reader_of(Submission)
+
+
+def _unread(_frame: bytes) -> None:
+    return None
 
 
 class ClientTable:
@@ -23,6 +35,8 @@ class ClientTable:
     def __init__(self) -> None:
         """Start with nothing ordered."""
         self._ordered: dict[AuthorId, dict[int, int]] = {}
+        self._lowest: dict[AuthorId, list[int]] = {}
+        """The same counters as heaps: the lowest is the first to be forgotten."""
         self._floor: dict[AuthorId, int] = {}
 
     def number_of(self, key: Key) -> int | None:
@@ -31,7 +45,11 @@ class ClientTable:
 
     def knows(self, key: Key) -> bool:
         """Whether ``key`` was ordered, or is so old that it counts as ordered."""
-        return key[1] <= self.floor(key[0]) or self.number_of(key) is not None
+        author, counter = key
+        counters = self._ordered.get(author)
+        return counters is not None and (
+            counter in counters or counter <= self._floor.get(author, -1)
+        )
 
     def floor(self, author: AuthorId) -> int:
         """Counters of ``author`` up to this one count as ordered."""
@@ -41,16 +59,21 @@ class ClientTable:
         """The highest counter of ``author`` that was ordered; 0 when there is none."""
         return max(self._ordered.get(author, {}), default=0)
 
-    def fresh(self, entry: Entry) -> tuple[Submission, ...]:
-        """The submissions of the next ``entry`` that had not been ordered before; notes them."""
-        return tuple(submission for submission, _ in self.fresh_frames(entry))
+    def fresh(self, entry: Entry, known: Known = _unread) -> tuple[Submission, ...]:
+        """The submissions of the next ``entry`` that had not been ordered before; notes them.
 
-    def fresh_frames(self, entry: Entry) -> tuple[tuple[Submission, bytes], ...]:
+        ``known`` may save reading some of them again.
+        """
+        return tuple(submission for submission, _ in self.fresh_frames(entry, known))
+
+    def fresh_frames(
+        self, entry: Entry, known: Known = _unread
+    ) -> tuple[tuple[Submission, bytes], ...]:
         """Like ``fresh``, each with its encoded ``Signed`` form."""
         found = []
         for frame in entry.batch:
             try:
-                submission = decode(decode(frame, Signed).payload, Submission)
+                submission = known(frame) or _read_submission(_read_signed(frame).payload)
             except Malformed:
                 continue  # A quorum ordered it all the same: no replica can make sense of it.
             key = (submission.author, submission.counter)
@@ -63,11 +86,13 @@ class ClientTable:
     def _note(self, key: Key, sequence_number: int) -> None:
         author, counter = key
         counters = self._ordered.setdefault(author, {})
+        lowest = self._lowest.setdefault(author, [])
         counters[counter] = sequence_number
+        heappush(lowest, counter)
         if len(counters) > REMEMBERED_PER_AUTHOR:
-            oldest = min(counters)
-            del counters[oldest]
-            self._floor[author] = oldest
+            forgotten = heappop(lowest)
+            del counters[forgotten]
+            self._floor[author] = forgotten
 
 
 @dataclass(slots=True)

@@ -1,12 +1,19 @@
 """Who the replicas are, and whether a frame was really signed by one of them."""
 
+from collections.abc import Callable
+from functools import lru_cache, partial
+
 from engine.codec import Malformed, encode, reader_of
-from engine.consensus.messages import AnyMessage, Message, decode_message
+from engine.consensus.digests import batch_digest
+from engine.consensus.messages import AnyMessage, Message, Packet, decode_message, decode_packet
 from engine.consensus.readings import Readings
 from engine.genesis import Genesis
 from engine.quorum import weak_quorum_of
 from engine.signing import Domain, Signer, Verifier
 from engine.vocabulary import AgentId, Signed, Submission
+
+MOST_DIGESTS = 32
+"""Batches whose digest is remembered: as many as are under way, several times over."""
 
 _read_signed = reader_of(Signed)
 _read_submission = reader_of(Submission)
@@ -28,8 +35,13 @@ class OtherEpoch(Refused):
 class Committee:
     """The members of one cluster and epoch, with the verifier all of them use."""
 
-    def __init__(self, genesis: Genesis, verifier: Verifier) -> None:
-        """Take the members from ``genesis``."""
+    def __init__(
+        self,
+        genesis: Genesis,
+        verifier: Verifier,
+        unpack: Callable[[bytes], Packet] = decode_packet,
+    ) -> None:
+        """Take the members from ``genesis``; ``unpack`` is how everyone here decodes packets."""
         self.genesis = genesis
         self.n = genesis.n
         self.f = genesis.f
@@ -44,18 +56,26 @@ class Committee:
         self._author_keys = genesis.author_keys()
         self._places = {agent: place for place, agent in enumerate(self.ids)}
         self.verifier = verifier
+        self.unpack = unpack
+        digest = partial(batch_digest, self.cluster, self.epoch)
+        self.digest_of = lru_cache(MOST_DIGESTS)(digest)
+        """What replicas vote on, by batch."""
         self._following: Committee | None = None
         self._messages: Readings[AnyMessage] = Readings()
         self._submissions: Readings[Submission] = Readings()
         """Frames whose signature was found good."""
+        self.known_submission = self._submissions.get
+        """The submission in a frame that was found good; None for any other frame."""
         self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
         """The frame read last: whoever reads one mostly wants its signature checked next."""
+        self._read: Submission | None = None
+        """The submission in it, if it holds one."""
 
     def amended(self, charter: Genesis) -> "Committee":
         """Whoever counts from ``charter`` on: other keys; n, f and the quorum stay as they are."""
         following = self._following
         if following is None or following.genesis != charter:
-            following = self._following = Committee(charter, self.verifier)
+            following = self._following = Committee(charter, self.verifier, self.unpack)
             assert (following.n, following.f) == (self.n, self.f), "an epoch changes keys alone"
             following.quorum = self.quorum
         return following
@@ -97,12 +117,12 @@ class Committee:
             raise OtherEpoch(message.epoch)
         if message.replica >= self.n:
             raise Refused("of no member")
-        self._opened = (frame, envelope)
+        self._opened, self._read = (frame, envelope), None
         return message
 
     def signed(self, frame: bytes, message: AnyMessage) -> bool:
         """Whether the replica that ``message`` names signed ``frame``, from which it was read."""
-        if frame in self._messages:
+        if self._messages.get(frame) is not None:
             return True
         last, envelope = self._opened
         if last is not frame:
@@ -134,6 +154,8 @@ class Committee:
         good = self._submissions.get(frame)
         if good is not None:
             return good
+        if self._opened[0] is frame and self._read is not None:
+            return self._read
         try:
             envelope = _read_signed(frame)
             submission = _read_submission(envelope.payload)
@@ -145,7 +167,7 @@ class Committee:
             raise Refused("submission of an unknown author")
         if not 0 <= submission.counter < 2**62:
             raise Refused("submission with an impossible counter")
-        self._opened = (frame, envelope)
+        self._opened, self._read = (frame, envelope), submission
         return submission
 
     def open_submission(self, frame: bytes) -> Submission:
@@ -155,7 +177,7 @@ class Committee:
             Refused: it cannot be read or its signature is wrong.
         """
         submission = self.read_submission(frame)
-        if frame in self._submissions:
+        if self.known_submission(frame) is not None:
             return submission
         last, envelope = self._opened
         assert last is frame, "read just now"

@@ -8,7 +8,7 @@ from engine.consensus.messages import Prepared, StableCheckpoint
 from engine.vocabulary import AgentId, Entry
 
 
-class Value(msgspec.Struct, frozen=True):
+class Value(msgspec.Struct, frozen=True, gc=False):
     """A plain event or effect."""
 
 
@@ -40,7 +40,7 @@ Event = Receive | Submit | Tick
 # --- what is kept across a crash ---------------------------------------------------------------
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """One line of the vote log."""
 
 
@@ -140,7 +140,7 @@ class Acknowledge(Value, frozen=True):
 
 
 class ReportEvidence(Value, frozen=True):
-    """Proof that somebody lied, for the council to order."""
+    """Proof that somebody lied, for the council to order if it is orderable."""
 
     evidence: Evidence
 

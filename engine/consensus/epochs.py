@@ -11,8 +11,8 @@ import msgspec
 
 from engine.charter import Change, Changes, Charter
 from engine.codec import Malformed, decode
-from engine.consensus.certificate import batch_digest, chain_link
 from engine.consensus.committee import Committee
+from engine.consensus.digests import chain_link
 from engine.consensus.settings import Settings, settings_for
 from engine.genesis import Genesis
 from engine.vocabulary import Configured, Entry, Replaced, Signed, Submission
@@ -93,8 +93,7 @@ class Epochs:
     def follows(self, previous: bytes, entry: Entry, chain: bytes) -> bool:
         """Whether ``chain`` is the chain digest after ``entry``, with ``previous`` before it."""
         number, committee = entry.sequence_number, self.committee_at(entry.sequence_number)
-        digest = batch_digest(committee.cluster, committee.epoch, entry.batch)
-        linked = chain_link(previous, number, digest)
+        linked = chain_link(previous, number, committee.digest_of(entry.batch))
         newest = self.constitution
         if isinstance(newest, Charter) and newest.after == number:
             return newest.chain == linked and newest.base[1] == chain
@@ -105,9 +104,9 @@ class Epochs:
 
         Its number and its certificate are the caller's to check.
         """
-        chain, committee = self.head[1], self.committee
-        digest = batch_digest(committee.cluster, committee.epoch, entry.batch)
-        self.head = (entry.sequence_number, chain_link(chain, entry.sequence_number, digest))
+        digest = self.committee.digest_of(entry.batch)
+        linked = chain_link(self.head[1], entry.sequence_number, digest)
+        self.head = (entry.sequence_number, linked)
         for frame in entry.batch:
             if _KEY_TAG in frame or _POLICY_TAG in frame:
                 self._hear(entry.sequence_number, frame)

@@ -4,6 +4,7 @@ Nothing less is evidence: a bad signature, silence or slowness accuse nobody.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -18,7 +19,6 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     Status,
-    kind_of,
 )
 from engine.consensus.settings import Settings, settings_for
 from engine.consensus.view_change import plan_of
@@ -37,6 +37,9 @@ def no_contradiction(_first: Submission, _second: Submission) -> str:
 
 
 BAD_NEW_VIEW = "bad-new-view"
+MOST_ORDERED_BYTES = 60 << 10
+"""Both frames together: so the submission that holds them is one that replicas take. Only NEW-VIEWs
+and VIEW-CHANGEs are ever longer."""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -47,6 +50,11 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """``double-`` and the kind of message, ``bad-new-view``, or a kind of the application's."""
     first: bytes
     second: bytes
+
+    @property
+    def is_orderable(self) -> bool:
+        """Whether it fits a submission; what does not is proof all the same, for whoever has it."""
+        return len(self.first) + len(self.second) <= MOST_ORDERED_BYTES
 
 
 Proof = Callable[[Convicted, Sequence[Genesis]], bool]
@@ -87,13 +95,13 @@ def subject_of(message: AnyMessage) -> tuple[str, int, int] | None:
         case Ordered():
             return None
         case PrePrepare() | Prepare() | Commit():
-            return kind_of(message), message.view, message.sequence_number
+            return message.kind, message.view, message.sequence_number
         case Checkpoint():
-            return kind_of(message), 0, message.sequence_number
+            return message.kind, 0, message.sequence_number
         case Status():
-            return kind_of(message), 0, message.executed
+            return message.kind, 0, message.executed
         case change:
-            return kind_of(change), change.view, 0
+            return change.kind, change.view, 0
 
 
 def content_of(message: AnyMessage) -> bytes:
@@ -119,7 +127,31 @@ def conflict(first: bytes, second: bytes, committee: Committee) -> Evidence | No
     if content_of(one) == content_of(other):
         return None
     low, high = sorted((first, second))
-    return Evidence(committee.ids[one.replica], f"double-{kind_of(one)}", low, high)
+    return Evidence(committee.ids[one.replica], f"double-{one.kind}", low, high)
+
+
+def shortest_conflict(first: bytes, second: bytes, committee: Committee) -> Evidence | None:
+    """As ``conflict``, but by two of the PRE-PREPAREs in two NEW-VIEWs where those contradict too."""
+    whole = conflict(first, second, committee)
+    if whole is None or whole.kind != f"double-{NewView.kind}":
+        return whole
+    one, other = committee.read(first), committee.read(second)
+    assert isinstance(one, NewView), "as the kind of the evidence says"
+    assert isinstance(other, NewView), "as the kind of the evidence says"
+    headers, others = (_headers(it.pre_prepares, committee) for it in (one, other))
+    parts = (conflict(headers[it], others[it], committee) for it in headers.keys() & others.keys())
+    return min((it for it in parts if it is not None), key=lambda it: it.first, default=whole)
+
+
+def _headers(frames: Sequence[bytes], committee: Committee) -> dict[int, bytes]:
+    """The PRE-PREPAREs among frames that nobody has checked, by sequence number."""
+    found: dict[int, bytes] = {}
+    for frame in frames:
+        with suppress(Refused):
+            header = committee.read(frame)
+            if isinstance(header, PrePrepare):
+                found[header.sequence_number] = frame
+    return found
 
 
 def bad_new_view(frame: bytes, committee: Committee, window: int) -> Evidence | None:

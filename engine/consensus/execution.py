@@ -21,7 +21,7 @@ class Execution:
     def execute_ready(self) -> None:
         """Execute everything committed that is next in sequence."""
         s = self._state
-        while not s.quarantine.is_violated():
+        while not s.quarantine.is_violated:
             slot = s.log.slots.get(s.executed + 1)
             if slot is None or slot.entry is None:
                 return
@@ -33,14 +33,16 @@ class Execution:
         assert entry.sequence_number == s.executed + 1, "executed out of order"
         filled = s.log.last is not None
         s.epochs.take(entry)
-        s.log.last = s.epochs.last_of(s.committee.epoch)
+        s.log.end_at(s.epochs.last_of(s.committee.epoch))
         s.progress_ms = s.now_ms
         if s.entered and entry.view == s.view and (entry.batch or filled):
             s.failed_views = 0
             s.pace.executed()
         s.out.append(Execute(entry, s.chain))
         s.quarantine.convict(self._application(entry))
-        keys = tuple((it.author, it.counter) for it in s.clients.fresh(entry))
+        keys = tuple(
+            (it.author, it.counter) for it in s.clients.fresh(entry, s.committee.known_submission)
+        )
         for key in keys:
             s.pending.discard(key)
         for author in {author for author, _ in keys}:

@@ -100,6 +100,8 @@ class Log:
         self._window = window
         self._null_digest = null_digest
         self.low = low
+        self.high = low + window
+        """The highest sequence number that may be used now."""
         self.last: int | None = None
         """The last number of this epoch: nothing above it is voted on. None while unknown."""
         self.slots: dict[int, Slot] = {}
@@ -107,11 +109,14 @@ class Log:
         """No slot is above this number."""
         self.batches: dict[bytes, Batch] = {null_digest: ()}
 
-    @property
-    def high(self) -> int:
-        """The highest sequence number that may be used now."""
+    def end_at(self, last: int | None) -> None:
+        """Note the last number of this epoch, as far as it is known."""
+        self.last = last
+        self._bound()
+
+    def _bound(self) -> None:
         high = self.low + self._window
-        return high if self.last is None else min(high, self.last)
+        self.high = high if self.last is None else min(high, self.last)
 
     def slot(self, number: int, now_ms: int) -> Slot | None:
         """The slot of ``number``, made if it is new; None outside the watermarks."""
@@ -132,12 +137,9 @@ class Log:
 
     def keys_in_flight(self, executed: int, but: int) -> set[Key]:
         """Submissions in batches of this view above ``executed``, other than slot ``but``."""
-        return {
-            key
-            for number, slot in self.slots.items()
-            if number > executed and number != but
-            for key in slot.keys
-        }
+        above = range(max(executed, self.low) + 1, self._top + 1)
+        slots = (self.slots.get(number) for number in above if number != but)
+        return {key for slot in slots if slot is not None for key in slot.keys}
 
     def enter_view(self, now_ms: int) -> None:
         """Forget the votes of the view that ended; proofs and their batches stay."""
@@ -148,6 +150,7 @@ class Log:
     def collect(self, stable: int) -> None:
         """Forget everything up to the stable checkpoint."""
         self.low = max(self.low, stable)
+        self._bound()
         for number in [number for number in self.slots if number <= self.low]:
             del self.slots[number]
         self._drop_batches()

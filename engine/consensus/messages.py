@@ -5,7 +5,7 @@ epoch, so that no signature means anything elsewhere. ``replica`` is the signer'
 ``Genesis.agents``. Packets are not signed: whatever matters in them proves itself.
 """
 
-from typing import Annotated, Any, NamedTuple, cast, get_args
+from typing import Annotated, Any, ClassVar, cast, get_args
 
 import msgspec
 
@@ -19,36 +19,43 @@ Batch = tuple[bytes, ...]
 """Encoded ``Signed`` submissions in order; empty for a null batch."""
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+Place = tuple[int, int, bytes]
+"""View, sequence number and digest, for screens; 0 or empty where a message names none."""
+
+
+class Message(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What every signed message begins with."""
 
+    kind: ClassVar[str]
+    """The word that stands for the type on the wire and on screens."""
     cluster: Hash
     epoch: Count
     replica: Count
 
 
-class PrePrepare(Message, frozen=True, tag="pre-prepare"):
+class OnSlot(Message, frozen=True):
+    """What a vote on one sequence number names."""
+
+    view: Count
+    sequence_number: Count
+    digest: Hash
+
+    @property
+    def place(self) -> Place:
+        """Where it belongs, for screens."""
+        return self.view, self.sequence_number, self.digest
+
+
+class PrePrepare(OnSlot, frozen=True, tag="pre-prepare"):
     """The primary puts a batch at a sequence number; counts as its vote to prepare."""
 
-    view: Count
-    sequence_number: Count
-    digest: Hash
 
-
-class Prepare(Message, frozen=True, tag="prepare"):
+class Prepare(OnSlot, frozen=True, tag="prepare"):
     """A backup took exactly this batch for this place."""
 
-    view: Count
-    sequence_number: Count
-    digest: Hash
 
-
-class Commit(Message, frozen=True, tag="commit"):
+class Commit(OnSlot, frozen=True, tag="commit"):
     """A quorum prepared this batch; a quorum of these is the ledger's proof."""
-
-    view: Count
-    sequence_number: Count
-    digest: Hash
 
 
 class Checkpoint(Message, frozen=True, tag="checkpoint"):
@@ -57,15 +64,22 @@ class Checkpoint(Message, frozen=True, tag="checkpoint"):
     sequence_number: Count
     chain: Hash
 
+    @property
+    def place(self) -> Place:
+        """Where it belongs, for screens."""
+        return 0, self.sequence_number, self.chain
 
-class Prepared(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+
+class Prepared(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """Proof that a batch was prepared: the PRE-PREPARE and q - 1 PREPAREs of distinct backups."""
 
     pre_prepare: bytes
     prepares: tuple[bytes, ...]
 
 
-class StableCheckpoint(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class StableCheckpoint(
+    msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True
+):
     """A quorum of CHECKPOINTs; the one at 0 needs no proof."""
 
     sequence_number: Count
@@ -81,6 +95,11 @@ class ViewChange(Message, frozen=True, tag="view-change"):
     prepared: tuple[Prepared, ...]
     """For each sequence number above the stable checkpoint, the proof of the highest view."""
 
+    @property
+    def place(self) -> Place:
+        """Where it belongs, for screens."""
+        return self.view, 0, b""
+
 
 class NewView(Message, frozen=True, tag="new-view"):
     """The next primary's proof that the view begins, and with which batches."""
@@ -88,6 +107,11 @@ class NewView(Message, frozen=True, tag="new-view"):
     view: Count
     view_changes: tuple[bytes, ...]
     pre_prepares: tuple[bytes, ...]
+
+    @property
+    def place(self) -> Place:
+        """Where it belongs, for screens."""
+        return self.view, 0, b""
 
 
 class Status(Message, frozen=True, tag="status"):
@@ -100,6 +124,11 @@ class Status(Message, frozen=True, tag="status"):
     chain: Hash
     stable: Count
 
+    @property
+    def place(self) -> Place:
+        """Where it belongs, for screens."""
+        return self.view, self.executed, self.chain
+
 
 class Ordered(Message, frozen=True, tag="ordered"):
     """Tells authors that their submissions (author, counter) stand at a sequence number."""
@@ -107,13 +136,21 @@ class Ordered(Message, frozen=True, tag="ordered"):
     sequence_number: Count
     submissions: tuple[tuple[AuthorId, Count], ...]
 
+    @property
+    def place(self) -> Place:
+        """Where it belongs, for screens."""
+        return 0, self.sequence_number, b""
+
 
 SlotVote = PrePrepare | Prepare | Commit
 AnyMessage = PrePrepare | Prepare | Commit | Checkpoint | ViewChange | NewView | Status | Ordered
 
 
-class Parcel(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Parcel(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
     """What every packet is."""
+
+    kind: ClassVar[str]
+    """The word that stands for the type on the wire and on screens."""
 
 
 class Vote(Parcel, frozen=True, tag="vote"):
@@ -171,23 +208,17 @@ Request = Relay | Fetch | Entries | FetchBatches | Batches | Stable
 Packet = Vote | Proposal | Request
 
 
-class Ballot(NamedTuple):
+class Ballot(msgspec.Struct, frozen=True, gc=False):
     """A vote as it is kept: what it is for, and the signed frame."""
 
     digest: bytes
     frame: bytes
 
 
-_KINDS: dict[type, str] = {
-    kind: str(kind.__struct_config__.tag) for kind in (*get_args(AnyMessage), *get_args(Packet))
-}
+for _type in (*get_args(AnyMessage), *get_args(Packet)):
+    _type.kind = str(_type.__struct_config__.tag)
 _read_message = reader_of(cast("type[AnyMessage]", cast("Any", AnyMessage)))
 _read_packet = reader_of(cast("type[Packet]", cast("Any", Packet)))
-
-
-def kind_of(message: Message | Parcel) -> str:
-    """The word that stands for the type on the wire and on screens."""
-    return _KINDS[type(message)]
 
 
 def decode_message(payload: bytes) -> AnyMessage:

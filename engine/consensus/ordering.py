@@ -19,7 +19,6 @@ from engine.consensus.messages import (
     Proposal,
     Relay,
     Vote,
-    kind_of,
 )
 from engine.consensus.state import State
 from engine.vocabulary import Entry
@@ -200,6 +199,25 @@ class Ordering:
             s.cast(Prepare, slot, header.digest)
         self._advance(slot)
 
+    def vote_again(self) -> None:
+        """After a restart: give the votes that a crash came before, on what this replica had taken.
+
+        A batch is on disk before the PREPARE for it, and its proof before the COMMIT.
+        """
+        s = self._state
+        if not s.entered or s.quarantine.is_violated:
+            return
+        for slot in list(s.log.undecided(s.executed)):
+            header = slot.header
+            assert header is not None, "only what has a header is undecided"
+            if header.digest not in s.log.batches:
+                continue
+            if not s.is_primary and "prepare" not in slot.own:
+                s.cast(Prepare, slot, header.digest)
+            proved = (slot.proof_view, slot.proof_digest) == (s.view, header.digest)
+            if proved and "commit" not in slot.own:
+                s.cast(Commit, slot, header.digest)
+
     def _keys_in(self, batch: Batch) -> tuple[Key, ...]:
         keys = []
         for frame in batch:
@@ -219,7 +237,7 @@ class Ordering:
             raise Refused("outside the window")
         if isinstance(vote, Prepare) and vote.replica == s.committee.primary_of(vote.view):
             raise Refused("prepare of the primary")
-        word, votes = kind_of(vote), slot.prepares if isinstance(vote, Prepare) else slot.commits
+        word, votes = vote.kind, slot.prepares if isinstance(vote, Prepare) else slot.commits
         kept = votes.get(vote.replica)
         if kept is not None and kept.digest == vote.digest:
             return
@@ -239,18 +257,17 @@ class Ordering:
         if late is not None and late.digest != vote.digest:
             s.accuse(late.frame, frame)
         votes[vote.replica] = Ballot(vote.digest, frame)
-        self._show_header(slot, vote, frame)
+        first = slot.first_header
+        if first is not None and first.digest != vote.digest:
+            self._show_header(slot, first, vote, frame)
         self._advance(slot)
 
-    def _show_header(self, slot: Slot, vote: Prepare | Commit, frame: bytes) -> None:
+    def _show_header(self, slot: Slot, first: Ballot, vote: Prepare | Commit, frame: bytes) -> None:
         # Whoever votes for another batch has another header: two of them prove who lied.
-        first = slot.first_header
-        if first is None or first.digest == vote.digest:
-            return
         if vote.replica not in slot.shown_to:
             slot.shown_to.add(vote.replica)
             self._state.send(vote.replica, Vote(first.frame))
-        self._tell_on(slot, kind_of(vote), vote.replica, frame)
+        self._tell_on(slot, vote.kind, vote.replica, frame)
 
     def _tell_on(self, slot: Slot, word: str, replica: int, frame: bytes) -> None:
         # Others may hold another vote of that replica: the two prove that it lied.
@@ -267,7 +284,7 @@ class Ordering:
         slot = self._state.slot(vote.sequence_number)
         if slot is None:
             raise Refused("outside the window")
-        kept = slot.first_of(kind_of(vote), vote.replica)
+        kept = slot.first_of(vote.kind, vote.replica)
         if kept is not None and kept.digest != vote.digest:
             self._state.accuse(kept.frame, frame)
 

@@ -31,14 +31,11 @@ class Quarantine:
         self._committee = committee
         self._convicted: frozenset[AgentId] = frozenset()
         self._accused: set[tuple[AgentId, str]] = set()
-        self._violated = False
+        self.is_violated = False
+        """Whether more than f replicas are proven to lie: no quorum means anything then."""
         self.places: frozenset[int] = frozenset()
         """The replica numbers that are not counted."""
         self.convict(convicted)
-
-    def is_violated(self) -> bool:
-        """Whether more than f replicas are proven to lie: no quorum means anything then."""
-        return self._violated
 
     @property
     def proven(self) -> frozenset[AgentId]:
@@ -53,7 +50,7 @@ class Quarantine:
             return
         self._convicted = frozenset(members)
         self.places = frozenset(members.values())
-        self._violated = len(self.proven) > self._committee.f
+        self.is_violated = len(self.proven) > self._committee.f
 
     def accuse(self, evidence: Evidence) -> bool:
         """Note proof that was found here; False when it says nothing new."""
@@ -61,5 +58,5 @@ class Quarantine:
         if key in self._accused:
             return False
         self._accused.add(key)
-        self._violated = len(self.proven) > self._committee.f
+        self.is_violated = len(self.proven) > self._committee.f
         return True

@@ -41,11 +41,8 @@ from engine.consensus.messages import (
     Relay,
     Request,
     StableCheckpoint,
-    Status,
     ViewChange,
     Vote,
-    decode_packet,
-    kind_of,
 )
 from engine.consensus.ordering import Ordering
 from engine.consensus.quarantine import Application, no_application
@@ -102,6 +99,7 @@ class Replica:
         if state.is_checkpoint_due and state.executed not in state.checkpoints.votes:
             # The crash came between executing and signing the checkpoint.
             self._execution.checkpoint()
+        self._ordering.vote_again()
 
     def _set_to_work(self, state: State) -> None:
         """Give every part of the machine ``state``."""
@@ -180,14 +178,14 @@ class Replica:
     @property
     def ready(self) -> bool:
         """Whether it takes part: in a view, with a quorum heard lately, and not behind."""
-        if self._state.quarantine.is_violated() or self._retired:
+        if self._state.quarantine.is_violated or self._retired:
             return False
         return self._state.entered and self._catch_up.in_touch() and not self._catch_up.behind()
 
     @property
     def phase(self) -> str:
         """Idle, pre-prepared, prepared, committed of the oldest batch; or view-change, halted."""
-        if self._state.quarantine.is_violated():
+        if self._state.quarantine.is_violated:
             return "halted"
         if self._retired:
             return "retired"
@@ -219,7 +217,7 @@ class Replica:
             engine.consensus.checkpoint.Diverged: more than f replicas lie, or own state is damaged.
         """
         s = self._state
-        if s.quarantine.is_violated() or self._retired:
+        if self._takes_no_part():
             self._step_halted(event)
             return s.take_effects()
         view, entered = s.view, s.entered
@@ -230,24 +228,26 @@ class Replica:
                 self._submit(event.submission)
             case tick:
                 self._tick(tick.now_ms)
-        self._shun()
+        if s.quarantine.places != self._shunned:
+            self._shun()
         if s.entered and (view != s.view or not entered):
             self._replay_future()
             self._shun()
-        if s.quarantine.is_violated():
+        if s.quarantine.is_violated:
             self._halt()
         elif s.log.last is not None and s.is_over:
             self._begin_epoch()
-        elif s.pending.waiting or s.log.last is not None:
+        elif (s.pending.waiting or s.log.last is not None) and s.is_primary:
             self._ordering.propose()
         return self._state.take_effects()
+
+    def _takes_no_part(self) -> bool:
+        return self._state.quarantine.is_violated or self._retired
 
     def _shun(self) -> None:
         """Let every part know of those who were convicted in this step."""
         places = self._state.quarantine.places
-        if places is self._shunned:
-            return
-        if places != self._shunned and not self._state.quarantine.is_violated():
+        if places != self._shunned and not self._state.quarantine.is_violated:
             self._shunned = places
             for place in places:
                 self._future[place].clear()
@@ -285,7 +285,7 @@ class Replica:
             self._handovers[ended] = StableCheckpoint(*began.charter.base, began.proof)
 
     def _halt(self) -> None:
-        if not self._state.quarantine.is_violated():
+        if not self._state.quarantine.is_violated:
             return
         if not self._halted:
             self._halted = True
@@ -330,21 +330,22 @@ class Replica:
         try:
             if peer is None or peer == s.me:
                 raise Refused("from no peer")
-            packet = decode_packet(event.frame)
-            kind = kind_of(packet)
-            if (s.quarantine.is_violated() or self._retired) and not isinstance(packet, Fetch):
-                raise Refused("this replica has halted")
+            packet = s.committee.unpack(event.frame)
+            kind = packet.kind
             # What is settled may be read by anyone; nothing else of a convicted replica counts.
-            if peer in s.quarantine.places and not isinstance(packet, Fetch):
-                raise Refused("its sender is convicted")
+            if not isinstance(packet, Fetch):
+                if self._takes_no_part():
+                    raise Refused("this replica has halted")
+                if peer in s.quarantine.places:
+                    raise Refused("its sender is convicted")
             if isinstance(packet, (Vote, Proposal)):
                 message = s.committee.read(packet.frame)
-                kind, place = kind_of(message), _place(message)
+                kind, place = message.kind, message.place
                 if message.replica != peer:
                     # Not its own word: a screen that took it for one would see honest ones lie.
                     kind = f"passed-on {kind}"
-                if message.replica in s.quarantine.places:
-                    raise Refused("its signer is convicted")
+                    if message.replica in s.quarantine.places:
+                        raise Refused("its signer is convicted")
                 self._hear(peer, packet, message, event.frame)
             else:
                 self._serve(peer, packet)
@@ -437,17 +438,3 @@ class Replica:
             kept.clear()
             for frame in frames:
                 self._receive(Receive(ids[peer], frame))
-
-
-def _place(message: AnyMessage) -> tuple[int, int, bytes]:
-    match message:
-        case PrePrepare() | Prepare() | Commit():
-            return message.view, message.sequence_number, message.digest
-        case Checkpoint():
-            return 0, message.sequence_number, message.chain
-        case Status():
-            return message.view, message.executed, message.chain
-        case Ordered():
-            return 0, message.sequence_number, b""
-        case change:
-            return change.view, 0, b""

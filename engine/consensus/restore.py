@@ -19,7 +19,6 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     ViewChange,
-    kind_of,
 )
 from engine.consensus.state import State
 
@@ -130,6 +129,6 @@ def _restore_vote(state: State, frame: bytes) -> None:
     elif isinstance(vote, (Prepare, Commit)) and vote.view == state.view and state.entered:
         slot = state.slot(vote.sequence_number)
         if slot is not None:
-            ballot = slot.own[kind_of(vote)] = Ballot(vote.digest, frame)
+            ballot = slot.own[vote.kind] = Ballot(vote.digest, frame)
             votes = slot.prepares if isinstance(vote, Prepare) else slot.commits
             votes[state.me] = ballot

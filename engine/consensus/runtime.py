@@ -1,13 +1,15 @@
 """The shell around one replica: bus and clock in, disk and bus out, effects strictly in order.
 
 What was read from the bus is stepped through the core in rounds; the votes of a round are written
-ahead with one sync, then everything else of it happens in order. A vote may so reach the disk
-before an entry that was executed earlier in the round: a crash between them loses nothing, because
-the entry is fetched again. The other way round, a message before its vote, never happens.
+ahead with one sync, then everything else of it happens in order. The other way round, a message
+before its vote, never happens. The ledger is not synced with each entry: whatever was committed is
+certified in the vote logs of a quorum, and is committed again from them. It is synced before votes
+are forgotten, at each checkpoint.
 """
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +81,12 @@ class Source(NamedTuple):
 
     kind: str
     name: str
+
+
+@lru_cache(256)
+def _source_of(subject: str) -> Source:
+    kind, name, *_ = subject.split(".")
+    return Source(kind, name)
 
 
 class ReplicaRuntime:
@@ -244,14 +252,13 @@ class ReplicaRuntime:
     async def _subscribe(self) -> None:
         for peer in self._peers:
             for subject in (f"pbft.{peer}", f"pbft.{peer}.{self._agent}", f"head.{peer}"):
-                await self._bus.subscribe(subject, self._heard, pending=1024)
+                await self._bus.subscribe(subject, self._heard)
         for author in self._authors:
-            await self._bus.subscribe(f"submit.{author}", self._heard, pending=256)
-        await self._bus.subscribe("fetch.*", self._heard, pending=64)
+            await self._bus.subscribe(f"submit.{author}", self._heard)
+        await self._bus.subscribe("fetch.*", self._heard)
 
-    async def _heard(self, subject: str, payload: bytes) -> None:
-        kind, name, *_ = subject.split(".")
-        self._take(Source(kind, name), payload)
+    def _heard(self, subject: str, payload: bytes) -> None:
+        self._take(_source_of(subject), payload)
 
     def _take(self, source: Source, payload: bytes) -> None:
         if self._inbox.put(source, payload, self._clock.monotonic_ns()):
@@ -296,6 +303,9 @@ class ReplicaRuntime:
                     if position >= written_to:
                         written_to = self._write_ahead(effects, position)
                 case Compact():
+                    # Votes are all that a machine without power has of an entry: they are only
+                    # forgotten once the ledger holds it for good.
+                    self._store.sync()
                     self._votes.replace(effect.records)
                 case Execute():
                     await self._execute(effect)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from engine.codec import encode
-from engine.consensus.certificate import batch_digest
 from engine.consensus.checkpoint import Checkpoints
 from engine.consensus.clients import ClientTable, Pending
 from engine.consensus.committee import Committee
@@ -18,7 +17,7 @@ from engine.consensus.effects import (
     Voted,
 )
 from engine.consensus.epochs import Epochs
-from engine.consensus.evidence import Evidence, conflict
+from engine.consensus.evidence import Evidence, shortest_conflict
 from engine.consensus.log import Log, Slot
 from engine.consensus.messages import (
     Ballot,
@@ -29,7 +28,6 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     Vote,
-    kind_of,
 )
 from engine.consensus.pace import Pace
 from engine.consensus.quarantine import Quarantine
@@ -54,7 +52,7 @@ class State:
         self.clients = ClientTable()
         self.pending = Pending(settings.pending_submissions, settings.pending_per_author)
         self.log = Log(settings.window, self.digest_of(()), committee.base[0])
-        self.log.last = epochs.last_of(committee.epoch)
+        self.log.end_at(epochs.last_of(committee.epoch))
         self.checkpoints = Checkpoints(committee)
         self.view = 0
         self.entered = True
@@ -122,7 +120,7 @@ class State:
 
     def digest_of(self, batch: Batch) -> bytes:
         """What replicas vote on."""
-        return batch_digest(self.committee.cluster, self.committee.epoch, batch)
+        return self.committee.digest_of(batch)
 
     def timeout_ms(self, base: int) -> int:
         """``base``, doubled with each view that achieved nothing."""
@@ -148,7 +146,7 @@ class State:
         """This replica's one vote of ``kind`` in this view on ``slot``, signed once only."""
         committee = self.committee
         vote = kind(committee.cluster, committee.epoch, self.me, self.view, slot.number, digest)
-        word = kind_of(vote)
+        word = vote.kind
         kept = slot.own[word] = slot.own.get(word) or Ballot(digest, self.sign(vote))
         assert kept.digest == digest, f"asked to sign a second {word} for {slot.number}"
         return kept
@@ -163,7 +161,7 @@ class State:
 
     def accuse(self, first: bytes, second: bytes) -> None:
         """Report two frames if they are evidence; once by culprit and kind."""
-        evidence = conflict(first, second, self.committee)
+        evidence = shortest_conflict(first, second, self.committee)
         if evidence is not None:
             self.report(evidence)
 

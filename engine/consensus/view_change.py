@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from engine.consensus.certificate import batch_digest
 from engine.consensus.committee import Committee, Refused
 from engine.consensus.messages import (
     Checkpoint,
@@ -115,7 +114,7 @@ def select(view_changes: Sequence[ViewChange], committee: Committee) -> Plan:
                 continue
             if number not in chosen or header.view > chosen[number].view:
                 chosen[number] = header
-    null = batch_digest(committee.cluster, committee.epoch, ())
+    null = committee.digest_of(())
     first, last = stable.sequence_number + 1, max(chosen, default=stable.sequence_number)
     slots = tuple(
         (number, bytes(chosen[number].digest) if number in chosen else bytes(null))

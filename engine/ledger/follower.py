@@ -138,8 +138,8 @@ class LedgerFollower:
     async def run(self) -> None:
         """Follow until cancelled."""
         for agent in self._agents:
-            await self._bus.subscribe(f"ledger.{agent}", self._announced, pending=512)
-            await self._bus.subscribe(f"head.{agent}", self._said, pending=64)
+            await self._bus.subscribe(f"ledger.{agent}", self._announced)
+            await self._bus.subscribe(f"head.{agent}", self._said)
         seen = self._core.head[0]
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
@@ -156,7 +156,7 @@ class LedgerFollower:
             asked = LedgerFetch(agent, self._core.head[0] + 1, FETCH_ENTRIES)
             await self._bus.publish(f"fetch.{self._name}", encode(asked))
 
-    async def _announced(self, _subject: str, payload: bytes) -> None:
+    def _announced(self, _subject: str, payload: bytes) -> None:
         received_ns = self._clock.monotonic_ns()
         try:
             announced = decode(payload, Announced)
@@ -178,7 +178,7 @@ class LedgerFollower:
         """Number of the last entry that was taken."""
         return self._core.head[0]
 
-    async def _said(self, subject: str, payload: bytes) -> None:
+    def _said(self, subject: str, payload: bytes) -> None:
         try:
             packet = decode_packet(payload[_STAMP:])
         except Malformed:

@@ -47,14 +47,10 @@ class SqliteLedger:
         path: Path,
         genesis: Genesis,
         *,
-        durable: bool = True,
         clock: Clock | None = None,
         verifier: Verifier | None = None,
     ) -> None:
         """Open the ledger of the founding ``genesis`` in the file ``path``, or begin it there.
-
-        With ``durable``, an entry is on the disk when ``append`` returns; a follower, which can
-        fetch everything again, may do without.
 
         Raises:
             LedgerDamaged: the file is torn, tampered with, or of another cluster.
@@ -66,7 +62,7 @@ class SqliteLedger:
         try:
             self._database = sqlite3.connect(path, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(_SCHEMA)
             self._check_genesis()
             self._epochs = self._check_head()
@@ -141,6 +137,15 @@ class SqliteLedger:
             "INSERT OR REPLACE INTO meta VALUES ('epochs', ?)", (encode(self._epochs.kept()),)
         )
         self._database.execute("COMMIT")
+
+    def sync(self) -> None:
+        """Have everything that was appended on the disk."""
+        # A commit in this mode syncs SQLite's own log, and so all that stands in it before.
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('synced', ?)", (encode(self._epochs.head[0]),)
+        )
+        self._database.execute("PRAGMA synchronous=NORMAL")
 
     def read(self, first: int, limit: int) -> Sequence[Entry]:
         """Up to ``limit`` entries from sequence number ``first`` on."""

@@ -23,7 +23,7 @@ from engine.bench.counting import Tally
 from engine.bench.figure import Figure
 from engine.clock import SystemClock
 from engine.codec import encode
-from engine.consensus.certificate import batch_digest
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import Commit
 from engine.ledger.dynamodb import Mirror, read_mirror
 from engine.ledger.sqlite import SqliteLedger, open_ledger
@@ -94,10 +94,10 @@ def _ledger(path: Path) -> list[Entry]:
     """A ledger at ``path`` as a committee of five would have written it; its entries."""
     bench = Bench(REPLICAS, Tally())
     head = (bench.genesis.cluster, bench.genesis.epoch)
-    ledger = SqliteLedger(path, bench.genesis, durable=False)
+    ledger = SqliteLedger(path, bench.genesis)
     entries = []
     for number in range(1, OPERATIONS + 1):
-        batch = (bench.submission(1),)
+        batch = (bench.submission(bench.operations(1)),)
         digest = batch_digest(*head, batch)
         votes = []
         for place in range(QUORUM):

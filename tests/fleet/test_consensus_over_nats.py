@@ -93,7 +93,7 @@ async def test_an_agent_may_not_speak_for_another(tmp_path: Path) -> None:
     async with swarm(tmp_path) as made:
         heard: list[str] = []
 
-        async def hear(subject: str, _payload: bytes) -> None:
+        def hear(subject: str, _payload: bytes) -> None:
             heard.append(subject)
 
         engine = await made.bus("engine")
@@ -116,7 +116,7 @@ async def test_whoever_comes_before_the_server_waits_for_it_and_is_back_soon_aft
     made = Swarm(tmp_path)
     heard: list[bytes] = []
 
-    async def hear(_subject: str, payload: bytes) -> None:
+    def hear(_subject: str, payload: bytes) -> None:
         heard.append(payload)
 
     early = asyncio.create_task(made.bus("engine"))

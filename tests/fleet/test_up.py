@@ -105,7 +105,7 @@ class Listener:
         await bus.subscribe("status.*", self._take)
         return bus
 
-    async def _take(self, _subject: str, payload: bytes) -> None:
+    def _take(self, _subject: str, payload: bytes) -> None:
         vitals = decode(payload, Vitals)
         self.heard[vitals.agent] = (time.monotonic(), vitals)
 

@@ -6,6 +6,7 @@ fails here shrinks to the few steps that it takes.
 
 from dataclasses import dataclass, field
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,13 +20,22 @@ from hypothesis.stateful import (
 
 from engine.codec import encode
 from engine.consensus.effects import Receive, Submit, Tick
-from engine.consensus.messages import Commit, Packet, Prepare, PrePrepare, Proposal, Vote
+from engine.consensus.messages import (
+    Commit,
+    Packet,
+    Prepare,
+    PrePrepare,
+    Proposal,
+    Vote,
+    decode_packet,
+)
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.checker import Checker
 from engine.consensus.simulate.members import OPERATOR, Members
 from engine.consensus.simulate.node import Node
 from engine.consensus.simulate.trace import Tracer
-from engine.vocabulary import AgentId
+from engine.signing import Domain
+from engine.vocabulary import AgentId, Signed
 from tests.unit.consensus.speaking import Speaker
 
 N, F = 4, 1
@@ -137,7 +147,7 @@ class FourReplicas(RuleBasedStateMachine):
         node = self.nodes.get(self.ids[place])
         if node is not None:
             event = Submit(self._submission(counter))
-            node.step(event, crash_after=effects, tear=tear)
+            node.die_in(event, effects, tear)
 
     @rule(place=PLACES)
     def restart(self, place: int) -> None:
@@ -163,6 +173,19 @@ class FourReplicas(RuleBasedStateMachine):
     @rule(view=st.integers(1, 3), whom=GROUPS)
     def ask_for_a_view(self, view: int, whom: set[int]) -> None:
         self._say(Vote(self.speaker.sign(self.speaker.view_change(self.traitor, view))), whom)
+
+    @precondition(lambda self: self.wire.flying)
+    @rule(data=st.data(), whose=PLACES, whom=GROUPS)
+    def forge(self, data: st.DataObject, whose: int, whom: set[int]) -> None:
+        """The traitor repeats a vote in another's name with its own key, or in its own with none."""
+        packet = decode_packet(self.wire.flying[self._drawn(data)][2])
+        if not isinstance(packet, Vote):
+            return
+        vote = self.speaker.committee.read(packet.frame)
+        payload = encode(msgspec.structs.replace(vote, replica=whose))
+        own = self.speaker.members.signers[self.ids[self.traitor]].sign(Domain.CONSENSUS, payload)
+        signature = bytes(64) if whose == self.traitor else own
+        self._say(Vote(encode(Signed(payload, signature))), whom)
 
     # --- what must hold ------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.codec import encode
-from engine.consensus.certificate import chain_after
 from engine.consensus.clients import ClientTable
 from engine.consensus.committee import Committee
+from engine.consensus.digests import chain_after
 from engine.consensus.effects import (
     AnyRecord,
     Broadcast,

@@ -22,7 +22,6 @@ from engine.consensus.messages import (
     Status,
     ViewChange,
     Vote,
-    kind_of,
 )
 from engine.vocabulary import Signed, Submission
 
@@ -71,7 +70,7 @@ class Wording:
 
     def message(self, message: AnyMessage) -> str:
         """One signed message."""
-        word = kind_of(message)
+        word = message.kind
         match message:
             case PrePrepare() | Prepare() | Commit():
                 place = f"v{message.view} #{message.sequence_number}"

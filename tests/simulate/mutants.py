@@ -14,7 +14,7 @@ from types import FunctionType
 import msgspec
 
 from engine.charter import Changes
-from engine.consensus import certificate, charter_proof, restore, view_change
+from engine.consensus import charter_proof, digests, restore, view_change
 from engine.consensus.catch_up import CatchUp
 from engine.consensus.checkpoint import Checkpoints
 from engine.consensus.committee import Committee
@@ -327,7 +327,7 @@ MUTANTS = (
     ),
     Mutant(
         "a batch is any batch",
-        certificate.batch_digest,
+        digests.batch_digest,
         ", *batch)",
         ")",
         leader.test_an_equivocating_leader_split_two_and_two_decides_nothing_and_is_convicted,
@@ -363,8 +363,8 @@ MUTANTS = (
     Mutant(
         "an epoch has no end",
         Execution.execute,
-        "s.log.last = s.epochs.last_of(s.committee.epoch)",
-        "s.log.last = None",
+        "s.log.end_at(s.epochs.last_of(s.committee.epoch))",
+        "s.log.end_at(None)",
         epochs.test_an_epoch_ends_without_any_traffic_but_null_batches,
     ),
     Mutant(

@@ -82,7 +82,7 @@ def test_a_replica_killed_between_any_two_effects_never_signs_a_second_vote(seed
         cluster.checker.submitted.add(submission)
         cluster.submit(submission)
         cluster.run(cluster.random.randrange(40))
-        node.step(Tick(cluster.now_ms), crash_after=cluster.random.randrange(3))
+        node.die_in(Tick(cluster.now_ms), cluster.random.randrange(3), tear=0)
         cluster.run(cluster.random.randrange(80))
         cluster.restart(node)
 

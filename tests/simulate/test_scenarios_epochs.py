@@ -221,17 +221,17 @@ def test_a_crash_anywhere_at_the_boundary_leaves_a_replica_that_goes_on(crash_af
     step = victim.step
     crashed: list[int] = []
 
-    def dying(event: Event, *rest: int, **more: float) -> None:
+    def dying(event: Event, sent_ms: int = 0) -> None:
         last = stage.checker.law.epochs.boundary
         near = last is not None and victim.head[0] >= last - 1
         if near and not crashed:
             crashed.append(victim.head[0])
-            step(event, crash_after, tear=0.5)
+            victim.die_in(event, crash_after, tear=0.5)
             stage.at(300, partial(stage.restart, victim))
         else:
-            step(event, *rest, **more)  # type: ignore[arg-type]
+            step(event, sent_ms)
 
-    victim.step = dying  # type: ignore[assignment]
+    victim.step = dying  # type: ignore[method-assign]
     stage.replace(4)
 
     assert stage.reaches(1)

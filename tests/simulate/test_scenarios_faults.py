@@ -25,7 +25,7 @@ def test_a_replica_that_crashes_anywhere_and_keeps_its_log_never_signs_twice(see
         node = stage.random.choice(stage.all_nodes())
         stage.ask(round_ + 1)
         stage.run(stage.random.randrange(40))
-        node.step(Tick(stage.now_ms), crash_after=stage.random.randrange(3))
+        node.die_in(Tick(stage.now_ms), stage.random.randrange(3), tear=0)
         stage.run(stage.random.randrange(80))
         stage.restart(node)
 

@@ -1,13 +1,18 @@
 """Scenarios 1-13: traitors on the wire and in the lead. Safety is checked at every execution."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
 
+from engine.consensus.effects import Receive
+from engine.consensus.inbox import Inbox
 from engine.consensus.messages import Commit, Prepare, PrePrepare, Proposal, Relay, Vote
+from engine.consensus.runtime import ROUND
 from engine.consensus.settings import Settings
+from engine.consensus.simulate.node import Node
+from engine.vocabulary import AgentId
 from tests.simulate.stage import Stage, message_in
 
 LIE = bytes([9] * 32)
@@ -102,6 +107,66 @@ def test_forged_signatures_cost_the_victim_nothing() -> None:
     flooded_ms = _time_to_decide(stage)
 
     assert flooded_ms <= 2 * calm_ms
+    assert not stage.accusations
+    assert set(stage.views()) == {0}
+
+
+class Busy(Stage):
+    """Replicas that need a tenth of a millisecond for a message, behind the inbox of the real process."""
+
+    def __init__(self, *, liars: Sequence[int] = ()) -> None:
+        super().__init__(liars=liars)
+        self.inboxes: list[Inbox[AgentId]] = []
+        self._at_work: set[AgentId] = set()
+        for node in self.all_nodes():
+            inbox: Inbox[AgentId] = Inbox()
+            self.inboxes.append(inbox)
+            node.hear = partial(self._queue, node, inbox)  # type: ignore[method-assign]
+
+    def _queue(self, node: Node, inbox: Inbox[AgentId], event: Receive, _sent_ms: int) -> None:
+        inbox.put(event.peer, event.frame, 0)
+        if node.agent not in self._at_work:
+            self._at_work.add(node.agent)
+            self._round(node, inbox)
+
+    def _round(self, node: Node, inbox: Inbox[AgentId]) -> None:
+        taken = list(inbox.take(ROUND))
+        if not taken:
+            self._at_work.discard(node.agent)
+        for peer, frame, _ in taken:
+            node.step(Receive(peer, frame))
+        if taken:
+            self.at(-(-len(taken) // 10), partial(self._round, node, inbox))
+
+    def latencies_ms(self, decisions: int) -> list[int]:
+        """How long each of so many took, one after the other, until all honest had executed it."""
+        found: list[int] = []
+        for counter in range(1, decisions + 1):
+            asked_ms = self.now_ms
+            self.ask(counter)
+            while not all(node.head[0] >= counter for node in self.honest() if node.replica):
+                assert self.now_ms < asked_ms + 1_000
+                self.run(1)
+            found.append(self.now_ms - asked_ms)
+        return sorted(found)
+
+
+def test_a_flood_of_forged_signatures_is_throttled_and_hardly_felt() -> None:
+    """Scenario 4: ten a millisecond for as long as a hundred decisions take; their 99th percentile."""
+    calm = Busy().latencies_ms(100)
+    stage = Busy(liars=[4])
+    forged = stage.encoded(Vote(stage.speaker.prepare(2, 0, 1, LIE)[:-1] + b"?"))
+
+    def flood() -> None:
+        for _ in range(10):
+            stage.whisper(4, forged)
+        stage.at(1, flood)
+
+    stage.at(0, flood)
+    flooded = stage.latencies_ms(100)
+
+    assert flooded[98] < 2 * calm[98]
+    assert all(inbox.dropped for inbox in stage.inboxes[:4])
     assert not stage.accusations
     assert set(stage.views()) == {0}
 

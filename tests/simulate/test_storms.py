@@ -31,3 +31,11 @@ def test_an_epoch_ends_though_it_needs_the_voice_of_whoever_is_replaced() -> Non
 
     assert not played.violation
     assert {"membership change", "conviction"} <= set(played.marks)
+
+
+def test_a_proof_too_long_to_be_ordered_stops_nobody() -> None:
+    """Twins begin one view twice, with the same batches: 79 KB of evidence of two NEW-VIEWs."""
+    played = play(5851, 7)
+
+    assert not played.violation
+    assert {"equivocation", "conviction"} <= set(played.marks)

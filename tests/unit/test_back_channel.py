@@ -36,7 +36,7 @@ async def test_what_an_operator_signed_goes_to_the_agents_as_it_is(tmp_path: Pat
     command = _operator(court).approve(SHOWN, 1)
     heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
 
-    async def hear(subject: str, payload: bytes) -> None:
+    def hear(subject: str, payload: bytes) -> None:
         heard.put_nowait((subject, payload))
 
     await bus.subscribe("submit.*", hear)

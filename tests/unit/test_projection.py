@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.consensus.certificate import chain_after
+from engine.consensus.digests import chain_after
 from engine.council import Happening, IncidentStatus
 from engine.policy import Automation, Rules
 from engine.projection import Projection, describe

@@ -217,11 +217,11 @@ async def test_whoever_is_replaced_is_ended_only_once_the_old_epoch_needs_it_no_
     assert door.court.council.genesis.epoch == 1
     assert door.supervisor.retired == []
 
-    await door.replacements.heard("ordered.detection-1", encode(chronicle.began(voters=3)))
+    door.replacements.heard("ordered.detection-1", encode(chronicle.began(voters=3)))
     await asyncio.sleep(0)
     assert door.supervisor.retired == []
 
-    await door.replacements.heard("ordered.detection-1", encode(chronicle.began()))
+    door.replacements.heard("ordered.detection-1", encode(chronicle.began()))
     await asyncio.sleep(0)
     assert door.supervisor.retired == [COMMUNICATION]
 

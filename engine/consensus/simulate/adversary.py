@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from engine.codec import Malformed, encode
-from engine.consensus.certificate import batch_digest
 from engine.consensus.committee import Refused
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
     AnyMessage,
     Checkpoint,
@@ -29,7 +29,6 @@ from engine.consensus.messages import (
     Status,
     ViewChange,
     Vote,
-    decode_packet,
 )
 from engine.consensus.simulate.members import Members
 from engine.genesis import Genesis
@@ -124,7 +123,7 @@ class Liar:
     def read(self, frame: bytes) -> tuple[Packet | None, AnyMessage | None]:
         """A frame opened, as far as it can be: an earlier lie may have spoiled it."""
         try:
-            packet = decode_packet(frame)
+            packet = self.committee.unpack(frame)
             if isinstance(packet, (Vote, Proposal)):
                 return packet, self.committee.read(packet.frame)
         except (Malformed, Refused):

@@ -6,7 +6,7 @@ from engine.codec import Malformed, decode
 from engine.consensus.committee import OtherEpoch, Refused
 from engine.consensus.evidence import Evidence, content_of, subject_of, verify_evidence
 from engine.consensus.log import MOST_ACCEPTED
-from engine.consensus.messages import AnyMessage, Proposal, Status, Vote, decode_packet
+from engine.consensus.messages import AnyMessage, Proposal, Status, Vote
 from engine.consensus.replica import Replica
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.law import Law
@@ -122,7 +122,7 @@ class Checker:
     def _opened(self, agent: AgentId, person: AgentId, frame: bytes) -> AnyMessage | None:
         """What ``agent`` itself signed in ``frame``, if it did; what is spoiled on the way says nothing."""
         try:
-            packet = decode_packet(frame)
+            packet = self.law.epochs.committee.unpack(frame)
             if not isinstance(packet, (Vote, Proposal)):
                 return None
             for committee in reversed(self.law.epochs.committees):

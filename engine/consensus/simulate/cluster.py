@@ -1,6 +1,5 @@
 """A whole cluster in one thread: one seed decides every delay, loss, crash and lie."""
 
-import heapq
 import random
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 from engine.consensus.effects import Receive, Submit, Tick
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.adversary import TWINS, Liar
+from engine.consensus.simulate.agenda import Agenda
 from engine.consensus.simulate.checker import Checker
 from engine.consensus.simulate.members import Members
 from engine.consensus.simulate.network import Network
@@ -37,9 +37,9 @@ class Cluster:
         self.checker = Checker(self.members, settings, quorum)
         self.tracer = tracer or Tracer()
         self.marks: set[str] = set()
-        self.now_ms = 1_000_000
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
-        self._ties = 0
+        self._agenda = Agenda(now_ms=1_000_000)
+        self.at = self._agenda.at
+        """Have something happen later: in so many ms."""
         self.on_tick: Callable[[Node], None] = lambda _: None
         """What the agent on a machine does each tick."""
         self._twinned = False
@@ -106,10 +106,10 @@ class Cluster:
 
     # --- time --------------------------------------------------------------------------------
 
-    def at(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Have ``action`` happen later."""
-        self._ties += 1
-        heapq.heappush(self._heap, (self.now_ms + delay_ms, self._ties, action))
+    @property
+    def now_ms(self) -> int:
+        """The time."""
+        return self._agenda.now_ms
 
     def _tick(self, node: Node) -> None:
         node.step(Tick(self.now_ms))
@@ -129,17 +129,7 @@ class Cluster:
 
     def run(self, for_ms: int, until: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass; True as soon as ``until`` holds."""
-        end = self.now_ms + for_ms
-        checked = 0
-        while self._heap and self._heap[0][0] <= end:
-            self.now_ms, _, action = heapq.heappop(self._heap)
-            action()
-            if self.now_ms > checked + TICK_MS:
-                checked = self.now_ms
-                if until():
-                    return True
-        self.now_ms = end
-        return until()
+        return self._agenda.run(for_ms, until, every_ms=TICK_MS)
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -159,13 +149,14 @@ class Cluster:
             self._carry(sender, receiver, altered, delay_ms)
 
     def _carry(self, sender: Node, receiver: AgentId, frame: bytes, more_ms: int) -> None:
-        if not self.network.hears(sender.agent, receiver):
+        network = self.network
+        if (network.lost or network.cut) and not network.hears(sender.agent, receiver):
             return
+        event, now_ms = Receive(sender.agent, frame), self._agenda.now_ms
         for node in self.nodes[receiver]:
             if not self._twinned or self._faces(sender, node):
-                for delay_ms in self.network.delays(self.random):
-                    deliver = partial(self._deliver, sender.agent, node, frame, self.now_ms)
-                    self.at(delay_ms + more_ms, deliver)
+                for delay_ms in network.delays(self.random):
+                    self.at(delay_ms + more_ms, partial(node.hear, event, now_ms))
 
     def _faces(self, sender: Node, receiver: Node) -> bool:
         # Twins show one face to some and the other to the rest.
@@ -180,11 +171,6 @@ class Cluster:
         """A node and its twin, whether their key still counts or not."""
         now = self.nodes[node.agent]
         return now if node in now else [it for it in self.ghosts if it.person == node.person]
-
-    def _deliver(self, sender: AgentId, node: Node, frame: bytes, sent_ms: int) -> None:
-        if node.liar is not None:
-            node.liar.heard.append(frame)
-        node.step(Receive(sender, frame), sent_ms=sent_ms)
 
     def submit(self, submission: bytes, to: list[Node] | None = None) -> None:
         """Hand a submission to some nodes."""

@@ -19,7 +19,7 @@ import msgspec
 
 from engine.consensus.checkpoint import Diverged
 from engine.consensus.committee import Committee
-from engine.consensus.messages import Batch, Batches, Proposal, Vote, decode_packet, kind_of
+from engine.consensus.messages import Batch, Batches, Proposal, Vote, decode_packet
 from engine.consensus.simulate.forger import Forger
 from engine.consensus.simulate.futures import EVERYBODY, Futures, Step, Wire
 from engine.consensus.simulate.members import Members
@@ -199,4 +199,4 @@ class Explorer:
         digest = getattr(message, "digest", None)
         names = {self._forger.digest(batch): name for batch, name in self._batches.items()}
         about = f" [{names.get(digest, '?')}]" if digest else ""
-        return f"{kind_of(message)} v{getattr(message, 'view', 0)}{about} from {sender}"
+        return f"{message.kind} v{getattr(message, 'view', 0)}{about} from {sender}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from engine.codec import encode
-from engine.consensus.certificate import batch_digest
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
     Batch,
     Batches,

@@ -55,7 +55,9 @@ class Law:
         """
         number = entry.sequence_number
         told: list[Happening] = []
-        for submission, frame in self.clients.fresh_frames(entry):
+        for submission, frame in self.clients.fresh_frames(
+            entry, self.epochs.committee.known_submission
+        ):
             self._count(submission)
             told += self.council.apply(number, submission, frame)
         if self.epochs.take(entry):

@@ -1,12 +1,15 @@
 """A committee for simulation: keys that cost nothing, a genesis, a small fleet, submissions."""
 
 import hashlib
+from functools import lru_cache
 
 from engine.catalogue import catalogue_digest
 from engine.codec import encode
 from engine.consensus.committee import Committee
 from engine.consensus.epochs import Epochs
 from engine.consensus.evidence import convicts
+from engine.consensus.messages import decode_packet
+from engine.consensus.readings import MOST
 from engine.consensus.settings import Settings
 from engine.council import Council
 from engine.genesis import ACTUATOR, Genesis, Member
@@ -100,7 +103,9 @@ class Members:
         """
         founders = self._committees.get(quorum)
         if founders is None:
-            founders = self._committees[quorum] = Committee(self.genesis, self.verifier)
+            founders = self._committees[quorum] = Committee(
+                self.genesis, self.verifier, lru_cache(MOST)(decode_packet)
+            )
             founders.quorum = quorum or founders.quorum
         return founders
 

@@ -48,6 +48,8 @@ class Mind:
 
     def speak(self, council: Council, fleet: Fleet, now_ms: int) -> list[Operation]:
         """What it has to say now that it has not said yet."""
+        if fleet.broken_since_ms is None and not council.open_incidents:
+            return []
         found = list(self._open(council, fleet, now_ms))
         for incident in council.open_incidents:
             found += self._take_part(council, incident, fleet, now_ms)

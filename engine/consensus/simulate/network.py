@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.vocabulary import AgentId
@@ -33,12 +33,14 @@ class Network:
         for pair in pairs:
             self.lost[pair] += change
 
-    def delays(self, chance: random.Random) -> list[int]:
+    def delays(self, chance: random.Random) -> Sequence[int]:
         """When copies of one message arrive; none when it is lost."""
-        if self.loss and chance.random() < self.loss:
-            return []
         low, high = self.delay_ms
         span = high - low + 1
+        if not (self.loss or self.duplication or self.late):
+            return (low + int(chance.random() * span),)
+        if self.loss and chance.random() < self.loss:
+            return ()
         found = [low + int(chance.random() * span)]
         if self.duplication and chance.random() < self.duplication:
             found.append(low + int(chance.random() * span))

@@ -1,6 +1,6 @@
 """One simulated machine: a disk, the replica on it, and the agent that uses it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from engine.charter import Charter
@@ -15,6 +15,7 @@ from engine.consensus.effects import (
     Event,
     Execute,
     Persist,
+    Receive,
     ReportEvidence,
     Send,
     Serve,
@@ -48,7 +49,11 @@ class Surroundings(Protocol):
     quorum: int | None
     checker: Checker
     tracer: Tracer
-    now_ms: int
+
+    @property
+    def now_ms(self) -> int:
+        """The time."""
+        ...
 
     def post(self, sender: "Node", receiver: AgentId, frame: bytes) -> None:
         """Put a frame on the wire."""
@@ -71,6 +76,7 @@ class Node:
         members = cluster.members
         self.cluster = cluster
         self.agent = agent
+        self._peers = tuple(peer for peer in members.ids if peer != agent)
         self.side = side
         self.person, self.signer = agent, members.signers[agent]
         if generation:
@@ -156,66 +162,70 @@ class Node:
 
     # --- events and effects ------------------------------------------------------------------
 
-    def step(
-        self, event: Event, crash_after: int | None = None, *, tear: float = 0, sent_ms: int = 0
-    ) -> None:
-        """Feed the replica; with ``crash_after`` the machine dies after that many effects.
+    def step(self, event: Event, sent_ms: int = 0) -> None:
+        """Feed the replica, and do what it asks for."""
+        if self.replica is None:
+            return
+        head, effects = self.head, self._effects(self.replica, event)
+        for effect in effects:
+            self.carry_out(effect, sent_ms)
+        if self.head is not head and _fetched(effects):
+            self.cluster.mark("state transfer")
+
+    def hear(self, event: Receive, sent_ms: int) -> None:
+        """Take what the wire brings."""
+        if self.liar is not None:
+            self.liar.heard.append(event.frame)
+        self.step(event, sent_ms)
+
+    def die_in(self, event: Event, crash_after: int, tear: float) -> None:
+        """Feed the replica, and die after so many of its effects.
 
         If the effect that it dies in writes votes, the share ``tear`` of them reaches the disk.
         """
         if self.replica is None:
             return
-        effects = self._effects(event)
-        for count, effect in enumerate(effects):
-            if count == crash_after:
-                if isinstance(effect, Persist):
-                    self.torn_tail = torn(effect.records, tear)
-                break
-            if isinstance(effect, Trace):
-                self.cluster.tracer.message(self.agent, effect, sent_ms, self.cluster.now_ms)
-            else:
-                self.carry_out(effect)
-        if crash_after is not None:
-            self.die()
-        elif _fetched(effects):
-            self.cluster.mark("state transfer")
+        effects = self._effects(self.replica, event)
+        for effect in effects[:crash_after]:
+            self.carry_out(effect)
+        dies_in = effects[crash_after] if crash_after < len(effects) else None
+        if isinstance(dies_in, Persist):
+            self.torn_tail = torn(dies_in.records, tear)
+        self.die()
 
-    def _effects(self, event: Event) -> list[Effect]:
-        assert self.replica is not None, "only a live replica steps"
-        if self.honest:
-            return list(self.replica.step(event))
+    def _effects(self, replica: Replica, event: Event) -> Sequence[Effect]:
         try:
-            return list(self.replica.step(event))
+            return replica.step(event)
         except Exception:
+            if self.honest:
+                raise
             # A traitor may have broken its own replica with its lies: that is its own affair.
             self.die()
-            return []
+            return ()
 
-    def carry_out(self, effect: Effect) -> None:
-        """Do what the core asked for."""
+    def carry_out(self, effect: Effect, sent_ms: int = 0) -> None:
+        """Do what the core asked for; ``sent_ms`` is when that was said which made it ask."""
         match effect:
+            case Trace():
+                self.cluster.tracer.message(self.agent, effect, sent_ms, self.cluster.now_ms)
             case Persist():
                 self.records.extend(effect.records)
+            case Broadcast():
+                for peer in self._peers:
+                    self.cluster.post(self, peer, effect.frame)
             case Compact():
                 self.records = list(effect.records)
-            case Broadcast():
-                for peer in self.cluster.members.ids:
-                    self._say(peer, effect.frame)
             case Send():
-                self._say(effect.peer, effect.frame)
+                self.cluster.post(self, effect.peer, effect.frame)
             case Serve():
                 found = tuple(self.entries[effect.first - 1 : effect.first - 1 + effect.limit])
-                self._say(effect.peer, encode(Entries(found)))
+                self.cluster.post(self, effect.peer, encode(Entries(found)))
             case Execute():
                 self._execute(effect)
             case ReportEvidence():
                 self._report(effect.evidence)
             case _:
                 pass
-
-    def _say(self, peer: AgentId, frame: bytes) -> None:
-        if peer != self.agent:
-            self.cluster.post(self, peer, frame)
 
     def _execute(self, effect: Execute) -> None:
         cluster, entry = self.cluster, effect.entry
@@ -239,7 +249,9 @@ class Node:
 
     def _fold(self, entry: Entry) -> list[Happening]:
         told: list[Happening] = []
-        for submission, frame in self.clients.fresh_frames(entry):
+        for submission, frame in self.clients.fresh_frames(
+            entry, self.epochs.committee.known_submission
+        ):
             told += self.council.apply(entry.sequence_number, submission, frame)
         if self.epochs.take(entry):
             charter = self.epochs.constitution
@@ -250,15 +262,13 @@ class Node:
     def _report(self, evidence: Evidence) -> None:
         if self.honest:
             self.cluster.checker.accused(evidence)
-            if evidence.culprit not in self.council.proven:
+            if evidence.is_orderable and evidence.culprit not in self.council.proven:
                 self.outbox.write(
                     Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
                 )
 
 
-def _fetched(effects: list[Effect]) -> bool:
-    """Whether the step executed entries that a peer sent."""
-    last = effects[-1] if effects else None
-    if not isinstance(last, Trace) or last.kind != "entries":
-        return False
-    return any(isinstance(effect, Execute) for effect in effects)
+def _fetched(effects: Sequence[Effect]) -> bool:
+    """Whether a step that executed something did so with entries that a peer sent."""
+    last = effects[-1]
+    return isinstance(last, Trace) and last.kind == "entries"

@@ -1,6 +1,6 @@
 """An author's way into the log: what it submitted and has not seen ordered is sent again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from engine.consensus.clients import ClientTable, Key
 from engine.consensus.simulate.members import HashSigner, Members
@@ -32,8 +32,11 @@ class Outbox:
         """As ``write``, under a number of the caller's choice."""
         self.waiting[self.author, counter] = (operations, -RESEND_MS)
 
-    def due(self, clients: ClientTable, now_ms: int, epoch: int) -> Iterator[bytes]:
+    def due(self, clients: ClientTable, now_ms: int, epoch: int) -> Iterable[bytes]:
         """What is to be sent, or sent again, signed for ``epoch``; ``clients`` knows what was ordered."""
+        return self._due(clients, now_ms, epoch) if self.waiting else ()
+
+    def _due(self, clients: ClientTable, now_ms: int, epoch: int) -> Iterator[bytes]:
         for key, (operations, sent_ms) in list(self.waiting.items()):
             if clients.knows(key):
                 del self.waiting[key]

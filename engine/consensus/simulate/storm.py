@@ -220,7 +220,7 @@ class Storm:
         self.cluster.checker.submitted.add(note)
         peer = self._agent((item.places[0] + 1) % self.scenario.n)
         event = Receive(peer, encode(Relay((note,)))) if item.number else Tick(self.cluster.now_ms)
-        node.step(event, crash_after=item.number, tear=item.shares[0])
+        node.die_in(event, item.number, item.shares[0])
         self.cluster.at(item.lasts_ms, partial(self.cluster.restart, node))
 
     def _faces(self, item: Item) -> None:

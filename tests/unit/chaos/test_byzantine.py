@@ -190,7 +190,7 @@ async def test_a_turned_bus_is_honest_until_it_begins() -> None:
     below = MemoryBus()
     heard: list[bytes] = []
 
-    async def hear(_subject: str, payload: bytes) -> None:
+    def hear(_subject: str, payload: bytes) -> None:
         heard.append(payload)
 
     turned = Turned("silent")

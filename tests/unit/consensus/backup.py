@@ -27,7 +27,8 @@ class Backup:
             resume or Resume(),
         )
         self.now_ms = 0
-        self.replica.step(Tick(0))
+        self.first = self.replica.step(Tick(0))
+        """What it does first of all."""
 
     def hear(self, by: int, packet: Packet) -> Sequence[Effect]:
         return self.replica.step(Receive(self.speaker.members.ids[by], encode(packet)))

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from engine.consensus.certificate import batch_digest
 from engine.consensus.committee import Committee
+from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
     Batch,
     Checkpoint,

@@ -5,7 +5,8 @@ from functools import reduce
 import msgspec
 import pytest
 
-from engine.consensus.certificate import Unproven, chain_after, check_entry, seal_from, verify_seal
+from engine.consensus.certificate import Unproven, check_entry, seal_from, verify_seal
+from engine.consensus.digests import chain_after
 from engine.consensus.messages import Status
 from engine.vocabulary import Entry
 from tests.unit.consensus.speaking import Speaker

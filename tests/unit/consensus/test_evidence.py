@@ -5,15 +5,18 @@ import pytest
 from engine.charter import Charter
 from engine.codec import decode, encode
 from engine.consensus.evidence import (
+    MOST_ORDERED_BYTES,
     Contradiction,
     Evidence,
     bad_new_view,
     conflict,
     convicts,
     no_contradiction,
+    shortest_conflict,
     verify_evidence,
 )
 from engine.consensus.messages import Checkpoint, Ordered, Status
+from engine.consensus.settings import Settings
 from engine.consensus.simulate.members import OPERATOR
 from engine.genesis import Member
 from engine.signing import Domain
@@ -53,6 +56,62 @@ def test_two_conflicting_messages_convict_their_signer_for_anyone(kind: str) -> 
     assert verify_evidence(evidence, speaker.genesis, speaker.members.verifier, WINDOW)
     operation = Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
     assert convicts(speaker.members.verifier)(operation, [speaker.genesis])
+
+
+def _new_views(it: Speaker, *digests: bytes) -> list[bytes]:
+    """A NEW-VIEW of replica 1 for each digest, which puts it at 1; each holds another quorum."""
+    return [
+        it.sign(
+            it.new_view(
+                1,
+                [it.view_change(by, 1, it.prepared(0, 1, digest)) for by in range(first, first + 4)],
+                b"no frame at all",
+                it.prepare(1, 1, 1, digest),
+                it.pre_prepare(1, 1, digest),
+            )
+        )
+        for first, digest in enumerate(digests)
+    ]  # fmt: skip
+
+
+def test_two_new_views_that_begin_with_different_batches_convict_by_two_short_frames() -> None:
+    """So that a long view change does not make its proof too long to be ordered."""
+    speaker = Speaker()
+
+    first, second = _new_views(speaker, A, B)
+
+    evidence = shortest_conflict(first, second, speaker.committee)
+
+    assert evidence is not None
+    assert (evidence.culprit, evidence.kind) == ("agent-1", "double-pre-prepare")
+    assert evidence.is_orderable
+    assert verify_evidence(evidence, speaker.genesis, speaker.members.verifier, WINDOW)
+
+
+def test_two_new_views_that_begin_with_the_same_convict_as_they_are() -> None:
+    speaker = Speaker()
+    first, second = _new_views(speaker, A, A)
+
+    evidence = shortest_conflict(first, second, speaker.committee)
+
+    assert evidence == conflict(first, second, speaker.committee)
+    assert evidence is not None
+    assert evidence.kind == "double-new-view"
+
+
+def test_evidence_is_orderable_as_long_as_a_submission_of_it_is_taken() -> None:
+    culprit = AgentId(AuthorId("agent-1"))
+    half = MOST_ORDERED_BYTES // 2
+    longest = Evidence(culprit, "double-new-view", bytes(half), bytes(half))
+    too_long = Evidence(culprit, "double-new-view", bytes(half), bytes(half + 1))
+    members = Speaker().members
+    charge = Convicted(culprit, longest.kind, longest.first, longest.second)
+
+    frame = members.signed(OPERATOR, 1, charge)
+
+    assert longest.is_orderable
+    assert not too_long.is_orderable
+    assert len(frame) <= Settings().submission_bytes
 
 
 def test_a_new_view_against_its_own_contents_convicts_the_primary() -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from engine.consensus.effects import (
+    Accepted,
     AnyRecord,
     Broadcast,
     Certified,
@@ -141,21 +144,55 @@ def _prepared(backup: Backup) -> list[Effect]:
     return effects
 
 
-def test_a_crash_between_a_proof_and_its_commit_is_made_good_twice_over() -> None:
+@pytest.mark.parametrize(
+    ("kept", "kind"), [([Accepted], Prepare), ([Accepted, Voted, Certified], Commit)]
+)
+def test_a_vote_that_a_crash_came_before_is_given_after_it(
+    kept: list[type[AnyRecord]], kind: type[Prepare] | type[Commit]
+) -> None:
     records = written(_prepared(Backup(SETTINGS)))
-    assert [type(record) for record in records[-2:]] == [Certified, Voted]
+    assert [type(record) for record in records] == [Accepted, Voted, Certified, Voted]
 
-    again = restarted(records[:-1])
+    again = restarted(records[: len(kept)])
+
     digest = _digest(again.proposal(1, again.submission(1)))
-    effects = [
-        effect
-        for by in (2, 3)
-        for effect in again.hear(by, Vote(again.speaker.prepare(by, 0, 1, digest)))
-    ]
-    assert [vote.digest for vote in said(again, effects) if isinstance(vote, Commit)] == [digest]
+    votes = [it for it in said(again, again.first) if isinstance(it, (Prepare, Commit))]
+    assert [(type(vote), vote.digest) for vote in votes] == [(kind, digest)]
+    assert [type(record) for record in records[: len(kept)]] == kept
 
-    third = restarted([*records[:-1], *written(effects)])
-    assert third.replica.phase == "prepared"
+    third = restarted([*records[: len(kept)], *written(again.first)])
+    assert not [it for it in said(third, third.first) if isinstance(it, (Prepare, Commit))]
+
+
+def test_a_replica_that_has_halted_or_left_its_view_gives_no_vote_after_a_crash() -> None:
+    records = written(_prepared(Backup(SETTINGS)))[:1]
+    liars = tuple(Backup().speaker.members.ids[place] for place in (2, 3))
+    leaving = Backup(SETTINGS)
+    for by in (3, 4):
+        leaving.hear(by, Vote(leaving.speaker.sign(leaving.speaker.view_change(by, 7))))
+    asked = Voted(leaving.replica._state.view_change_frame)
+
+    halted = Backup(SETTINGS, Resume(None, None, records, liars))
+    left = restarted([*records, asked])
+
+    for backup in (halted, left):
+        assert not [it for it in said(backup, backup.first) if isinstance(it, Prepare)]
+
+
+def test_a_header_without_its_batch_is_not_voted_on_after_a_crash() -> None:
+    backup = Backup(SETTINGS)
+    digest = backup.speaker.digest((backup.submission(1),))
+    votes = [
+        backup.speaker.view_change(by, 2, backup.speaker.prepared(0, 1, digest))
+        for by in (0, 2, 3, 4)
+    ]
+    header = backup.speaker.pre_prepare(2, 1, digest)
+    effects = backup.hear(2, Vote(backup.speaker.sign(backup.speaker.new_view(2, votes, header))))
+
+    again = restarted(written(effects))
+
+    assert again.replica.phase == "pre-prepared"
+    assert not [it for it in said(again, again.first) if isinstance(it, Prepare)]
 
 
 def test_a_checkpoint_vote_beyond_a_ledger_that_lost_its_end_is_not_counted_until_then() -> None:

@@ -15,10 +15,13 @@ from engine.consensus.client import MOST_WAITING, Overloaded, Submitter
 from engine.consensus.effects import Began
 from engine.consensus.messages import Checkpoint, Ordered
 from engine.consensus.runtime import ReplicaRuntime
+from engine.consensus.settings import Settings
 from engine.consensus.simulate.members import OPERATOR, Members
+from engine.genesis import Genesis
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.sqlite import SqliteLedger
 from engine.ledger.verify import verify_ledger
+from engine.signing import Domain, Verifier
 from engine.vocabulary import (
     AgentId,
     CommandId,
@@ -49,7 +52,7 @@ class Four:
 
     def start(self, agent: AgentId) -> None:
         genesis = self.members.genesis
-        store = SqliteLedger(self.folder / f"{agent}.sqlite", genesis, durable=False)
+        store = SqliteLedger(self.folder / f"{agent}.sqlite", genesis)
         self.stores[agent] = store
         self.runtimes[agent] = ReplicaRuntime.open(
             agent=agent, genesis=genesis, signer=self.members.signers[agent],
@@ -179,7 +182,7 @@ async def test_agents_answer_followers_only_within_limits(four: Four) -> None:
         await four.submitter().submit(_freeze("x"))
     announced: list[bytes] = []
 
-    async def hear(_subject: str, payload: bytes) -> None:
+    def hear(_subject: str, payload: bytes) -> None:
         announced.append(payload)
 
     agent = four.members.ids[0]
@@ -247,7 +250,7 @@ async def test_an_author_speaks_in_the_new_epoch_once_a_quorum_of_the_old_one_pr
     votes = [speaker.sign(Checkpoint(*speaker.head, it, *charter.base)) for it in range(3)]
     heard: list[int] = []
 
-    async def hear(_subject: str, payload: bytes) -> None:
+    def hear(_subject: str, payload: bytes) -> None:
         heard.append(decode(decode(payload, Signed).payload, Submission).epoch)
 
     await bus.subscribe(f"submit.{OPERATOR}", hear)
@@ -268,3 +271,68 @@ async def test_an_author_speaks_in_the_new_epoch_once_a_quorum_of_the_old_one_pr
     sent.cancel()
     await asyncio.gather(sent, return_exceptions=True)
     await bus.close()
+
+
+class Diary(SqliteLedger):
+    """A ledger that notes how far it was synced, beside how far it was appended."""
+
+    def __init__(self, path: Path, genesis: Genesis) -> None:
+        super().__init__(path, genesis)
+        self.synced: list[int] = []
+
+    def sync(self) -> None:
+        super().sync()
+        self.synced.append(self.head[0])
+
+
+async def test_votes_are_forgotten_only_once_the_ledger_holds_what_they_were_for(
+    tmp_path: Path,
+) -> None:
+    """Without a sync of its own an entry may be lost with the power; its votes are not."""
+    members, clock, bus = Members(4, 1), SystemClock(), MemoryBus()
+    diaries, tasks = list[Diary](), list[asyncio.Task[None]]()
+    for agent in members.ids:
+        diary = Diary(tmp_path / f"{agent}.sqlite", members.genesis)
+        runtime = ReplicaRuntime.open(
+            agent=agent, genesis=members.genesis, signer=members.signers[agent],
+            verifier=members.verifier, bus=bus, store=diary, votes=tmp_path / f"{agent}.votes",
+            clock=clock, settings=Settings(checkpoint_period=4),
+        )  # fmt: skip
+        diaries.append(diary)
+        tasks.append(asyncio.create_task(runtime.run()))
+    submitter = Submitter(bus, members.operator, OPERATOR, members.genesis, members.verifier, clock)
+
+    async with asyncio.timeout(10):
+        for number in range(5):
+            await submitter.submit(_freeze(f"{number}"))
+        await until(lambda: all(diary.synced for diary in diaries))
+
+    assert all(diary.synced[0] >= 4 for diary in diaries)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Counting:
+    """A verifier that counts what it is asked."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self.asked = 0
+
+    def verify(self, public_key: bytes, domain: Domain, payload: bytes, signature: bytes) -> bool:
+        self.asked += 1
+        return self._verifier.verify(public_key, domain, payload, signature)
+
+
+async def test_an_author_checks_no_more_notices_than_it_takes_to_believe_them(four: Four) -> None:
+    members, verifier = four.members, Counting(four.members.verifier)
+    submitter = Submitter(
+        four.bus, members.operator, OPERATOR, members.genesis, verifier, four.clock
+    )
+
+    async with asyncio.timeout(10):
+        await submitter.submit(_freeze("x"))
+    await until(lambda: all(store.head[0] == 1 for store in four.stores.values()))
+
+    assert verifier.asked == 2

@@ -21,7 +21,7 @@ class One:
     def __init__(self, folder: Path, convicted: Collection[AgentId] = ()) -> None:
         self.speaker = Speaker()
         self.bus = MemoryBus()
-        self.store = SqliteLedger(folder / "ledger.sqlite", self.speaker.genesis, durable=False)
+        self.store = SqliteLedger(folder / "ledger.sqlite", self.speaker.genesis)
         self.convicted = set(convicted)
         self.folded: list[tuple[int, int]] = []
         self.accused: list[tuple[str, str]] = []
@@ -51,7 +51,7 @@ class One:
         """Wait until it has said where it is: by then it listens too."""
         said = asyncio.Event()
 
-        async def heard(_subject: str, _payload: bytes) -> None:
+        def heard(_subject: str, _payload: bytes) -> None:
             said.set()
 
         await self.bus.subscribe("head.*", heard)

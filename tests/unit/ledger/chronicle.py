@@ -4,8 +4,9 @@ from pathlib import Path
 
 from engine.charter import claim
 from engine.codec import encode
-from engine.consensus.certificate import Seal, batch_digest
+from engine.consensus.certificate import Seal
 from engine.consensus.committee import Committee
+from engine.consensus.digests import batch_digest
 from engine.consensus.effects import Began
 from engine.consensus.epochs import Epochs
 from engine.consensus.messages import Checkpoint, Commit, Message, Status

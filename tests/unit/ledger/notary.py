@@ -9,7 +9,8 @@ import msgspec
 
 from engine import genesis as genesis_file
 from engine.codec import encode
-from engine.consensus.certificate import Seal, batch_digest, chain_after
+from engine.consensus.certificate import Seal
+from engine.consensus.digests import batch_digest, chain_after
 from engine.consensus.messages import Commit, Message, Status
 from engine.genesis import Genesis
 from engine.ledger.export import write_export
@@ -80,7 +81,7 @@ class Notary:
     def database(self) -> Path:
         """The whole ledger in SQLite, sealed."""
         path = self.folder / "ledger.sqlite"
-        ledger = SqliteLedger(path, self.genesis, durable=False)
+        ledger = SqliteLedger(path, self.genesis)
         for entry in self.entries:
             ledger.append(entry, 0)
         ledger.keep_seal(self.seal(self.entries))

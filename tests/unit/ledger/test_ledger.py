@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.codec import Malformed
-from engine.consensus.certificate import Seal, Unproven, chain_after
+from engine.consensus.certificate import Seal, Unproven
+from engine.consensus.digests import chain_after
 from engine.consensus.messages import Status
 from engine.ledger.export import Export, lines_of, parse_export, read_export, write_export
 from engine.ledger.sqlite import LedgerDamaged, SqliteLedger, open_ledger
