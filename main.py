@@ -105,6 +105,15 @@ COMMANDS = (
         ),
     ),
     Command(
+        "compare",
+        "results of evaluate against the truth: own beside baselines, with paired intervals",
+        "engine.cli.compare",
+        (
+            "compare FOLDER --own told.jsonl --with robust-floor.jsonl spans-logs.jsonl",
+            "compare FOLDER --own results.jsonl --with ewma-z.jsonl --for detection",
+        ),
+    ),
+    Command(
         "record",
         "a stretch of live telemetry as a recording, so that yesterday's incident is a test",
         "engine.cli.record",

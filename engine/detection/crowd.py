@@ -8,8 +8,9 @@ today's, and is lent to by all signals of the same metric, so that little histor
 of all (pooling: Efron & Morris 1975). What a step says is a likelihood ratio of two heavy-tailed
 laws (Student's t with two degrees), the habit's and one ten times as wide; its logarithm is bounded
 and summed over the steps like Page's cumulative sum (1954), so that one wild sample is nothing and
-what stays speaks. Time, failures and what is used up count upwards, availability downwards,
-everything else both ways.
+what stays speaks. Time, failures and what is used up count upwards, availability and traffic
+downwards (that more is asked is nobody's fault, and whom it hurts shows it otherwise), everything
+else both ways.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,10 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.detection.gathering import Signal
 from engine.diagnosis.families import Measure, View, Views
 
-Signal = tuple[str, str]
-"""Service and metric."""
 Floats = NDArray[np.float64]
 
 STEPS = 60
@@ -85,6 +85,8 @@ class Crowd:
         self._families: dict[str, int] = {}
         self._is_new = False
         self._values: Floats = np.full((STEPS + DELAY, 0), np.nan)
+        self._told = np.zeros(0, dtype=bool)
+        """Which signals the newest row held."""
         self._nats = np.zeros(len(self._services))
         self._lasted = np.zeros(len(self._services), dtype=np.int64)
         self.steps = 0
@@ -97,18 +99,21 @@ class Crowd:
                 self._meet(signal)
         if self._is_new:
             self._meet_all()
-        self._values[:-1] = self._values[1:]
-        self._values[-1] = np.nan
-        for signal, value in row.items():
-            place = self._signals.get(signal)
-            if place is not None:
-                self._values[-1, place] = value
+        came = [place for place in map(self._signals.get, row) if place is not None]
+        self._told[:] = False
+        self._told[came] = True
+        # Each signal has a past of its own, so that what comes seldom, or late, is judged by as much.
+        moved = slice(None) if self._told.all() else came
+        self._values[:-1, moved] = self._values[1:, moved]
+        self._values[-1, came] = [value for signal, value in row.items() if signal in self._signals]
         self.steps += 1
         if self.steps <= LEARNT or not self._signals:
             return []
         says = self._says()
         best, loudest = self._of_services(says)
         gain = np.clip(best - self._looks, -MOST_OF_STEP, MOST_OF_STEP)
+        # Who told nothing this time is neither fine nor broken.
+        gain = np.where(loudest < 0, 0.0, gain)
         self._nats = np.clip(self._nats + gain, 0.0, MOST_NATS)
         self._lasted = np.where(self._nats > 0.0, self._lasted + 1, 0)
         return self._standouts(loudest) if self.steps > WARM_UP else []
@@ -121,6 +126,7 @@ class Crowd:
         self._families.setdefault(view.family.name, len(self._families))
         column = np.full((STEPS + DELAY, 1), np.nan)
         self._values = np.hstack((self._values, column))
+        self._told = np.append(self._told, False)
         self._is_new = True
 
     def _meet_all(self) -> None:
@@ -128,9 +134,8 @@ class Crowd:
         self._is_new = False
         measures = [view.family.measure for view in self._seen]
         up = {Measure.LATENCY, Measure.FAILURES, Measure.RESOURCE}
-        self._harm = np.array(
-            [(m in up) - int(m is Measure.AVAILABILITY) for m in measures], dtype=np.int64
-        )
+        down = {Measure.AVAILABILITY, Measure.TRAFFIC}
+        self._harm = np.array([(m in up) - (m in down) for m in measures], dtype=np.int64)
         self._family_of = np.array(
             [self._families[view.family.name] for view in self._seen], dtype=np.int64
         )
@@ -149,8 +154,8 @@ class Crowd:
         self._looks = DEPENDENCE * np.log(np.maximum(counted, 1))
 
     def _says(self) -> Floats:
-        """For each signal the logarithm of the likelihood ratio of its newest sample."""
-        past = self._values[max(0, len(self._values) - self.steps) : -DELAY]
+        """For each signal the logarithm of the likelihood ratio of its newest sample; NaN without."""
+        past = self._values[:-DELAY]
         counted = np.isfinite(past).sum(0)
         middle = _quantile(np.sort(past, axis=0), counted, 0.5)
         largest = np.max(np.abs(np.where(np.isfinite(past), past, 0.0)), axis=0, initial=0.0)
@@ -158,7 +163,7 @@ class Crowd:
         with np.errstate(over="ignore", invalid="ignore"):
             usual = np.arcsinh(middle / linear)
             off = np.sort(np.abs(np.arcsinh(past / linear) - usual), axis=0)
-            now = np.arcsinh(self._values[-1] / linear) - usual
+            now = np.where(self._told, np.arcsinh(self._values[-1] / linear) - usual, np.nan)
         spread = np.maximum(
             _NORMAL_MAD * _quantile(off, counted, 0.5),
             _quantile(off, counted, INNER) / _NORMAL_INNER,
@@ -166,7 +171,7 @@ class Crowd:
         lent = self._of_families(spread)
         z = now / np.sqrt(spread**2 + LENT * lent**2 + LEAST_SPREAD**2)
         harm = np.where(self._harm == 0, np.abs(z), np.maximum(self._harm * z, 0.0))
-        harm = np.where(np.isfinite(z) & (counted >= LEAST_SAMPLES - DELAY), harm, 0.0)
+        harm = np.where(counted >= LEAST_SAMPLES - DELAY, harm, 0.0)
         square: Floats = harm * harm / 2.0
         return np.asarray(1.5 * (np.log1p(square) - np.log1p(square / WIDER**2)) - np.log(WIDER))
 
@@ -184,7 +189,7 @@ class Crowd:
         best = np.full(len(self._services), -MOST_OF_STEP)
         loudest = np.full(len(self._services), -1, dtype=np.int64)
         order = np.argsort(says, kind="stable")
-        order = order[self._subject_of[order] >= 0]
+        order = order[(self._subject_of[order] >= 0) & np.isfinite(says[order])]
         # The last one written is the largest.
         best[self._subject_of[order]] = says[order]
         loudest[self._subject_of[order]] = order

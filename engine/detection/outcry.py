@@ -7,9 +7,9 @@ bin are one witness: a stack trace has fifty.
 
 from math import sqrt
 
-from engine.detection.rows import Row, Rows
+from engine.detection.rows import OUTCRY, Row, Rows
 from engine.telemetry.bins import BIN_S
-from engine.telemetry.history import LOUD
+from engine.telemetry.loudness import LOUD, of_level
 from engine.telemetry.records import LogRecord
 from engine.telemetry.templates import TemplateMiner
 
@@ -23,7 +23,6 @@ RATE = 1.0 / 40.0
 """Of the newest bin in the habit: ten minutes count most."""
 OVERDISPERSION = 4.0
 SPREADS = 3.0
-OUTCRY = "loud log lines"
 MOST_SERVICES = 20_000
 MOST_KINDS = 20_000
 
@@ -71,13 +70,14 @@ class Outcry:
                 return
             log = self._logs[line.service] = _Log()
         log.lines += 1
-        if line.severity.lower() in LOUD:
+        template = self._templates.number(line.body)
+        if self._templates.is_failure(template) or of_level(line.severity) == LOUD:
             log.loud += 1
-            log.new += self._is_new(line)
+            log.new += self._is_new(line, template)
 
-    def _is_new(self, line: LogRecord) -> bool:
+    def _is_new(self, line: LogRecord, template: int) -> bool:
         assert self._first_s is not None
-        kind = (line.service, self._templates.number(line.body))
+        kind = (line.service, template)
         first_s = self._seen_s.get(kind)
         if first_s is None:
             if len(self._seen_s) >= MOST_KINDS:

@@ -13,7 +13,7 @@ from math import log
 
 import numpy as np
 
-from engine.detection.rows import Row, Rows
+from engine.detection.rows import FAILED, Row, Rows
 from engine.telemetry.joining import Edge, Operation, SpanJoin
 from engine.telemetry.records import Span
 
@@ -32,7 +32,7 @@ MEMORY = 4_000.0
 USUAL_SHARE = 0.5
 """Of the entries of a kind: what fewer of them call is not missed."""
 LATE_IN, LATE_OUT = "calls to it are late", "calls from it are late"
-LATE_WORK, FAILED, MISSING = "work is late", "work fails", "calls are missing"
+LATE_WORK, MISSING = "work is late", "calls are missing"
 
 
 class _Usual:

@@ -1,5 +1,11 @@
-"""Many rows of trials on one clock of bins, and which of them say that something is broken (pure)."""
+"""Many rows of trials on one clock of bins, and which of them say that something is broken (pure).
 
+Each row is judged by itself. Failed requests and loud lines of one service are two instruments on
+the same thing, so they are also judged together: their sums of nats add, against a threshold at
+which the sum of two exponential tails is as rare as one is at its own (a gamma tail).
+"""
+
+from math import log1p
 from typing import NamedTuple
 
 from engine.detection.persistence import THRESHOLD, Persistence
@@ -8,6 +14,22 @@ from engine.telemetry.bins import BIN_S
 MOST_ROWS = 50_000
 WARM_UP_S = 300.0
 """From the first trial on, nothing is said for so long."""
+OUTCRY = "loud log lines"
+FAILED = "work fails"
+TOGETHER = frozenset({OUTCRY, FAILED})
+"""Signals of a service that are judged together as well."""
+
+
+def _threshold_of_two() -> float:
+    """Where two summed exponential tails, ``(1 + h) exp(-h)``, are as rare as one at ``THRESHOLD``."""
+    nats = THRESHOLD
+    for _ in range(20):
+        nats = THRESHOLD + log1p(nats)
+    return nats
+
+
+THRESHOLD_OF_TWO = _threshold_of_two()
+"""Nats, 14.4."""
 
 
 class Row(NamedTuple):
@@ -40,6 +62,8 @@ class Rows:
         self._broken: dict[Row, Persistence] = {}
         self._since_s: dict[Row, float] = {}
         """Of every row for which anything speaks, when that began."""
+        self._speaking: dict[str, dict[Row, float]] = {}
+        """By service, the rows of ``TOGETHER`` for which anything speaks, and their nats."""
         self._bin: int | None = None
         self._first_s: float | None = None
         self.dropped = 0
@@ -65,7 +89,33 @@ class Rows:
         found = [
             Broken(row, trials.nats, self._since_s[row]) for row, trials in self._broken.items()
         ]
+        found += self._together()
         return sorted(found, key=lambda broken: (-broken.nats, broken.row))
+
+    def _together(self) -> list[Broken]:
+        """Services that fail and cry out about it, each too little to say so alone."""
+        found = []
+        for speaking in self._speaking.values():
+            best: dict[str, Row] = {}
+            for row, nats in speaking.items():
+                known = best.get(row.signal)
+                if known is None or nats > speaking[known]:
+                    best[row.signal] = row
+            nats = sum(speaking[row] for row in best.values())
+            if len(best) == len(TOGETHER) and nats >= THRESHOLD_OF_TWO:
+                since_s = min(self._since_s[row] for row in best.values())
+                found.append(Broken(best[FAILED], nats, since_s))
+        return found
+
+    def _note(self, row: Row, nats: float) -> None:
+        """Remember what a row of ``TOGETHER`` says now."""
+        speaking = self._speaking.setdefault(row.service, {})
+        if nats > 0.0:
+            speaking[row] = nats
+        else:
+            speaking.pop(row, None)
+            if not speaking:
+                del self._speaking[row.service]
 
     def _turn_to(self, at_s: float) -> None:
         """Close the open bin when time is past it."""
@@ -76,6 +126,8 @@ class Rows:
             return
         for row, trials in self._touched.items():
             nats = trials.close()
+            if row.signal in TOGETHER:
+                self._note(row, nats)
             if nats > 0.0:
                 self._since_s.setdefault(row, self._bin * BIN_S)
             else:

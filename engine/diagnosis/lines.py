@@ -23,6 +23,8 @@ MOST_LOUDER = 2.5
 OVERDISPERSION = 4.0
 """Lines come in bursts: so many times the variance of independent ones."""
 LEAST_LINES = 2
+ONSET_ERROR_S = 30.0
+"""By so much may the time at which trouble is said to have begun be late."""
 LEAST_BEFORE_S = 120.0
 """Logs that began less than this before the stretch cannot say what is new."""
 MENTION = 0.8
@@ -45,6 +47,10 @@ def line_reasons(
     for key, counted in history.logs.items():
         before = sum(each.count for each in counted.between(float("-inf"), first_s))
         within = sum(each.count for each in counted.between(first_s, to_s))
+        just_before = sum(each.count for each in counted.between(first_s - ONSET_ERROR_S, first_s))
+        if before == just_before:
+            # First heard when trouble may have begun already: as new as what comes in it.
+            before, within = 0, within + before
         weight = _weight(key, before * share, within)
         if weight > 0 and (key.service not in best or weight > best[key.service].weight):
             text = history.templates.text(key.template)

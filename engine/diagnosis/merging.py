@@ -1,13 +1,15 @@
 """One ranking out of several agents', of whom some may lie (pure).
 
 Each agent's scores are taken relative to its own best, so that nobody gains by shouting. For each
-service the ``f`` highest and the ``f`` lowest are left out and the rest is averaged (trimmed mean;
-compare Yin et al., ICML 2018, and approximate agreement, Dolev et al., JACM 1986): what is left
-lies between what honest agents said, so ``f`` liars can neither invent a suspect whom no honest
-agent suspects nor drop one whom all do.
+service the median counts (coordinate-wise median; Yin et al., ICML 2018; compare approximate
+agreement, Dolev et al., JACM 1986): it lies between what honest agents said, so ``f`` liars can
+neither invent a suspect whom no honest agent suspects nor drop one whom all do. It trims more than
+the ``f`` highest and lowest, because an agent that is blind to one kind of telemetry is honest and
+as wrong as a liar: one of each would get past a trim of one.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 
 def merged(opinions: Sequence[Mapping[str, float]], f: int) -> dict[str, float]:
@@ -24,9 +26,7 @@ def merged(opinions: Sequence[Mapping[str, float]], f: int) -> dict[str, float]:
     services = sorted({service for opinion in relative for service in opinion})
     scores = {}
     for service in services:
-        said = sorted(opinion.get(service, 0.0) for opinion in relative)
-        kept = said[f : len(said) - f]
-        scores[service] = sum(kept) / len(kept)
+        scores[service] = median(opinion.get(service, 0.0) for opinion in relative)
     return dict(sorted(scores.items(), key=lambda pair: (-pair[1], pair[0])))
 
 

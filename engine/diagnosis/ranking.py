@@ -49,6 +49,8 @@ _PAGED = frozenset({Ground.TIME, Ground.FAILURES, Ground.MISSING})
 """Grounds that a page may be about."""
 _SUFFERED = frozenset({Ground.FAILURES, Ground.LINES})
 """What a service shows because of what it depends on."""
+_HURTS = frozenset({Ground.TIME, Ground.FAILURES, Ground.LINES, Ground.CALLS, Ground.GONE})
+"""What keeps a caller from its other calls: a callee that merely is asked less does not."""
 
 
 class Suspect(NamedTuple):
@@ -117,12 +119,18 @@ def _discount_told(
 ) -> None:
     """Weigh what a service suffers less where something that it depends on suffers as much."""
     scores = {name: sum(r.weight for r in by.values()) for name, by in weighed.items()}
+    hurts = {
+        name: sum(reason.weight for ground, reason in by.items() if ground in _HURTS)
+        for name, by in weighed.items()
+    }
     for name, by in weighed.items():
         below = dependencies(callees, name) - {name}
-        deepest = max((scores.get(callee, 0.0) for callee in below), default=0.0)
-        if deepest < TOLD_SHARE * scores[name]:
-            continue
-        for ground in _SUFFERED & by.keys():
+        told: set[Ground] = set()
+        if max((scores.get(each, 0.0) for each in below), default=0.0) >= TOLD_SHARE * scores[name]:
+            told |= _SUFFERED
+        if max((hurts.get(each, 0.0) for each in below), default=0.0) >= TOLD_SHARE * scores[name]:
+            told.add(Ground.MISSING)
+        for ground in told & by.keys():
             by[ground] = by[ground]._replace(weight=TOLD * by[ground].weight)
 
 

@@ -7,15 +7,16 @@ only slow call is one of five did not slow it down; one all of whose callers wai
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.diagnosis.evidence import Ground, Reason, surprise
-from engine.telemetry.bins import BIN_S, Bin, Binned
-from engine.telemetry.traces import Edge, Made, TraceBook
+from engine.diagnosis.stopped import stopped
+from engine.telemetry.bins import BIN_S, Bin, Binned, tally
+from engine.telemetry.traces import Edge, TraceBook
 
 LEAST_USUAL = 5
 """Durations that make a usual one."""
@@ -28,9 +29,6 @@ MADE_BY_CALLER = 0.8
 """Time on the way counts so much for the caller, against all of it for the callee."""
 LEAST_SLOW = 3.0
 """Slow calls that are no chance; fewer count in part."""
-LEAST_EXPECTED = 4.0
-SHARE_FLOOR = 0.2
-GONE = 0.1
 
 
 class _Usual(NamedTuple):
@@ -84,7 +82,7 @@ def span_evidence(
     reasons = [
         *reasons,
         *_failures(book, callees, from_s, to_s),
-        *_missing(book, from_s, to_s),
+        *stopped(book, _first_bin(from_s), to_s),
     ]
     return SpanEvidence(reasons, losses)
 
@@ -203,15 +201,7 @@ def _lost(each: Bin, usual: _Usual) -> tuple[float, float]:
     return sum(beyond) * each.count / len(beyond), sum(b > 0 for b in beyond) / len(beyond)
 
 
-# --- failures and calls that stopped -------------------------------------------------------------
-
-
-def _tally(bins: Iterable[Bin]) -> tuple[int, int]:
-    count = errors = 0
-    for each in bins:
-        count += each.count
-        errors += each.errors
-    return count, errors
+# --- failures -------------------------------------------------------------
 
 
 def _failures(
@@ -221,10 +211,10 @@ def _failures(
     best: dict[str, Reason] = {}
     extra: dict[str, float] = defaultdict(float)
     for operation, binned in book.work.items():
-        count, errors = _tally(binned.between(_first_bin(from_s), to_s))
+        count, errors = tally(binned.between(_first_bin(from_s), to_s))
         if not errors:
             continue
-        before, failed_before = _tally(binned.between(float("-inf"), _first_bin(from_s)))
+        before, failed_before = tally(binned.between(float("-inf"), _first_bin(from_s)))
         share = (failed_before + 0.5) / (before + 10.0)
         expected = share * count
         off = (errors - expected) / sqrt(expected + 1.0)
@@ -252,56 +242,3 @@ def _is_told_by_callee(
     """Whether a callee fails about as much: a caller's client often does not hand the error on."""
     below = max((extra.get(callee, 0.0) for callee in callees.get(name, ())), default=0.0)
     return below * 2 >= extra[name]
-
-
-def _missing(book: TraceBook, from_s: float, to_s: float) -> list[Reason]:
-    """Services whose entries call less than entries of their kind used to."""
-    best: dict[str, Reason] = {}
-    first_s = _first_bin(from_s)
-    lacking: dict[str, float] = defaultdict(float)
-    for made, binned in book.calls.items():
-        entries = book.entries[made.operation]
-        asked_before = _tally(entries.between(float("-inf"), first_s))[0]
-        asked = _tally(entries.between(first_s, to_s))[0]
-        usual = _tally(binned.between(float("-inf"), first_s))[0] / max(1, asked_before)
-        expected, came = usual * asked, _tally(binned.between(first_s, to_s))[0]
-        if expected < LEAST_EXPECTED or usual < SHARE_FLOOR or asked_before < LEAST_USUAL:
-            continue
-        off = (expected - came) / sqrt(expected + 1.0)
-        if off <= 1.0:
-            continue
-        blamed = _who_stopped(book, made, first_s, to_s)
-        lacking[blamed] += expected - came
-        reason = Reason(blamed, Ground.MISSING, surprise(off), made.operation.name, made.callee)
-        if blamed not in best or reason.weight > best[blamed].weight:
-            best[blamed] = reason
-    total = sum(lacking.values())
-    return [r._replace(weight=r.weight * lacking[r.service] / total) for r in best.values()]
-
-
-def _who_stopped(book: TraceBook, made: Made, first_s: float, to_s: float) -> str:
-    """The caller; but the callee where nobody reaches it any more and callers complain."""
-    arrived = sum(
-        _tally(binned.between(first_s, to_s))[0]
-        for operation, binned in book.entries.items()
-        if operation.service == made.callee
-    )
-    bins = max(1.0, (to_s - first_s) / BIN_S)
-    used_to = sum(
-        _rate(binned, first_s)
-        for operation, binned in book.entries.items()
-        if operation.service == made.callee
-    )
-    failing = any(
-        _tally(binned.between(first_s, to_s))[1] > 0
-        for operation, binned in book.work.items()
-        if operation.service == made.operation.service
-    )
-    return made.callee if failing and arrived < GONE * used_to * bins else made.operation.service
-
-
-def _rate(binned: Binned, first_s: float) -> float:
-    """Entries a bin before."""
-    before = binned.between(float("-inf"), first_s)
-    span = before[-1].place - before[0].place + 1 if before else 1
-    return sum(each.count for each in before) / span

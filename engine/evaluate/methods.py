@@ -71,6 +71,24 @@ _COUNCIL = (
 )
 _WATCHES = (
     Method("ewma-z", "deviation from a moving average", watches.EwmaZ, metrics.robust_floor),
+    Method(
+        "ewma-z-160-2",
+        "the same, over 160: tuned on Nezha Online-Boutique",
+        partial(watches.EwmaZ, least_z=160.0),
+        metrics.robust_floor,
+    ),
+    Method(
+        "ewma-z-20-4",
+        "the same, four metrics over 20: tuned on Nezha Train-Ticket",
+        partial(watches.EwmaZ, least_z=20.0, least_metrics=4),
+        metrics.robust_floor,
+    ),
+    Method(
+        "spans-logs-z",
+        "span times and error lines, tuned on Nezha Train-Ticket",
+        watches.SpansLogsZ,
+        events.spans_and_logs,
+    ),
     Method("predict-linear", "a straight line to the limit", watches.PredictLinear, events.never),
 )
 METHODS = {method.name: method for method in (OWN, *_BASELINES, *_WATCHES, *_COUNCIL)}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from engine.detection.crowd import Crowd
+from engine.detection.gathering import Gathering
 from engine.detection.incidents import Incidents
 from engine.detection.outcry import Outcry
 from engine.detection.requests import Requests
@@ -13,6 +14,7 @@ from engine.evaluate.senses import Alarm, Answer, Forecast, Question
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
 from engine.telemetry.history import History
+from engine.telemetry.rates import Rates
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.records import LogRecord, Point, Span
 from engine.telemetry.retelling import is_of_fleet
@@ -51,9 +53,7 @@ class System:
         self._rows = Rows()
         self._requests, self._outcry = Requests(self._rows), Outcry(self._rows)
         self._incidents = Incidents(recording.calls, recording.step_s)
-        self._row: dict[tuple[str, str], float] = {}
-        self._row_s = 0.0
-        self._is_new = False
+        self._rates, self._gathering = Rates(), Gathering(recording.step_s)
         self._looked_s = float("-inf")
 
     def take(self, point: Told) -> None:
@@ -63,9 +63,9 @@ class System:
         elif isinstance(point, LogRecord):
             self._outcry.add(point)
         else:
-            if not self._is_new:
-                self._row, self._row_s, self._is_new = {}, point.t, True
-            self._row[point.service, point.metric] = point.value
+            rated = self._rates.of(point)
+            if rated is not None:
+                self._gathering.add(rated.t, (rated.service, rated.metric), rated.value)
 
     def look(self, now_s: float) -> list[Alarm]:
         """The incidents that what has come in opens."""
@@ -80,16 +80,13 @@ class System:
         return opened
 
     def _off(self, now_s: float) -> Iterator[Alarm]:
-        """Services whose metrics are off, where a new row has come in."""
-        if not self._is_new:
-            return
-        # Samples of one step come in together; what is late belongs to the next.
-        self._is_new = False
-        for found in self._crowd.step(self._row):
-            if found.nats >= CROWD_NATS:
-                # A sample speaks of the step before it: on average trouble began in its middle.
-                since_s = self._row_s - (found.steps - 0.5) * self._step_s
-                yield Alarm(now_s, found.service, found.metric, found.nats, since_s)
+        """Services whose metrics are off, as rows of samples come to be whole."""
+        for row_s, row in self._gathering.done():
+            for found in self._crowd.step(row):
+                if found.nats >= CROWD_NATS:
+                    # A sample speaks of the step before it: on average trouble began in its middle.
+                    since_s = row_s - (found.steps - 0.5) * self._step_s
+                    yield Alarm(now_s, found.service, found.metric, found.nats, since_s)
 
     def _opens(self, alarm: Alarm) -> bool:
         return self._incidents.opens(alarm.at_s, alarm.service)

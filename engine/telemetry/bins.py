@@ -2,6 +2,7 @@
 
 from array import array
 from collections import deque
+from collections.abc import Iterable
 
 BIN_S = 15.0
 """Spans and log lines are counted by so many seconds."""
@@ -47,3 +48,12 @@ class Binned:
     def between(self, from_s: float, to_s: float) -> list[Bin]:
         """The bins that begin in ``from_s <= t < to_s``, oldest first."""
         return [each for each in self.bins if from_s <= each.place * BIN_S < to_s]
+
+
+def tally(bins: Iterable[Bin]) -> tuple[int, int]:
+    """How many were counted in these bins, and how many of them were errors."""
+    count = errors = 0
+    for each in bins:
+        count += each.count
+        errors += each.errors
+    return count, errors

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from engine.telemetry.bins import BIN_S, Binned
 from engine.telemetry.context import Change
+from engine.telemetry.loudness import LOUD, of_level
 from engine.telemetry.records import LogRecord, Point, Span
 from engine.telemetry.templates import TemplateMiner
 from engine.telemetry.traces import TraceBook
@@ -20,8 +21,6 @@ MAX_SAMPLES = 2_048
 MAX_SERIES = 50_000
 MAX_LOG_KEYS = 20_000
 """Pairs of service and template that are counted."""
-LOUD = frozenset({"error", "critical", "fatal", "severe", "emerg", "emergency", "alert", "panic"})
-UNEASY = frozenset({"warn", "warning"})
 
 
 class Series:
@@ -112,9 +111,10 @@ class History:
     def _add_line(self, line: LogRecord) -> None:
         if self.logs_from_s is None:
             self.logs_from_s = line.t
-        severity = line.severity.lower()
-        loudness = 2 if severity in LOUD else int(severity in UNEASY)
-        key = LogKey(line.service, self.templates.number(line.body), loudness)
+        template = self.templates.number(line.body)
+        is_loud = self.templates.is_failure(template)
+        loudness = LOUD if is_loud else of_level(line.severity)
+        key = LogKey(line.service, template, loudness)
         counted = self.logs.get(key)
         if counted is None:
             if len(self.logs) >= MAX_LOG_KEYS:

@@ -10,6 +10,7 @@ line that fits nowhere once the tree is full counts under a template of its leng
 import re
 from typing import NamedTuple
 
+from engine.telemetry.loudness import has_form_of_failure
 from engine.telemetry.redaction import redact
 
 MAX_WORDS = 40
@@ -57,11 +58,13 @@ class Template(NamedTuple):
 class _Group:
     """Lines of one kind."""
 
-    __slots__ = ("number", "words")
+    __slots__ = ("is_failure", "number", "words")
 
-    def __init__(self, number: int, words: list[str]) -> None:
+    def __init__(self, number: int, words: list[str], *, is_failure: bool) -> None:
         self.number = number
         self.words = words
+        self.is_failure = is_failure
+        """Whether the first line of the kind had the form of a failure."""
 
 
 def typed(line: str) -> str:
@@ -72,9 +75,8 @@ def typed(line: str) -> str:
     return line
 
 
-def typed_words(line: str) -> list[str]:
-    """The words of a line, typed as ``typed`` does."""
-    words = [word[:_WORD_LIMIT] for word in _SPLIT.split(typed(line)) if word]
+def _words(typed_line: str) -> list[str]:
+    words = [word[:_WORD_LIMIT] for word in _SPLIT.split(typed_line) if word]
     return words[:MAX_WORDS]
 
 
@@ -93,7 +95,7 @@ class TemplateMiner:
         """The number of the line's template; 0 where the tree is full and none fits."""
         known = self._remembered.get(line)
         if known is None:
-            known = self._place(typed_words(line))
+            known = self._place(typed(line))
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[line] = known
@@ -106,7 +108,12 @@ class TemplateMiner:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def _place(self, words: list[str]) -> int:
+    def is_failure(self, number: int) -> bool:
+        """Whether the template's lines read like failures (``engine.telemetry.loudness``)."""
+        return number > 0 and self._groups[number - 1].is_failure
+
+    def _place(self, line: str) -> int:
+        words = _words(line)
         branch = self._branch(words)
         groups = self._tree.setdefault(branch, [])
         best, most = None, -1.0
@@ -120,7 +127,7 @@ class TemplateMiner:
         if len(self._groups) >= MAX_TEMPLATES or len(groups) >= MAX_OF_BRANCH:
             self.overflowed += 1
             return 0
-        group = _Group(len(self._groups) + 1, words)
+        group = _Group(len(self._groups) + 1, words, is_failure=has_form_of_failure(line))
         self._groups.append(group)
         groups.append(group)
         return group.number

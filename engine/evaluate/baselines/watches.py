@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.detection.incidents import Incidents
-from engine.evaluate.senses import Alarm, Forecast
+from engine.evaluate.baselines.events import spans_and_logs
+from engine.evaluate.senses import Alarm, Forecast, Question
+from engine.telemetry.history import History
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.records import Point
 
@@ -14,6 +16,9 @@ EWMA_WEIGHT = 0.01
 LEAST_Z, LEAST_METRICS = 8.0, 2
 """The setting of the table in docs/detection.md: two metrics of a service beyond eight deviations."""
 WARM_UP = 20
+SPANS_LEAST_Z = 10.0
+"""Tuned on Nezha Train-Ticket."""
+SPANS_WARM_UP_S, SPANS_LOOK_EVERY_S, SPANS_STRETCH_S = 300.0, 30.0, 120.0
 LINE_SAMPLES, HORIZON_SAMPLES = 90, 60
 """``predict_linear`` over so many samples, of a crossing within so many: tuned on the episodes."""
 
@@ -39,7 +44,10 @@ class _Average:
 class EwmaZ:
     """Deviation from an exponentially weighted mean (Roberts 1959), two metrics of a service."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(
+        self, recording: Recording, least_z: float = LEAST_Z, least_metrics: int = LEAST_METRICS
+    ) -> None:
+        self._least_z, self._least_metrics = least_z, least_metrics
         self._signals: dict[tuple[str, str], _Average] = {}
         self._incidents = Incidents((), recording.step_s)
         self._is_lone = len(recording.services) == 1
@@ -60,14 +68,44 @@ class EwmaZ:
             z = abs(signal.z(point.value))
             self._scores.append(z)
             self._is_lone = self._is_lone and len(self._signals) == 1
-            if signal.seen > WARM_UP and z > LEAST_Z:
+            if signal.seen > WARM_UP and z > self._least_z:
                 loud.setdefault(point.service, []).append((z, point.metric))
-        wanted = 1 if self._is_lone else LEAST_METRICS
+        wanted = 1 if self._is_lone else self._least_metrics
         for service, found in loud.items():
             if len(found) >= wanted and self._incidents.opens(now_s, service):
                 z, metric = max(found)
                 return [Alarm(now_s, service, metric, z)]
         return ()
+
+
+class SpansLogsZ:
+    """Span times and error lines of the last two minutes against all before, twice a minute."""
+
+    scores: Sequence[float] = ()
+
+    def __init__(self, recording: Recording) -> None:
+        self._history = History(recording.services, recording.calls)
+        self._incidents = Incidents((), recording.step_s)
+        self._looked_s = float("-inf")
+
+    def advance(self, now_s: float, points: Sequence[Told]) -> Sequence[Alarm | Forecast]:
+        """An alarm about the service that is furthest off, where that is far enough."""
+        for point in points:
+            if not isinstance(point, Point):
+                self._history.add(point)
+        began_s = self._history.spans_from_s
+        if began_s is None or now_s - began_s < SPANS_WARM_UP_S:
+            return ()
+        if now_s - self._looked_s < SPANS_LOOK_EVERY_S:
+            return ()
+        self._looked_s = now_s
+        question = Question(now_s - SPANS_STRETCH_S, now_s, told=True)
+        first = next(iter(spans_and_logs(self._history, question).ranking), None)
+        if first is None or first.score < SPANS_LEAST_Z:
+            return ()
+        if not self._incidents.opens(now_s, first.service):
+            return ()
+        return [Alarm(now_s, first.service, "spans and logs", first.score)]
 
 
 class PredictLinear:

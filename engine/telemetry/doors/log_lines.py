@@ -11,8 +11,12 @@ from enum import StrEnum
 
 import msgspec
 
+from engine.telemetry.loudness import LOUD, UNEASY, has_form_of_failure, of_level
 from engine.telemetry.records import MAX_BODY, LogRecord
+from engine.telemetry.templates import typed
 
+MAX_FORM = 512
+"""Characters of a line without a level by which its form is known."""
 MILLIS_FROM = 1e11
 """A larger number is Unix milliseconds; above a thousand times that, micro-, then nanoseconds."""
 _PLAIN = re.compile(
@@ -68,13 +72,13 @@ def _json(line: bytes, service: str, now_s: float) -> LogRecord | None:
     if isinstance(thrown, str) and thrown:
         body = f"{body} [{thrown}]"
     level = _first(found, "level", "severity", "lvl", "log.level")
-    severity = _SEVERITIES.get(level.lower(), "") if isinstance(level, str) else ""
+    severity = _severity(level if isinstance(level, str) else "", body)
     at = _time(_first(found, "ts", "time", "timestamp", "t", "@timestamp"))
     trace = _first(found, "trace_id", "traceId")
     return LogRecord(
         now_s if at is None else at,
         service,
-        severity or "info",
+        severity,
         body[:MAX_BODY],
         trace[:64] if isinstance(trace, str) else "",
     )
@@ -110,9 +114,8 @@ def _plain(line: bytes, service: str, now_s: float) -> LogRecord | None:
         if dated is not None:
             text, at = match["rest"], dated
     level = _LEVEL.search(text[:64])
-    severity = "info"
+    severity = _severity(level[1] if level is not None else "", text)
     if level is not None:
-        severity = _SEVERITIES[level[1].lower()]
         text = (text[: level.start()] + text[level.end() :]).strip(" :-|")
     return LogRecord(at, service, severity, text[:MAX_BODY]) if text else None
 
@@ -122,6 +125,17 @@ _READERS: dict[Format, Callable[[bytes, str, float], LogRecord | None]] = {
     Format.JOURNALD: _journald,
     Format.PLAIN: _plain,
 }
+
+
+def _severity(level: str, body: str) -> str:
+    """The severity of a logger's word for it; of a line without one by its form."""
+    known = _SEVERITIES.get(level.lower())
+    if known is not None:
+        return known
+    loudness = of_level(level)
+    if loudness == LOUD or has_form_of_failure(typed(body[:MAX_FORM])):
+        return "error"
+    return "warning" if loudness == UNEASY else "info"
 
 
 def _object(line: bytes) -> dict[str, object]:

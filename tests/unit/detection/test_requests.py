@@ -7,16 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.detection.outcry import OUTCRY, Outcry
+from engine.detection.outcry import Outcry
 from engine.detection.persistence import LEAST_BINS, LEAST_TRIALS, THRESHOLD, Persistence
 from engine.detection.requests import (
-    FAILED,
     LATE_IN,
     LATE_WORK,
     MISSING,
     Requests,
 )
-from engine.detection.rows import WARM_UP_S, Row, Rows
+from engine.detection.rows import (
+    FAILED,
+    OUTCRY,
+    THRESHOLD_OF_TWO,
+    WARM_UP_S,
+    Row,
+    Rows,
+)
 from engine.telemetry.bins import BIN_S
 from engine.telemetry.records import LogRecord, Span
 
@@ -147,3 +153,24 @@ def test_new_words_are_heard_in_a_log_that_was_always_loud() -> None:
 def test_a_log_that_was_always_loud_is_not() -> None:
     assert not crying(END_S, usual=0.9)
     assert BIN_S > 0
+
+
+def together(wrong: dict[str, list[bool]]) -> list[float]:
+    """The nats at which one service is called broken, a trial a bin of each signal."""
+    rows, found = Rows(), []
+    for place in range(60):
+        for signal, said in wrong.items():
+            is_wrong = said[place - 40] if place >= 40 and place - 40 < len(said) else False
+            rows.add(place * BIN_S, Row("pay", signal), wrong=is_wrong)
+        found += [each.nats for each in rows.broken(place * BIN_S + 1.0)]
+    return found
+
+
+def test_failing_and_crying_out_about_it_is_told_sooner_than_either_alone() -> None:
+    thrice = [True] * 3
+
+    assert not together({FAILED: thrice})
+    assert not together({OUTCRY: thrice})
+    said = together({FAILED: thrice, OUTCRY: thrice})
+    assert said
+    assert min(said) >= THRESHOLD_OF_TWO > THRESHOLD

@@ -21,7 +21,7 @@ def test_too_few_opinions_say_nothing() -> None:
 
 def test_when_most_find_nothing_nothing_is_found() -> None:
     assert merged([{"a": 1.0}, {"b": 2.0}, {}, {}, {}], 1) == {}
-    assert merged([{"a": 1.0}, {"a": 2.0}, {"a": 1.0}, {}, {}], 1) == {"a": 2 / 3}
+    assert merged([{"a": 1.0}, {"a": 2.0}, {"a": 1.0}, {}, {}], 1) == {"a": 1.0}
 
 
 def test_nobody_gains_by_shouting() -> None:

@@ -77,7 +77,7 @@ def test_every_method_answers_in_the_same_form(slow_pay: Recording, name: str) -
 
 
 def test_the_traitor_lies_as_well_as_it_can() -> None:
-    honest = [{"a": 1.0, "b": 0.9}, {"a": 1.0, "b": 0.9}, {"b": 1.0, "a": 0.8}, {"a": 1.0}]
+    honest = [{"a": 1.0, "b": 0.9}, {"a": 1.0, "b": 0.5}, {"b": 1.0, "a": 0.8}, {"a": 1.0}]
 
     lie = worst_lie(honest, ["a", "b", "c"], 1)
 

@@ -20,6 +20,9 @@ NOW = 1_700_000_000.0
         (Format.JOURNALD, b'{"MESSAGE":[104,105,255]}', "info", "hi\xef\xbf\xbd".encode("latin-1").decode(), NOW),
         (Format.PLAIN, b"2023-11-14 22:13:23,250 ERROR [pool-1] refused", "error", "[pool-1] refused", NOW + 3.25),
         (Format.PLAIN, b"[2023-11-14T22:13:20+00:00] WARN: slow", "warning", "slow", NOW),
+        (Format.JSON, b'{"level":"Fehler","msg":"zu"}', "error", "zu", NOW),
+        (Format.JSON, b'{"msg":"KeyError: 3"}', "error", "KeyError: 3", NOW),
+        (Format.PLAIN, b"Traceback (most recent call last):", "error", "Traceback (most recent call last):", NOW),
         (Format.PLAIN, b"just words", "info", "just words", NOW),
     ],
 )  # fmt: skip
