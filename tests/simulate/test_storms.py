@@ -39,3 +39,11 @@ def test_a_proof_too_long_to_be_ordered_stops_nobody() -> None:
 
     assert not played.violation
     assert {"equivocation", "conviction"} <= set(played.marks)
+
+
+def test_a_certificate_of_the_last_entry_of_an_epoch_counts_whoever_is_replaced() -> None:
+    """Its third accept is of the agent whose successor takes office with the next entry."""
+    played = play(108337, 5)
+
+    assert not played.violation
+    assert {"membership change", "certificate"} <= set(played.marks)

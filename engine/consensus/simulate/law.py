@@ -59,7 +59,12 @@ class Law:
             entry, self.epochs.committee.known_submission
         ):
             self._count(submission)
-            told += self.council.apply(number, submission, frame)
+            happenings = self.council.apply(number, submission, frame)
+            for happening in happenings:
+                # At once: an epoch may end with this entry, and whoever is replaced has accepted all the same.
+                if happening.kind == "certificate":
+                    self._judge(happening)
+            told += happenings
         if self.epochs.take(entry):
             charter = self.epochs.constitution
             assert isinstance(charter, Charter), "every epoch but the first has a charter"
@@ -75,9 +80,6 @@ class Law:
         self._told[number] = told
         if number % DIGEST_EVERY == 0:
             self._digests[number] = self.council.digest()
-        for happening in told:
-            if happening.kind == "certificate":
-                self._judge(happening)
         keys, persons = self.council.genesis.agent_keys(), self._members.persons
         framed = {it for it in self.council.convicted if persons[keys[it]] not in self._byzantine}
         if framed:
