@@ -42,7 +42,8 @@ QUIET_S = 30.0
 """How long a drill without a fault watches that nobody acts."""
 GREEN_BEFORE = 3
 """Green seconds of the probe before anything is broken: a baseline."""
-SETTLE_S = 30.0
+SETTLE_S = 60.0
+"""A minute without payments leaves some 600 orders unsure, of which 40 a second are settled at best."""
 REPLACE_S = 90.0
 POLL_S = 0.1
 
