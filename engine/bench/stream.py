@@ -1,9 +1,9 @@
 """``main.py bench stream``: what a screen costs, beside other servers and a limit in C.
 
 Each row is a server process of its own on one core and a load process on another. Those that are
-compared stand ready all the time, all stopped but one, and are measured in turn, a second each; what
-is compared is what was measured in the same round, and the figure is the median of the rounds. The
-aims are those of the product, not of this machine.
+compared stand ready side by side, all stopped but one, and are measured in turn, a second each; what
+is compared is what was measured in the same round, and the figure is the median of the rounds. After
+some rounds all are started anew. The aims are those of the product, not of this machine.
 """
 
 import shutil
@@ -23,7 +23,10 @@ from engine.stream.sending import sending
 from engine.stream.uring import Uring
 
 ROUNDS = 12
-STALLED_ROUNDS = 5
+ROUNDS_OF_A_SET = 3
+"""Then all servers are started anew: where a process lies in memory makes it a tenth dearer or cheaper for
+as long as it lives (1.69 × in twelve rounds of one set, 1.8 to 2.05 in four rounds each of four others)."""
+STALLED_ROUNDS = 9
 SHOW_EVERY_MS = 100
 """The engine's own tick: what keeps it waiting for a tenth of that does not matter to it."""
 _KINDS = {
@@ -78,15 +81,16 @@ def _fan_out(
 ) -> list[Figure]:
     kinds = dict(_KINDS) if limit is None else {"limit": limit, **_KINDS}
     found: dict[str, list[Measured]] = {name: [] for name in kinds}
-    with ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(standing(kind, clients, 20, acks=name == "acks"))
-            for name, kind in kinds.items()
-        }
-        for number in range(rounds):
-            for name, server in servers.items():
-                found[name].append(server.measured())
-                say(f"[{number + 1}/{rounds}] {name:10} {_line(found[name][-1])}")
+    for first in range(0, rounds, ROUNDS_OF_A_SET):
+        with ExitStack() as stack:
+            servers = {
+                name: stack.enter_context(standing(kind, clients, 20, acks=name == "acks"))
+                for name, kind in kinds.items()
+            }
+            for number in range(first, min(rounds, first + ROUNDS_OF_A_SET)):
+                for name, server in servers.items():
+                    found[name].append(server.measured())
+                    say(f"[{number + 1}/{rounds}] {name:10} {_line(found[name][-1])}")
     with sending() as way:
         by_uring = isinstance(way, Uring)
     us = {name: [row.cpu_us for row in rows] for name, rows in found.items()}

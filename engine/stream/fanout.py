@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -164,28 +165,27 @@ class FanOut:
         look = now - self._looked_s[hz] > LOOK_S
         if look:
             self._looked_s[hz] = now
-        late, busy_s, turn_s = False, 0.0, 0.0
-        for start in range(0, len(members), AT_ONCE):
-            if turn_s > TURN_S:
-                turn_s = 0.0
-                await asyncio.sleep(0)
-            # Processor time, and only of this: that the machine or the loop has other things to do
-            # is no reason to serve ours less often.
-            began_s = time.thread_time()
-            part = members[start : start + AT_ONCE]
-            for client in self._write_shared(part):
-                late |= self._serve(client, now)
+        left: list[Client] = []
+        late: list[Client] = []
+
+        def write_shared(part: list[Client]) -> None:
+            left.extend(self._write_shared(part))
             if look:
                 self._judge(part, now)
-            took_s = time.thread_time() - began_s
-            busy_s, turn_s = busy_s + took_s, turn_s + took_s
+
+        def serve(part: list[Client]) -> None:
+            late.extend(client for client in part if self._serve(client, now))
+
+        busy_s = await _in_turns(members, write_shared)
+        # Who keeps up does not wait for who does not.
+        busy_s += await _in_turns(left, serve)
         self.pass_us = busy_s / len(members) * 1e6 if members else 0.0
         period = 1 / hz
         pause = max(period, 2 * busy_s)
         self._counters.coalesced += int(pause / period) - 1
         # From when it was due, not from now: the rate shall be what was asked for.
         self._due_s[hz] = max(self._due_s[hz] + pause, now + pause / 2)
-        return late
+        return bool(late)
 
     def _write_shared(self, members: list[Client]) -> list[Client]:
         """Send the frames that many of ``members`` wait for; who is left must be looked at."""
@@ -293,3 +293,21 @@ class FanOut:
         self._counters.evicted += 1
         self.leave(client)
         client.peer.close(_TRY_AGAIN_LATER, "too slow")
+
+
+async def _in_turns(clients: list[Client], serve: Callable[[list[Client]], None]) -> float:
+    """Have ``serve`` called for part after part of ``clients``; what that took, in seconds.
+
+    Processor time, and only of this: that the machine or the loop has other things to do is no
+    reason to serve ours less often.
+    """
+    busy_s = turn_s = 0.0
+    for start in range(0, len(clients), AT_ONCE):
+        if turn_s > TURN_S:
+            turn_s = 0.0
+            await asyncio.sleep(0)
+        began_s = time.thread_time()
+        serve(clients[start : start + AT_ONCE])
+        took_s = time.thread_time() - began_s
+        busy_s, turn_s = busy_s + took_s, turn_s + took_s
+    return busy_s
