@@ -13,6 +13,7 @@ from statistics import median
 from engine.bench.figure import Figure
 from engine.bench.in_process import Cost, Ring, Shape
 from engine.bench.over_nats import BusCost, opened
+from engine.diagnostics import logging_to
 
 ROUNDS = 3
 SIZES = (4, 5, 7, 13)
@@ -36,8 +37,10 @@ def measure(folder: Path | None = None) -> list[Figure]:
         for shape, ring in rings.items():
             few = shape.submissions > 1
             found[shape].append(ring.measure(2 if few else DECISIONS[shape.n]))
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            asyncio.run(_over_nats(Path(scratch), over))
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            scratch = Path(name)
+            with logging_to(scratch / "bench.log", "bench"):
+                asyncio.run(_over_nats(scratch, over))
     return [*_in_process(found), *_bus(over), *_batching(found)]
 
 
