@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from engine.bench.figure import Figure
 from engine.bench.in_process import Cost, Ring, Shape
 from engine.bench.over_nats import BusCost, opened
+from engine.consensus.settings import settings_for
 from engine.diagnostics import logging_to
 
 ROUNDS = 3
@@ -23,14 +25,27 @@ DECISIONS = {4: 16, 5: 12, 7: 8, 13: 3}
 IN_PROCESS_AIM = 1.2
 OVER_NATS_AIM = 1.5
 BATCH_AIM = 90.0
+UNDER_WAY = (1, settings_for(5, 1).in_flight)
+"""Decisions at a time over NATS: one after the other, and as many as a primary has under way."""
+BUSY_DECISIONS = 64
 SHAPES = (*(Shape(n, 1, batch) for n in SIZES for batch in BATCHES), Shape(5, 100, 1))
+
+
+class Load(NamedTuple):
+    """What is asked of the replicas over NATS."""
+
+    under_way: int
+    batch: int
+
+
+LOADS = tuple(Load(under_way, batch) for under_way in UNDER_WAY for batch in BATCHES)
 
 
 def measure(folder: Path | None = None) -> list[Figure]:
     """All figures; ``folder`` takes the ledgers of the replicas over NATS."""
     rings = {shape: Ring(shape) for shape in SHAPES}
     found: dict[Shape, list[Cost]] = {shape: [] for shape in SHAPES}
-    over: dict[int, list[BusCost]] = {batch: [] for batch in BATCHES}
+    over: dict[Load, list[BusCost]] = {load: [] for load in LOADS}
     for ring in rings.values():
         ring.measure(1)
     for _ in range(ROUNDS):
@@ -44,11 +59,12 @@ def measure(folder: Path | None = None) -> list[Figure]:
     return [*_in_process(found), *_bus(over), *_batching(found)]
 
 
-async def _over_nats(folder: Path, over: dict[int, list[BusCost]]) -> None:
+async def _over_nats(folder: Path, over: dict[Load, list[BusCost]]) -> None:
     async with opened(folder) as ring:
         await ring.measure(2, 1)
-        for batch, costs in over.items():
-            costs.append(await ring.measure(10, batch))
+        for load, costs in over.items():
+            decisions = 10 if load.under_way == 1 else BUSY_DECISIONS
+            costs.append(await ring.measure(decisions, load.batch, load.under_way))
 
 
 def _in_process(found: dict[Shape, list[Cost]]) -> Iterable[Figure]:
@@ -62,15 +78,16 @@ def _in_process(found: dict[Shape, list[Cost]]) -> Iterable[Figure]:
         )
 
 
-def _bus(over: dict[int, list[BusCost]]) -> Iterable[Figure]:
-    for batch, costs in over.items():
+def _bus(over: dict[Load, list[BusCost]]) -> Iterable[Figure]:
+    for load, costs in over.items():
         ratios = [cost.cpu_ms / cost.floor_ms for cost in costs]
-        figure = _ratio(f"over NATS, n = 5, batch {batch}", ratios, OVER_NATS_AIM, costs)
+        shape = f"over NATS, n = 5, batch {load.batch}, {load.under_way} under way"
+        figure = _ratio(shape, ratios, OVER_NATS_AIM, costs)
         figure.beside["server_ms"] = _median(cost.server_ms for cost in costs)
         yield figure
         latencies = [cost.latency_ms / cost.echo_ms for cost in costs]
         yield Figure(
-            f"latency over NATS, n = 5, batch {batch}", round(median(latencies), 1), "echoes",
+            f"latency {shape}", round(median(latencies), 1), "echoes",
             0.0, "lower", holds=True,
             beside={
                 "latency_ms": _median(cost.latency_ms for cost in costs),

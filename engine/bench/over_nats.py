@@ -1,7 +1,8 @@
 """Decisions of five replicas over a real NATS server: sockets, ledgers and synced vote logs.
 
 All replicas and the author run in this process, each with a connection of its own, so that one
-clock counts their processor time; the server is a process of its own and counted beside.
+clock counts their processor time; the server is a process of its own and counted beside. A batch
+holds one submission, so that several under way are as many decisions, not one large one.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from engine.bus.nats import NatsBus
 from engine.clock import SystemClock
 from engine.consensus.client import Submitter
 from engine.consensus.runtime import ReplicaRuntime
+from engine.consensus.settings import settings_for
 from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
 
@@ -38,6 +40,7 @@ class BusCost(msgspec.Struct, frozen=True):
     checked: float
     operations: int
     latency_ms: float
+    """From a submission to the word of f + 1 replicas where it stands."""
     echo_ms: float
     """One message to another connection and back."""
 
@@ -52,24 +55,28 @@ class BusRing:
         self._pid = pid
         self._echo = echo
 
-    async def measure(self, decisions: int, operations: int) -> BusCost:
-        """The mean cost of one of ``decisions`` decisions, one after the other."""
+    async def measure(self, decisions: int, operations: int, under_way: int = 1) -> BusCost:
+        """The mean cost of one of ``decisions`` decisions, ``under_way`` of them at a time."""
         tally = self._bench.tally
         tally.clear()
-        waited = 0.0
+        room = asyncio.Semaphore(under_way)
         server_started, started = _cpu_s(self._pid), process_time()
-        for _ in range(decisions):
-            clock = perf_counter()
-            await self._submitter.submit(self._bench.operations(operations))
-            waited += perf_counter() - clock
+        waited = await asyncio.gather(*(self._decide(operations, room) for _ in range(decisions)))
         spent, server_spent = process_time() - started, _cpu_s(self._pid) - server_started
         echoed = [await self._echo.round_trip_s() for _ in range(decisions)]
         return BusCost(
             1000 * spent / decisions, 1000 * tally.floor_s() / decisions,
             1000 * server_spent / decisions,
             len(tally.signed) / decisions, len(tally.checked) / decisions, operations,
-            1000 * waited / decisions, 1000 * sum(echoed) / decisions,
+            1000 * sum(waited) / decisions, 1000 * sum(echoed) / decisions,
         )  # fmt: skip
+
+    async def _decide(self, operations: int, room: asyncio.Semaphore) -> float:
+        """Have one submission ordered when there is room for it; the seconds that it took."""
+        async with room:
+            clock = perf_counter()
+            await self._submitter.submit(self._bench.operations(operations))
+            return perf_counter() - clock
 
 
 class Echo:
@@ -122,6 +129,9 @@ async def opened(folder: Path) -> AsyncGenerator[BusRing]:
         stack.push_async_callback(_end, nats)
         await prepared.wait_ready()
         verifier, clock = CountingVerifier(tally), SystemClock()
+        settings = msgspec.structs.replace(
+            settings_for(bench.genesis.n, bench.genesis.f), batch_submissions=1
+        )
         buses: dict[str, NatsBus] = {}
         for agent in bench.ids:
             home = paths.agent(agent)
@@ -134,6 +144,7 @@ async def opened(folder: Path) -> AsyncGenerator[BusRing]:
             runtime = ReplicaRuntime.open(
                 agent=agent, genesis=bench.genesis, signer=bench.signers[agent],
                 verifier=verifier, bus=bus, store=store, votes=home / "votes", clock=clock,
+                settings=settings,
             )  # fmt: skip
             stack.push_async_callback(_cancel, asyncio.create_task(runtime.run()))
         bus = await NatsBus.connect(paths.bus_credential(OPERATOR))

@@ -1,5 +1,6 @@
 """The bus over NATS: reconnects for ever, holds little back, counts what is lost."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from engine.bus.bundle import Bundles, unbundled
 from engine.codec import Malformed
 from engine.ports import Handler
 
@@ -57,6 +59,8 @@ class NatsBus:
         self._client = client
         self._user = user
         self._dropped = 0
+        self._bundles = Bundles(PENDING_BYTES)
+        self._sending: asyncio.Task[None] | None = None
 
     @classmethod
     async def connect(cls, credential: Path) -> "NatsBus":
@@ -86,11 +90,23 @@ class NatsBus:
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Send ``payload`` to whoever subscribes to ``subject`` now; lost when nobody does."""
-        try:
-            await self._client.publish(subject, payload)
-        except (errors.Error, OSError) as error:
-            self._dropped += 1
-            log.debug("publish_lost", subject=subject, why=str(error))
+        if not self._bundles.put(subject, payload):
+            self._lost(subject, 1, "too much waits to be sent")
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        """Send what was published in this turn of the loop, and what comes while it is sent."""
+        while self._bundles:
+            for subject, payloads, data in self._bundles.take():
+                try:
+                    await self._client.publish(subject, data)
+                except (errors.Error, OSError) as error:
+                    self._lost(subject, payloads, str(error))
+
+    def _lost(self, subject: str, payloads: int, why: str) -> None:
+        self._dropped += payloads
+        log.debug("publish_lost", subject=subject, payloads=payloads, why=why)
 
     async def flush(self) -> None:
         """Return once the server has what was published.
@@ -99,6 +115,7 @@ class NatsBus:
             OSError: the server is away.
         """
         try:
+            await self._sent()
             await self._client.flush()
         except errors.Error as error:
             raise ConnectionError(f"bus: {error}") from None
@@ -107,7 +124,14 @@ class NatsBus:
         """Call ``handler`` for each message, in order, as it comes."""
 
         async def hand_on(message: Msg) -> None:
-            handler(message.subject, message.data)
+            try:
+                payloads = unbundled(message.data)
+            except Malformed as error:
+                self._dropped += 1
+                log.debug("message_refused", subject=message.subject, why=str(error))
+                return
+            for payload in payloads:
+                handler(message.subject, payload)
 
         await self._client.subscribe(
             subject,
@@ -128,7 +152,13 @@ class NatsBus:
 
     async def close(self) -> None:
         """Stop all subscriptions and leave."""
+        await self._sent()
         await self._client.close()
+
+    async def _sent(self) -> None:
+        if self._sending is not None:
+            # Whoever gives up waiting does not take back what he said.
+            await asyncio.wait({self._sending})
 
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, errors.SlowConsumerError):
