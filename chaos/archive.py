@@ -19,6 +19,8 @@ from engine.vocabulary import AgentId
 
 SEAL_S = 15.0
 POLL_S = 0.1
+MOST_KEPT = 200
+"""Runs: about 100 MB. A kill matrix has 136."""
 
 
 def results_folder() -> Path:
@@ -38,8 +40,10 @@ class Archive:
         self.ledger = self._folder / "ledger.sqlite"
 
     def keep_files(self) -> None:
-        """Keep what the ledger is checked with."""
+        """Keep what the ledger is checked with; the oldest runs above ``MOST_KEPT`` go."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        for old in oldest_above(self._folder.parent, MOST_KEPT):
+            shutil.rmtree(old, ignore_errors=True)
         for path in (self._paths.genesis, self._paths.policy, self._paths.manifest):
             shutil.copyfile(path, self._folder / path.name)
 
@@ -74,6 +78,15 @@ class Archive:
             with suppress(sqlite3.Error):
                 copy_database(beside, self._folder / beside.name)
         return verified
+
+
+def oldest_above(folder: Path, most: int) -> list[Path]:
+    """The folders in ``folder`` that are too many if it is to hold ``most``, the oldest first."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            found.append((path.stat().st_mtime_ns, path))
+    return [path for _, path in sorted(found)[: max(0, len(found) - most)]]
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -180,18 +180,18 @@ async def running(
     paths: RunPaths,
     *,
     with_swarm: bool,
-    keep: bool = False,
     traitor: Traitor | None = None,
     size: int = SIZE,
 ) -> AsyncGenerator[World]:
-    """A world that lives as long as the context; its folder goes with it unless ``keep``.
+    """A world that lives as long as the context, and its folder too.
 
     A ``traitor`` is one of the swarm's ``size`` agents, honest until ``World.begin_treason``.
     """
     try:
         with logging_to(paths.root / "launcher.err", "launcher"):
             world = World(paths, with_swarm=with_swarm, traitor=traitor, size=size)
-            registration = runs.register(paths, os.getpid())
+            runs.sweep()
+            registration = runs.register(paths, os.getpid(), passing=True)
             try:
                 await world.start()
                 yield world
@@ -199,8 +199,7 @@ async def running(
                 await asyncio.shield(world.stop())
                 registration.unlink(missing_ok=True)
     finally:
-        if not keep:
-            shutil.rmtree(paths.root, ignore_errors=True)
+        shutil.rmtree(paths.root, ignore_errors=True)
 
 
 def _last_line(paths: RunPaths) -> str:
