@@ -39,7 +39,7 @@ LINEAR_SHARE, LINEAR_RANGE = 0.1, 0.02
 """Of the median, and of what the inner four fifths reach: below these sizes the scale is linear."""
 LEAST_SPREAD = 0.2
 """On that scale: a change by a fifth does not matter to anybody."""
-LENT = 0.25
+LENT = 0.5
 """Weight of the squared spread of like signals in a signal's own."""
 INNER = 0.8
 _NORMAL_INNER = 1.2816
@@ -51,11 +51,6 @@ MOST_OF_STEP = 2.5
 MOST_AGAINST_STEP = 4.0
 OTHER_WITNESS = float(np.log(2.0))
 """Nats less: what is broken shows in any further kind of measure as often as not."""
-_WITNESS_OF = {Measure.ACTIVITY: Measure.TRAFFIC}
-"""Bytes and system calls follow what is asked: they are one witness."""
-THRESHOLD = 3.0 * MOST_OF_STEP
-"""Nats, 7.5: three steps at the least. Passed 0.005 times a service-day on the pasts of another
-system's recordings, as 6 and 8 nats are; 5 nats 0.02 times (``docs/detection.md``)."""
 DEPENDENCE = 1.0 / 3.0
 """The signals of one service move together: ``n`` of them are as many looks as ``n`` to this power."""
 MOST_NATS = 40.0
@@ -160,8 +155,7 @@ class Crowd:
             dtype=np.int64,
         )
         kinds: dict[tuple[int, Measure], int] = {}
-        witnesses = (_WITNESS_OF.get(measure, measure) for measure in measures)
-        pairs = zip(self._subject_of.tolist(), witnesses, strict=True)
+        pairs = zip(self._subject_of.tolist(), measures, strict=True)
         self._kind_of = np.array(
             [kinds.setdefault(pair, len(kinds)) for pair in pairs], dtype=np.int64
         )

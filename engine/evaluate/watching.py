@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from engine.detection.crowd import THRESHOLD, Crowd
+from engine.detection.crowd import Crowd
 from engine.detection.gathering import Gathering
 from engine.detection.incidents import Incidents
 from engine.detection.outcry import Outcry
@@ -21,6 +21,9 @@ from engine.telemetry.retelling import is_of_fleet
 
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
+CROWD_NATS = 7.0
+"""Of the metrics of a service, three steps at the least. Passed 0.005 times a service-day on the
+pasts of another system's recordings, as 6 nats are; 5 nats 0.02 times (``docs/detection.md``)."""
 LOOK_EVERY_S = 5.0
 
 
@@ -80,7 +83,7 @@ class System:
         """Services whose metrics are off, as rows of samples come to be whole."""
         for row_s, row in self._gathering.done():
             for found in self._crowd.step(row):
-                if found.nats >= THRESHOLD:
+                if found.nats >= CROWD_NATS:
                     # A sample speaks of the step before it: on average trouble began in its middle.
                     since_s = row_s - (found.steps - 0.5) * self._step_s
                     yield Alarm(now_s, found.service, found.metric, found.nats, since_s)

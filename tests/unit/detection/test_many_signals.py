@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from engine.detection.crowd import MOST_OF_STEP, THRESHOLD, WARM_UP, Crowd, Standout
+from engine.detection.crowd import MOST_OF_STEP, WARM_UP, Crowd, Standout
 from engine.detection.incidents import LULL_S, MOST_OPEN, QUIET_S, Incidents
+from engine.evaluate.watching import CROWD_NATS
 
 SERVICES = ("cart", "pay", "mail", "stock", "web")
 METRICS = ("cpu", "p50", "memory", "ops")
@@ -34,7 +35,7 @@ def test_the_service_whose_metrics_leave_their_habit_stands_out() -> None:
 
     loudest = max((said[0] for said in found[50:56] if said), key=lambda said: said.nats)
     assert loudest.service == "pay"
-    assert loudest.nats > THRESHOLD
+    assert loudest.nats > CROWD_NATS
     assert all(not said or said[0].nats < 3.0 for said in found[:50])
 
 
@@ -54,7 +55,7 @@ def test_kinds_of_measure_say_more_together_than_one_alone() -> None:
                 row["pay", metric] *= 3.3
         return max((said.nats for said in crowd(told)[53] if said.service == "pay"), default=0.0)
 
-    assert nats("cpu", "p50") > THRESHOLD > nats("cpu")
+    assert nats("cpu", "p50") > CROWD_NATS > nats("cpu")
     assert nats("cpu", "memory") == pytest.approx(nats("cpu"), abs=0.5)
 
 
@@ -99,7 +100,7 @@ def test_the_incident_of_half_an_hour_ago_does_not_hide_the_next() -> None:
     for row in told[80:84]:
         row["pay", "p50"] *= 5.0
 
-    assert max(said.nats for said in crowd(told)[83] if said.service == "pay") > THRESHOLD
+    assert max(said.nats for said in crowd(told)[83] if said.service == "pay") > CROWD_NATS
 
 
 def test_a_new_level_becomes_habit() -> None:
