@@ -210,12 +210,9 @@ class Crowd:
         loudest = np.full(len(self._services), -1, dtype=np.int64)
         loudest[self._subject_of[order]] = order
         told = of_kind > OTHER_WITNESS
-        all_kinds = np.bincount(
-            self._service_of_kind[told],
-            of_kind[told] - OTHER_WITNESS,
-            minlength=len(self._services),
-        )
-        return best + all_kinds - np.maximum(best - OTHER_WITNESS, 0.0), loudest
+        together = best - np.maximum(best - OTHER_WITNESS, 0.0)
+        np.add.at(together, self._service_of_kind[told], of_kind[told] - OTHER_WITNESS)
+        return together, loudest
 
     def _standouts(self, loudest: NDArray[np.int64]) -> list[Standout]:
         found = [
