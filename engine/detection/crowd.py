@@ -5,12 +5,14 @@ of steps on a scale that is linear near nothing and logarithmic beyond (inverse 
 Burbidge et al. 1988), so that a call that takes fifty times as long is fifty times, whatever its
 unit. Its spread is of the inner four fifths, so that an incident of an hour ago does not hide
 today's, and is lent to by all signals of the same metric, so that little history of each is a lot
-of all (pooling: Efron & Morris 1975). What a step says is a likelihood ratio of two heavy-tailed
-laws (Student's t with two degrees), the habit's and one ten times as wide; its logarithm is bounded
-and summed over the steps like Page's cumulative sum (1954), so that one wild sample is nothing and
-what stays speaks. Time, failures and what is used up count upwards, availability and traffic
-downwards (that more is asked is nobody's fault, and whom it hurts shows it otherwise), everything
-else both ways.
+of all (pooling: Efron & Morris 1975). What a signal says is a likelihood ratio of two heavy-tailed
+laws (Student's t with two degrees), the habit's and one ten times as wide. Time, failures, what is
+used up and what is asked are different witnesses of one service: the loudest speaks, and each other
+adds what it says beyond the odds that it would show. The sum of a step is bounded and summed over
+the steps like Page's cumulative sum (1954), so that one wild step is nothing, however many signals
+are wild in it, and what stays speaks. Time, failures and what is used up count upwards, availability
+and traffic downwards (that more is asked is nobody's fault, and whom it hurts shows it otherwise),
+everything else both ways.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +36,7 @@ LEAST_SAMPLES = 15
 DELAY = 3
 """The newest steps are judged and not yet habit."""
 LINEAR_SHARE, LINEAR_RANGE = 0.1, 0.02
-"""Of the median, and of the largest value seen: below these sizes the scale is linear."""
+"""Of the median, and of what the inner four fifths reach: below these sizes the scale is linear."""
 LEAST_SPREAD = 0.2
 """On that scale: a change by a fifth does not matter to anybody."""
 LENT = 0.5
@@ -44,8 +46,11 @@ _NORMAL_INNER = 1.2816
 _NORMAL_MAD = 1.4826
 WIDER = 10.0
 """How many times wider than habit values are spread where something is broken."""
-MOST_OF_STEP = 4.0
-"""Nats that one step can add, or take."""
+MOST_OF_STEP = 2.5
+"""Nats that one step can add: what happens within one step comes from one cause more often than not."""
+MOST_AGAINST_STEP = 4.0
+OTHER_WITNESS = float(np.log(2.0))
+"""Nats less: what is broken shows in any further kind of measure as often as not."""
 DEPENDENCE = 1.0 / 3.0
 """The signals of one service move together: ``n`` of them are as many looks as ``n`` to this power."""
 MOST_NATS = 40.0
@@ -109,9 +114,8 @@ class Crowd:
         self.steps += 1
         if self.steps <= LEARNT or not self._signals:
             return []
-        says = self._says()
-        best, loudest = self._of_services(says)
-        gain = np.clip(best - self._looks, -MOST_OF_STEP, MOST_OF_STEP)
+        together, loudest = self._of_services(self._says())
+        gain = np.clip(together - self._looks, -MOST_AGAINST_STEP, MOST_OF_STEP)
         # Who told nothing this time is neither fine nor broken.
         gain = np.where(loudest < 0, 0.0, gain)
         self._nats = np.clip(self._nats + gain, 0.0, MOST_NATS)
@@ -150,6 +154,12 @@ class Crowd:
             ],
             dtype=np.int64,
         )
+        kinds: dict[tuple[int, Measure], int] = {}
+        pairs = zip(self._subject_of.tolist(), measures, strict=True)
+        self._kind_of = np.array(
+            [kinds.setdefault(pair, len(kinds)) for pair in pairs], dtype=np.int64
+        )
+        self._service_of_kind = np.array([subject for subject, _ in kinds], dtype=np.int64)
         counted = np.bincount(self._subject_of[self._subject_of >= 0], minlength=len(self._places))
         self._looks = DEPENDENCE * np.log(np.maximum(counted, 1))
 
@@ -157,9 +167,10 @@ class Crowd:
         """For each signal the logarithm of the likelihood ratio of its newest sample; NaN without."""
         past = self._values[:-DELAY]
         counted = np.isfinite(past).sum(0)
-        middle = _quantile(np.sort(past, axis=0), counted, 0.5)
-        largest = np.max(np.abs(np.where(np.isfinite(past), past, 0.0)), axis=0, initial=0.0)
-        linear = 2.0 * (LINEAR_SHARE * np.abs(middle) + LINEAR_RANGE * largest) + _TINY
+        ordered = np.sort(past, axis=0)
+        middle = _quantile(ordered, counted, 0.5)
+        linear = 2.0 * (LINEAR_SHARE * np.abs(middle) + LINEAR_RANGE * _reach(ordered, counted))
+        linear += _TINY
         with np.errstate(over="ignore", invalid="ignore"):
             usual = np.arcsinh(middle / linear)
             off = np.sort(np.abs(np.arcsinh(past / linear) - usual), axis=0)
@@ -185,15 +196,23 @@ class Crowd:
         return np.asarray(lent[self._family_of])
 
     def _of_services(self, says: Floats) -> tuple[Floats, NDArray[np.int64]]:
-        """For each service what its loudest signal says, and which that is (-1: it has none)."""
-        best = np.full(len(self._services), -MOST_OF_STEP)
-        loudest = np.full(len(self._services), -1, dtype=np.int64)
+        """For each service what its signals say together, and which is the loudest (-1: it has none).
+
+        Signals of one kind of measure are one witness, of which the loudest speaks.
+        """
         order = np.argsort(says, kind="stable")
         order = order[(self._subject_of[order] >= 0) & np.isfinite(says[order])]
         # The last one written is the largest.
+        of_kind = np.full(len(self._service_of_kind), -np.inf)
+        of_kind[self._kind_of[order]] = says[order]
+        best = np.full(len(self._services), -MOST_AGAINST_STEP)
         best[self._subject_of[order]] = says[order]
+        loudest = np.full(len(self._services), -1, dtype=np.int64)
         loudest[self._subject_of[order]] = order
-        return best, loudest
+        told = of_kind > OTHER_WITNESS
+        together = best - np.maximum(best - OTHER_WITNESS, 0.0)
+        np.add.at(together, self._service_of_kind[told], of_kind[told] - OTHER_WITNESS)
+        return together, loudest
 
     def _standouts(self, loudest: NDArray[np.int64]) -> list[Standout]:
         found = [
@@ -207,6 +226,14 @@ class Crowd:
             if nats > 0.0 and loudest[place] >= 0
         ]
         return sorted(found, key=lambda standout: (-standout.nats, standout.service))
+
+
+def _reach(ordered: Floats, counted: NDArray[np.int64]) -> Floats:
+    """How far from nothing usual values are; of what is nothing most of the time, how far any is."""
+    low, high = _quantile(ordered, counted, 1.0 - INNER), _quantile(ordered, counted, INNER)
+    usual = np.maximum(np.abs(low), np.abs(high))
+    any_at_all = np.maximum(np.abs(ordered[0]), np.abs(_quantile(ordered, counted, 1.0)))
+    return np.nan_to_num(np.where(usual > 0.0, usual, any_at_all))
 
 
 def _quantile(ordered: Floats, counted: NDArray[np.int64], share: float) -> Floats:

@@ -22,8 +22,8 @@ from engine.telemetry.retelling import is_of_fleet
 LONE_DIGITS = 2.5
 """Of a lone signal: the mean improbability, in digits, of its three judgements."""
 CROWD_NATS = 7.0
-"""Of the metrics of a service: passed 0.005 times a service-day on the pasts of another system's
-recordings, 6 nats 0.3 times (``docs/detection.md``)."""
+"""Of the metrics of a service, three steps at the least. Passed 0.005 times a service-day on the
+pasts of another system's recordings, as 6 nats are; 5 nats 0.02 times (``docs/detection.md``)."""
 LOOK_EVERY_S = 5.0
 
 

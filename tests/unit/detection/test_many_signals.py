@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from engine.detection.crowd import WARM_UP, Crowd, Standout
+from engine.detection.crowd import MOST_OF_STEP, WARM_UP, Crowd, Standout
 from engine.detection.incidents import LULL_S, MOST_OPEN, QUIET_S, Incidents
+from engine.evaluate.watching import CROWD_NATS
 
 SERVICES = ("cart", "pay", "mail", "stock", "web")
 METRICS = ("cpu", "p50", "memory", "ops")
@@ -34,15 +35,28 @@ def test_the_service_whose_metrics_leave_their_habit_stands_out() -> None:
 
     loudest = max((said[0] for said in found[50:56] if said), key=lambda said: said.nats)
     assert loudest.service == "pay"
-    assert loudest.nats > 7.0
+    assert loudest.nats > CROWD_NATS
     assert all(not said or said[0].nats < 3.0 for said in found[:50])
 
 
 def test_one_wild_sample_is_no_standout() -> None:
     told = rows(60)
-    told[50]["pay", "cpu"] = told[50]["pay", "p50"] = 10_000.0
+    for metric in METRICS:
+        told[50]["pay", metric] = 10_000.0
 
-    assert all(not said or said[0].nats < 5.0 for said in crowd(told))
+    assert all(not said or said[0].nats <= MOST_OF_STEP for said in crowd(told))
+
+
+def test_kinds_of_measure_say_more_together_than_one_alone() -> None:
+    def nats(*metrics: str) -> float:
+        told = rows(60)
+        for row in told[50:54]:
+            for metric in metrics:
+                row["pay", metric] *= 3.3
+        return max((said.nats for said in crowd(told)[53] if said.service == "pay"), default=0.0)
+
+    assert nats("cpu", "p50") > CROWD_NATS > nats("cpu")
+    assert nats("cpu", "memory") == pytest.approx(nats("cpu"), abs=0.5)
 
 
 def test_nothing_is_said_before_there_is_a_past() -> None:
@@ -81,10 +95,12 @@ def test_a_metric_that_names_another_service_speaks_for_the_one_that_is_called()
 
 def test_the_incident_of_half_an_hour_ago_does_not_hide_the_next() -> None:
     told = rows(90)
-    for row in (*told[45:48], *told[80:84]):
+    for row in told[45:51]:
+        row["pay", "p50"] *= 500.0
+    for row in told[80:84]:
         row["pay", "p50"] *= 5.0
 
-    assert max(said.nats for said in crowd(told)[83] if said.service == "pay") > 7.0
+    assert max(said.nats for said in crowd(told)[83] if said.service == "pay") > CROWD_NATS
 
 
 def test_a_new_level_becomes_habit() -> None:
