@@ -59,10 +59,11 @@ class Heard(Protocol):
 class _Kept:
     """A span while its relatives are awaited."""
 
-    __slots__ = ("calls", "settled", "span")
+    __slots__ = ("calls", "end_s", "settled", "span")
 
     def __init__(self, span: Span) -> None:
         self.span = span
+        self.end_s = span.end_s
         self.settled = False
         self.calls: list[str] = []
         """Services called by it, or by spans of its own service below it."""
@@ -81,14 +82,13 @@ class SpanJoin:
 
     def add(self, span: Span) -> None:
         """Take one ended span in; it is told once its children have had time to come."""
-        self._newest_s = max(self._newest_s, span.end_s)
         kept = _Kept(span)
+        self._newest_s = max(self._newest_s, kept.end_s)
         self._ended.append(kept)
         if span.parent_id:
             self._await_parent(kept)
-        while (
-            len(self._ended) > MAX_WAITING or self._ended[0].span.end_s < self._newest_s - GRACE_S
-        ):
+        over_s = self._newest_s - GRACE_S
+        while len(self._ended) > MAX_WAITING or self._ended[0].end_s < over_s:
             self._settle(self._ended.popleft(), 0)
 
     def _settle(self, kept: _Kept, depth: int) -> None:
