@@ -51,9 +51,7 @@ _BASELINES = (
         metrics.ranked_correlation,
     ),
     _baseline("spans-logs", "span times and error lines against before", events.spans_and_logs),
-    _baseline(
-        "spans-warnings", "the same, where warnings count half", events.spans_and_warnings
-    ),
+    _baseline("spans-warnings", "the same, where warnings count half", events.spans_and_warnings),
     _baseline("alert-service", "names whoever was paged", events.alert_service),
     _baseline("latest-deploy", "blames the last deployment", events.latest_deploy),
     _baseline("keywords", "blames the change that shares most words", events.keywords),
