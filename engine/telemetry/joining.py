@@ -97,22 +97,25 @@ class SpanJoin:
             return
         kept.settled = True
         span = kept.span
-        children = self._waiting.pop((span.trace_id, span.span_id), [])
-        own_ms = max(0.0, span.duration_ms - sum(c.span.duration_ms for c in children))
-        others = [child for child in children if child.span.service != span.service]
-        for child in children:
+        taken_ms, others, is_below = 0.0, [], False
+        for child in self._waiting.pop((span.trace_id, span.span_id), ()):
+            called = child.span
+            taken_ms += called.duration_ms
+            is_below = is_below or called.error
             if depth < MAX_DEPTH:
                 self._settle(child, depth + 1)
-            if child.span.service == span.service:
+            if called.service == span.service:
                 kept.calls += child.calls
             else:
-                kept.calls.append(child.span.service)
+                others.append(called)
+                kept.calls.append(called.service)
                 self._entered(child)
         del kept.calls[MAX_CHILDREN:]
-        for child in others:
-            edge = Edge(span.service, child.span.service)
-            self._heard.tell_way(edge, span, own_ms / len(others), failed=child.span.error)
-        failed = span.error and not any(child.span.error for child in children)
+        own_ms = max(0.0, span.duration_ms - taken_ms)
+        for called in others:
+            edge = Edge(span.service, called.service)
+            self._heard.tell_way(edge, span, own_ms / len(others), failed=called.error)
+        failed = span.error and not is_below
         operation = Operation(span.service, span.name)
         self._heard.tell_work(operation, span, None if others else own_ms, failed=failed)
         if not span.parent_id:
