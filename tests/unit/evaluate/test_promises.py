@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.evaluate.promises import BURNING, MOST_ENTRIES, Promises
-from engine.evaluate.senses import Alarm
+from engine.evaluate.senses import Alarm, Forecast
 from engine.evaluate.watching import Watch
 from engine.telemetry.recording import Recording
 from engine.telemetry.records import Span
@@ -68,7 +68,8 @@ def alarms(objective: Objective | None) -> list[Alarm]:
         (),
         objective,
     )
-    watch, said = Watch(recording), []
+    watch = Watch(recording)
+    said: list[Alarm | Forecast] = []
     for place in range(2 * HOUR_S // 5):
         at_s = BEGIN_S + 5 * place
         said += watch.advance(at_s, [request(at_s, bad=place % 4 == 0)])
