@@ -12,6 +12,8 @@ from engine.vocabulary import Digest, Generation, ServiceName, SignalKind
 MAX_SERVICES = 512
 KINDS = frozenset({"http", "postgres", "redis"})
 PROTOCOLS = frozenset({"http", "tcp"})
+OUTSIDE = "customers"
+"""Who calls from outside, where nothing says so."""
 
 _NAME = msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?\Z")
 Name = Annotated[str, _NAME]

@@ -20,8 +20,18 @@ from engine.telemetry.recording import Recording, read
 LEAST_POINTS_A_SECOND = 20_000.0
 MOST_US_A_SAMPLE = 50.0
 SERVICES, METRICS, STEPS, STEP_S = 40, 25, 70, 60.0
-SPANS_A_STEP = 1_000
-"""With the metrics, as many spans as there are samples: both kinds weigh alike."""
+SPANS_A_STEP = LINES_A_STEP = SERVICES * METRICS
+"""As many spans, and as many log lines, as there are samples: all three kinds weigh alike."""
+LINES = (
+    ("INFO", "GET /items/{0} finished in {1} ms"),
+    ("INFO", "payment {0} accepted, {1} cents"),
+    ("INFO", "cache refreshed: {1} entries"),
+    ("DEBUG", "query took {1} us, rows={0}"),
+    ("WARN", "slow answer from 10.0.0.{1}:8080 for request {0}"),
+    ("ERROR", 'order {0} refused: "card expired"'),
+)
+"""What a service writes, with the share of each beside it."""
+LINE_SHARES = (50, 20, 10, 18, 1.5, 0.5)
 LONE_SAMPLES = 4_000
 """Of one signal, for the judges of lone signals."""
 START_S = 1_700_000_000.0
@@ -110,7 +120,7 @@ def _whole_path(seed: int) -> float:
 
 
 def _recorded(folder: Path, rng: random.Random) -> Recording:
-    """A recording of noise, with metrics of every service and spans between them."""
+    """A recording of noise: metrics of every service, spans between them, lines that they log."""
     services = [f"service-{number}" for number in range(SERVICES)]
     end_s = START_S + STEPS * STEP_S
     header = {
@@ -142,4 +152,14 @@ def _recorded(folder: Path, rng: random.Random) -> Recording:
                 "error": False,
             }
             out_spans.write(msgspec.json.encode(span) + b"\n")
+    with gzip.open(folder / "logs.jsonl.gz", "wb", compresslevel=1) as out_lines:
+        for number in range(STEPS * LINES_A_STEP):
+            ((severity, text),) = rng.choices(LINES, LINE_SHARES)
+            line = {
+                "t": START_S + number * STEP_S / LINES_A_STEP,
+                "service": services[number % SERVICES],
+                "severity": severity,
+                "body": text.format(f"{rng.getrandbits(48):x}", rng.randrange(250)),
+            }
+            out_lines.write(msgspec.json.encode(line) + b"\n")
     return read(folder)

@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import re
 import signal
 import sys
 import time
@@ -13,11 +14,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from engine.cli import CommandError
 from engine.codec import Malformed
 from engine.telemetry import recording as recordings
+from engine.topology import OUTSIDE, Objective
 
+HOLD_MS = 5_000
+"""For an objective to be whole; a replay asks nobody whether it is green again."""
+_OBJECTIVE = re.compile(r"([1-9]\d{0,2})/([1-9]\d{0,6})", re.ASCII)
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -45,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="; ".join(f"{method.name}: {method.summary}" for method in METHODS.values()),
     )
     parser.add_argument(
+        "--objective",
+        metavar="PERMILLE/MS",
+        help="what users were promised: of 1,000 requests so many good, none slower than MS; its"
+        " burn-rate alarms stand beside the statistical ones (none)",
+    )
+    parser.add_argument(
         "--jobs", type=int, metavar="N", help="recordings played at a time (as many as cores)"
     )
 
@@ -55,6 +67,7 @@ class _Job(NamedTuple):
     folder: Path
     method: str
     told_s: float | None
+    objective: Objective | None
 
 
 class _Played(NamedTuple):
@@ -73,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
     """
     _check(args)
     try:
-        jobs = _jobs(args.folder, args.method, _onsets(args.onsets))
+        objective = _objective(args.objective)
+        jobs = _jobs(args.folder, args.method, _onsets(args.onsets), objective)
     except Malformed as error:
         raise CommandError(str(error)) from None
     lines, complaints = [b""] * len(jobs), []
@@ -122,7 +136,23 @@ def _onsets(path: Path | None) -> Mapping[str, float]:
     return {name: onset_s for name, onset_s in told.items() if onset_s is not None}
 
 
-def _jobs(folder: Path, method: str, onsets: Mapping[str, float]) -> list[_Job]:
+def _objective(text: str | None) -> Objective | None:
+    """The declared objective.
+
+    Raises:
+        Malformed: the text declares none.
+    """
+    if text is None:
+        return None
+    written = _OBJECTIVE.fullmatch(text)
+    if written is None:
+        raise Malformed(f"--objective {text}: write PERMILLE/MS, such as 990/1000")
+    return Objective(OUTSIDE, int(written[1]), int(written[2]), hold_ms=HOLD_MS)
+
+
+def _jobs(
+    folder: Path, method: str, onsets: Mapping[str, float], objective: Objective | None
+) -> list[_Job]:
     """One job for each recording; a header that cannot be read is told by the job itself.
 
     Raises:
@@ -133,12 +163,12 @@ def _jobs(folder: Path, method: str, onsets: Mapping[str, float]) -> list[_Job]:
         try:
             name = recordings.read(place).id
         except Malformed:
-            jobs.append(_Job(place, method, None))
+            jobs.append(_Job(place, method, None, objective))
             continue
         if name in seen:
             raise Malformed(f"{place} and {seen[name]} are both called {name}; remove one")
         seen[name] = place
-        jobs.append(_Job(place, method, onsets.get(name)))
+        jobs.append(_Job(place, method, onsets.get(name), objective))
     return jobs
 
 
@@ -178,7 +208,8 @@ def _play(place: int, job: _Job) -> _Played:
     from engine.evaluate.replay import play
 
     try:
-        line = play(recordings.read(job.folder), METHODS[job.method], job.told_s)
+        recording = replace(recordings.read(job.folder), objective=job.objective)
+        line = play(recording, METHODS[job.method], job.told_s)
     except Malformed as error:
         return _Played(place, b"", str(error))
     return _Played(place, msgspec.json.encode(line), "")

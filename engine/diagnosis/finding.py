@@ -12,6 +12,7 @@ from engine.diagnosis.families import Measure, family
 from engine.diagnosis.ranking import Ranking, Suspect, gather, ranked, topology
 from engine.telemetry.context import Page
 from engine.telemetry.history import History
+from engine.telemetry.rates import rated
 
 LEAD_STEPS = 2
 """Trouble that somebody noticed began up to so many samples before."""
@@ -85,7 +86,7 @@ def _is_real(history: History, page: Page, stretch: Stretch, best: Suspect) -> b
     series = history.series.get((page.service, page.metric))
     if series is None:
         return False
-    paged = cut(series, *stretch)
+    paged = cut(rated(page.metric, series), *stretch)
     if paged.focus < 0 or not len(paged.before):
         return False
     off = paged.before - np.median(paged.before)

@@ -14,6 +14,7 @@ from engine.diagnosis.deviation import Cut, Deviation, Stretch, cut, deviations
 from engine.diagnosis.evidence import Ground, Reason, surprise
 from engine.diagnosis.families import Family, Measure, View, Views
 from engine.telemetry.history import History
+from engine.telemetry.rates import rated
 
 NOTICEABLE = 1.0
 """Scales off habit from which on a loss counts in full."""
@@ -64,7 +65,7 @@ def metric_evidence(
     """
     views = Views(history.services, callees)
     keyed = [
-        (views.of(service, metric), service, metric, cut(series, *stretch))
+        (views.of(service, metric), service, metric, cut(rated(metric, series), *stretch))
         for (service, metric), series in history.series.items()
     ]
     seen = list(_seen((view, metric, each) for view, _, metric, each in keyed))

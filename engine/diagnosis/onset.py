@@ -9,6 +9,7 @@ from engine.diagnosis.ranking import Suspect
 from engine.telemetry.bins import BIN_S, Binned
 from engine.telemetry.context import Page
 from engine.telemetry.history import History, Series
+from engine.telemetry.rates import rated
 
 REACH_S = 3_600.0
 """How far back trouble is followed."""
@@ -45,7 +46,7 @@ def _of_series(
         told.add((page.service, page.metric))
     for key in told:
         series = history.series.get(key)
-        began = None if series is None else _began(series, stretch)
+        began = None if series is None else _began(rated(key[1], series), stretch)
         if began is not None:
             yield began
 

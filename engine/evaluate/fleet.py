@@ -12,14 +12,12 @@ from engine.evaluate.senses import Alarm, Answer, Ranked
 from engine.telemetry.recording import Recording, Told
 from engine.telemetry.retelling import Retelling
 from engine.telemetry.window import Window
-from engine.topology import CallSpec, Manifest, Objective, ServiceSpec
+from engine.topology import OUTSIDE, CallSpec, Manifest, Objective, ServiceSpec
 from engine.vocabulary import ServiceName
 
 LOOK_EVERY_MS = 1_000
 QUIET_MS = 30_000
 """An incident that was quiet for so long is over; what comes then is another one."""
-OUTSIDE = "customers"
-"""Who calls from outside, where the recording's topology does not say."""
 
 
 class FleetWatch:

@@ -51,6 +51,8 @@ _BASELINES = (
         metrics.ranked_correlation,
     ),
     _baseline("spans-logs", "span times and error lines against before", events.spans_and_logs),
+    _baseline("spans-warnings", "the same, where warnings count half", events.spans_and_warnings),
+    _baseline("alert-service", "names whoever was paged", events.alert_service),
     _baseline("latest-deploy", "blames the last deployment", events.latest_deploy),
     _baseline("keywords", "blames the change that shares most words", events.keywords),
     _baseline("always-none", "blames no change", events.never),

@@ -10,6 +10,7 @@ from engine.detection.requests import Requests
 from engine.detection.rows import Rows
 from engine.evaluate.answering import own_diagnosis
 from engine.evaluate.fleet import FleetWatch
+from engine.evaluate.promises import BURNING, Promises
 from engine.evaluate.senses import Alarm, Answer, Forecast, Question
 from engine.senses.runway import Runway
 from engine.senses.strangeness import Excursions, Strangeness
@@ -54,12 +55,15 @@ class System:
         self._requests, self._outcry = Requests(self._rows), Outcry(self._rows)
         self._incidents = Incidents(recording.calls, recording.step_s)
         self._rates, self._gathering = Rates(), Gathering(recording.step_s)
+        self._promises = Promises(recording.objective) if recording.objective else None
         self._looked_s = float("-inf")
 
     def take(self, point: Told) -> None:
         """Take one point in."""
         if isinstance(point, Span):
             self._requests.add(point)
+            if self._promises is not None:
+                self._promises.add(point)
         elif isinstance(point, LogRecord):
             self._outcry.add(point)
         else:
@@ -72,6 +76,11 @@ class System:
         opened = [alarm for alarm in self._off(now_s) if self._opens(alarm)]
         if now_s - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now_s
+            burning = self._promises.paging() if self._promises is not None else []
+            for service, burn in burning:
+                alarm = Alarm(now_s, service, BURNING, burn)
+                if self._opens(alarm):
+                    opened.append(alarm)
             for row, nats, since_s in self._rows.broken(now_s):
                 alarm = Alarm(now_s, row.service, row.signal, nats, since_s)
                 # Spans and lines may name anybody; incidents are about those who are watched.

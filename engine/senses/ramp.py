@@ -84,6 +84,11 @@ class Ramps:
         older = self._smooth[self._first : self._count - 12]
         return bool(len(older)) and bool(self._smooth[self._count - 1] < older.min())
 
+    def turned_back(self, age: int) -> float:
+        """How far the mean of the last four samples is above the lowest such mean of a ramp of ``age``."""
+        since = self._smooth[self._count - 1 - age : self._count]
+        return float(since[-1] - since.min())
+
     def before(self, age: int) -> NDArray[np.float64]:
         """The samples before a ramp of ``age``."""
         return self._values[self._first : self._count - age]

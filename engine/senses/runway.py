@@ -5,7 +5,7 @@ warning extrapolates a ramp (``engine.senses.ramp``) and therefore asks of it, b
 
 - it starts from a level that was watched before, and reaches lower than that level ever did:
   so seasons, sawtooths and rotated disks, which have been there before, are no news;
-- it is a ramp and not a step, and has lasted several samples;
+- it is a ramp and not a step, has lasted several samples, and has not turned back;
 - it is not extrapolated much further than it has already gone;
 - where it slows down, the straight line is replaced by the curve that its two halves lie on (an
   exponential, Gardner & McKenzie's damped trend, 1985), which may end above the limit;
@@ -40,6 +40,11 @@ CLOSE = 0.17
 PERSISTENCE = 4
 PERSISTENCE_GAP = 8
 """A ramp is believed after so many samples that showed it, with pauses no longer than this."""
+MOST_TURNED = 0.1
+"""Share of the ramp by which its newest samples may have turned back from its furthest."""
+LEAST_LEFT = 3.0
+"""Samples until the limit below which no warning begins: nothing would confirm it in time, and what
+rises so steeply as often falls as steeply. Who has been warned already is kept up to date."""
 KEPT_UP = 8
 """Samples after a warning in which its estimate is kept up to date on weaker evidence."""
 LEAST_EXPLAINED_KEPT_UP = 0.6
@@ -98,7 +103,9 @@ class Runway:
         """Samples until the limit, when the ramp has shown itself for long enough."""
         bend = _bend(ramp)
         left = _samples_left(ramp, bend)
-        if left is None or not self._is_news(ramp) or not _is_near(ramp, bend, left):
+        if left is None or left < LEAST_LEFT:
+            return None
+        if not self._is_news(ramp) or not _is_near(ramp, bend, left):
             return None
         if self._seen - self._last_shown > PERSISTENCE_GAP:
             self._shown = 0
@@ -110,6 +117,8 @@ class Runway:
         """Whether it is a ramp out of a known level to where the signal never was."""
         consumed = ramp.usual - ramp.end
         if ramp.explained < LEAST_EXPLAINED or consumed <= 0.0:
+            return False
+        if self._ramps.turned_back(ramp.age) > MOST_TURNED * consumed:
             return False
         before, since = self._ramps.before(ramp.age), self._ramps.since(ramp.age)
         record = float(before.min()) - ramp.end

@@ -37,9 +37,10 @@ class Binned:
     def add(self, at_s: float, value: float | None = None, *, error: bool = False) -> None:
         """Count one; late comers count in the newest bin that is not newer than theirs."""
         place = int(at_s // BIN_S)
-        if not self.bins or self.bins[-1].place < place:
-            self.bins.append(Bin(place))
-        newest = self.bins[-1]
+        newest = self.bins[-1] if self.bins else None
+        if newest is None or newest.place < place:
+            newest = Bin(place)
+            self.bins.append(newest)
         newest.count += 1
         newest.errors += error
         if value is not None and len(newest.values) < MAX_VALUES:

@@ -59,10 +59,11 @@ class Heard(Protocol):
 class _Kept:
     """A span while its relatives are awaited."""
 
-    __slots__ = ("calls", "settled", "span")
+    __slots__ = ("calls", "end_s", "settled", "span")
 
     def __init__(self, span: Span) -> None:
         self.span = span
+        self.end_s = span.end_s
         self.settled = False
         self.calls: list[str] = []
         """Services called by it, or by spans of its own service below it."""
@@ -81,14 +82,13 @@ class SpanJoin:
 
     def add(self, span: Span) -> None:
         """Take one ended span in; it is told once its children have had time to come."""
-        self._newest_s = max(self._newest_s, span.end_s)
         kept = _Kept(span)
+        self._newest_s = max(self._newest_s, kept.end_s)
         self._ended.append(kept)
         if span.parent_id:
             self._await_parent(kept)
-        while (
-            len(self._ended) > MAX_WAITING or self._ended[0].span.end_s < self._newest_s - GRACE_S
-        ):
+        over_s = self._newest_s - GRACE_S
+        while len(self._ended) > MAX_WAITING or self._ended[0].end_s < over_s:
             self._settle(self._ended.popleft(), 0)
 
     def _settle(self, kept: _Kept, depth: int) -> None:
@@ -97,22 +97,25 @@ class SpanJoin:
             return
         kept.settled = True
         span = kept.span
-        children = self._waiting.pop((span.trace_id, span.span_id), [])
-        own_ms = max(0.0, span.duration_ms - sum(c.span.duration_ms for c in children))
-        others = [child for child in children if child.span.service != span.service]
-        for child in children:
+        taken_ms, others, is_below = 0.0, [], False
+        for child in self._waiting.pop((span.trace_id, span.span_id), ()):
+            called = child.span
+            taken_ms += called.duration_ms
+            is_below = is_below or called.error
             if depth < MAX_DEPTH:
                 self._settle(child, depth + 1)
-            if child.span.service == span.service:
+            if called.service == span.service:
                 kept.calls += child.calls
             else:
-                kept.calls.append(child.span.service)
+                others.append(called)
+                kept.calls.append(called.service)
                 self._entered(child)
         del kept.calls[MAX_CHILDREN:]
-        for child in others:
-            edge = Edge(span.service, child.span.service)
-            self._heard.tell_way(edge, span, own_ms / len(others), failed=child.span.error)
-        failed = span.error and not any(child.span.error for child in children)
+        own_ms = max(0.0, span.duration_ms - taken_ms)
+        for called in others:
+            edge = Edge(span.service, called.service)
+            self._heard.tell_way(edge, span, own_ms / len(others), failed=called.error)
+        failed = span.error and not is_below
         operation = Operation(span.service, span.name)
         self._heard.tell_work(operation, span, None if others else own_ms, failed=failed)
         if not span.parent_id:

@@ -8,6 +8,7 @@ write, in quotes or after ``=``, makes no line loud.
 """
 
 import re
+from functools import lru_cache
 
 QUIET, UNEASY, LOUD = 0, 1, 2
 
@@ -53,6 +54,7 @@ _FORM = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def of_level(severity: str) -> int:
     """How loud a logger's word for a level is: 2 for an error, 1 for a warning, else 0."""
     word = severity[:MAX_LEVEL].strip(" \t[]<>():|").lower()

@@ -3,19 +3,25 @@
 A door knows which of its metrics are counters; a recording does not say. A metric whose name says
 by custom that it is a total (Prometheus: ``_total``, ``_count``, ``_sum``, ``_bucket``) and that does
 not fall is one: each sample becomes the increase a second since the one before. When it falls, its
-process began again and the value is the increase (Prometheus' rule).
+process began again and the value is the increase (Prometheus' rule). ``Rates`` judges samples as they
+come; ``rated`` a whole series, which by then is known to be a counter or not.
 """
 
 import re
+from array import array
 
+import numpy as np
 from msgspec.structs import replace
 
+from engine.telemetry.history import Series
 from engine.telemetry.records import Point
 
 LEAST_SAMPLES = 5
 """That do not fall, before a total is taken for a counter; they are held back."""
 _TOTAL = re.compile(r"(?:^|[_.])(?:total|count|sum|bucket)(?:$|[.{])", re.IGNORECASE)
 MOST_SIGNALS = 50_000
+MOST_RESETS_SHARE = 0.05
+"""Of its samples; and each falls to less than half: what falls otherwise is no counter."""
 
 
 class _Total:
@@ -63,3 +69,22 @@ class Rates:
         if passed_s <= 0.0:
             return None
         return replace(point, value=(point.value if fell else rise) / passed_s)
+
+
+def rated(metric: str, series: Series) -> Series:
+    """``series`` by its increase a second, where it is a counter that nobody declared; else itself."""
+    if _TOTAL.search(metric) is None or len(series.values) <= LEAST_SAMPLES:
+        return series
+    values = np.array(series.values)
+    rises, passed_s = np.diff(values), np.diff(np.array(series.times_s))
+    fell = rises < 0.0
+    resets = int(np.count_nonzero(fell))
+    is_reset = values[1:][fell] < values[:-1][fell] / 2.0
+    if resets > MOST_RESETS_SHARE * len(values) or not is_reset.all() or values.min() < 0.0:
+        return series
+    kept = passed_s > 0.0
+    increases = np.where(fell, values[1:], rises)
+    found = Series()
+    found.times_s = array("d", np.array(series.times_s)[1:][kept].tobytes())
+    found.values = array("d", (increases[kept] / passed_s[kept]).tobytes())
+    return found

@@ -20,6 +20,7 @@ import msgspec
 from engine.codec import Malformed
 from engine.telemetry.context import Change, Limit, Page
 from engine.telemetry.records import MAX_BODY, LogRecord, Point, Span
+from engine.topology import Objective
 
 HEADER = "recording.json"
 METRICS = "metrics.csv.gz"
@@ -116,6 +117,8 @@ class Recording(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     """In the order in which they were made."""
     limits: tuple[Limit, ...]
+    objective: Objective | None = None
+    """What its users were promised, where whoever replays it declares that; no file says so."""
 
     def points(self) -> Iterator[Told]:
         """Every point, in the order in which it can be known; reads the files as it goes.

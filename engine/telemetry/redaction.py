@@ -80,15 +80,18 @@ def redact(text: str) -> str:
     text = _TOKENS.sub("<secret>", text)
     if "://" in text:
         text = _URL_PASSWORD.sub(r"\g<head>:<secret>@", text)
-    text = _AUTHORIZATION.sub(r"\g<name>\g<scheme> <secret>", text)
+    lower = text.lower()
+    if "bearer" in lower or "basic" in lower or "digest" in lower:
+        text = _AUTHORIZATION.sub(r"\g<name>\g<scheme> <secret>", text)
     if ":" in text or "=" in text:
         text = _NAMED.sub(_named, text)
     if "@" in text:
         text = _MAIL.sub("<mail>", text)
     text = _IBAN.sub(_if(_is_iban, "<account>"), text)
     text = _CARD.sub(_if(_is_card, "<card>"), text)
-    text = _SSN.sub("<person>", text)
-    return _PHONE.sub("<phone>", text)
+    if "-" in text:
+        text = _SSN.sub("<person>", text)
+    return _PHONE.sub("<phone>", text) if "+" in text else text
 
 
 def _named(match: re.Match[str]) -> str:

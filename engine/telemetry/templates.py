@@ -8,6 +8,7 @@ line that fits nowhere once the tree is full counts under a template of its leng
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.telemetry.loudness import has_form_of_failure
@@ -27,24 +28,27 @@ ANY = "<*>"
 _WORD_LIMIT = 64
 
 _TYPES = (
-    (re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+"), " "),
-    (re.compile(r"""("(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*')"""), "<text>"),
     (
         re.compile(
             r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"
         ),
         "<time>",
+        "-",
     ),
-    (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
-    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
-    (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\])]+"), "<url>"),
-    (re.compile(r"(?<![\w<])(?:/[\w.@%-]+)+/?"), "<path>"),
-    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<hex>"),
-    (re.compile(r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{6,}\b"), "<hex>"),
-    (re.compile(r"(?<=\w)=(?!=)[^\s\"'=,;&<>\[\](){}]+"), "=<value>"),
-    (re.compile(r"(?<![\w<.])-?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?"), "<number>"),
+    (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>", ":"),
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>", "-"),
+    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>", "."),
+    (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>\])]+"), "<url>", "://"),
+    (re.compile(r"(?<![\w<])(?:/[\w.@%-]+)+/?"), "<path>", "/"),
+    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "<hex>", "0x"),
+    (re.compile(r"\b(?=[0-9a-fA-F]*\d)(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{6,}\b"), "<hex>", ""),
+    (re.compile(r"(?<=\w)=(?!=)[^\s\"'=,;&<>\[\](){}]+"), "=<value>", "="),
+    (re.compile(r"(?<![\w<.])-?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?"), "<number>", ""),
 )
+"""Forms of what varies, what stands for each, and what is in every text of that form: most lines
+lack most of it, and are not searched."""
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|(?<!\w)'(?:[^'\\]|\\.)*')""")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _SPLIT = re.compile(r"[\s,;=|]+|(?<=[:\[\](){}])|(?=[\[\](){}])")
 
 
@@ -67,11 +71,20 @@ class _Group:
         """Whether the first line of the kind had the form of a failure."""
 
 
+@lru_cache(maxsize=1_024)
 def typed(line: str) -> str:
-    """A line, redacted, with a typed placeholder for each part that is variable by its form."""
+    """A line, redacted, with a typed placeholder for each part that is variable by its form.
+
+    Remembered for a while, as history and watch ask for the same lines one after the other.
+    """
     line = redact(line)[: MAX_WORDS * _WORD_LIMIT]
-    for pattern, placeholder in _TYPES:
-        line = pattern.sub(placeholder, line)
+    if not line.isprintable():
+        line = _CONTROL.sub(" ", line)
+    if '"' in line or "'" in line:
+        line = _QUOTED.sub("<text>", line)
+    for pattern, placeholder, needed in _TYPES:
+        if needed in line:
+            line = pattern.sub(placeholder, line)
     return line
 
 
@@ -93,12 +106,13 @@ class TemplateMiner:
 
     def number(self, line: str) -> int:
         """The number of the line's template; 0 where the tree is full and none fits."""
-        known = self._remembered.get(line)
+        form = typed(line)
+        known = self._remembered.get(form)
         if known is None:
-            known = self._place(typed(line))
+            known = self._place(form)
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[line] = known
+            self._remembered[form] = known
         return known
 
     def text(self, number: int) -> str:

@@ -77,6 +77,31 @@ def test_the_unit_of_a_metric_does_not_matter(trouble: Trouble, seed: int, unit:
 
 
 @settings(max_examples=4, deadline=None)
+@given(troubles, seeds, st.sampled_from([0.0, 7.0, 1e6]), st.integers(20, 55))
+def test_where_an_undeclared_counter_began_and_begins_again_does_not_matter(
+    trouble: Trouble, seed: int, first: float, restarted: int
+) -> None:
+    def counting(first: float, restarted: int) -> Callable[[Record], Record]:
+        counted = dict.fromkeys(SERVICES, first)
+
+        def count(record: Record) -> Record:
+            if not isinstance(record, Point) or record.metric != "requests_total":
+                return record
+            # A new process has counted what came since it began.
+            if record.t // 15.0 == restarted:
+                counted[record.service] = 0.0
+            counted[record.service] += round(record.value)
+            return replace(record, value=counted[record.service])
+
+        return count
+
+    whole = found_in(history(trouble, seed, counting(0.0, -1)))
+    other = found_in(history(trouble, seed, counting(first, restarted)))
+
+    assert ranking(whole) == ranking(other)
+
+
+@settings(max_examples=4, deadline=None)
 @given(troubles, seeds, st.randoms(use_true_random=False))
 def test_the_order_of_rows_of_one_moment_and_of_services_does_not_matter(
     trouble: Trouble, seed: int, rng: random.Random

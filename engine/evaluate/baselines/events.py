@@ -15,8 +15,31 @@ from engine.telemetry.history import History
 Diagnose = Callable[[History, Question], Answer]
 
 
+WARNING_WEIGHT = 0.5
+"""Of a line at the level of a warning, where errors count 1: the variant that did best here."""
+
+
+def alert_service(history: History, question: Question) -> Answer:
+    """Whoever was paged; nobody where nobody was."""
+    if question.page is None:
+        return Answer()
+    return Answer((Ranked(question.page.service, 1.0),), 0.5)
+
+
 def spans_and_logs(history: History, question: Question) -> Answer:
     """Services by the largest of: median own or edge time against before, error-line count against before."""
+    return _by_spans_and_lines(history, question, (0.0, 0.0, 1.0))
+
+
+def spans_and_warnings(history: History, question: Question) -> Answer:
+    """The same, where lines at the level of a warning count too, but less."""
+    return _by_spans_and_lines(history, question, (0.0, WARNING_WEIGHT, 1.0))
+
+
+def _by_spans_and_lines(
+    history: History, question: Question, weights: tuple[float, float, float]
+) -> Answer:
+    """``weights``: what a line counts, by its loudness."""
     stretch = stretch_of(history, question)
     scores: dict[str, float] = defaultdict(float)
     places = [
@@ -36,11 +59,13 @@ def spans_and_logs(history: History, question: Question) -> Answer:
     began_s = history.logs_from_s or stretch.from_s
     part = (stretch.to_s - stretch.from_s) / max(1.0, stretch.from_s - began_s)
     for key, counted in history.logs.items():
-        if key.loudness < 2:
+        if not weights[key.loudness]:
             continue
         usual = part * sum(b.count for b in counted.between(float("-inf"), stretch.from_s))
         came = sum(b.count for b in counted.between(stretch.from_s, stretch.to_s))
-        scores[key.service] = max(scores[key.service], (came - usual) / sqrt(usual + 1.0))
+        scores[key.service] = max(
+            scores[key.service], weights[key.loudness] * (came - usual) / sqrt(usual + 1.0)
+        )
     if not scores:
         return robust_floor(history, question)
     ordered = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))

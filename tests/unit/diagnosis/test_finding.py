@@ -95,3 +95,22 @@ def test_those_who_only_suffer_are_ruled_out() -> None:
 
     assert "search" in {suspect.service for suspect in finding.ruled_out} or not finding.ruled_out
     assert "pay" not in {suspect.service for suspect in finding.ruled_out}
+
+
+def test_counters_that_nobody_declared_are_judged_by_how_fast_they_rise() -> None:
+    counted = dict.fromkeys(SERVICES, 0.0)
+
+    def counting(record: Record) -> Record:
+        if isinstance(record, Point) and record.metric == "error_ratio":
+            is_worse = record.service == "store" and record.t >= ONSET_S
+            counted[record.service] += 40.0 if is_worse else 4.0
+            value = counted[record.service]
+            return Point(record.t, record.service, "io_errors_total", value)
+        return record
+
+    seen = history(Trouble(), 1, counting, spans=False, logs=False)
+    ranking = find(seen, ONSET_S, END_S, None, told=True).ranking
+
+    errors = [s.service for s in ranking.suspects if any("errors" in r.signal for r in s.reasons)]
+    assert ranking.suspects[0].service == "store"
+    assert errors == ["store"]

@@ -62,6 +62,7 @@ def test_one_unreadable_recording_costs_no_other_its_line(sets: Path, tmp_path: 
         ([".", "--out", "x", "--method", "magic"], "invalid choice: 'magic'"),
         ([".", "--out", "x", "--onsets", "nowhere.json"], "nowhere.json: cannot be read"),
         ([".", "--out", "x", "--jobs", "0"], "1 or more"),
+        ([".", "--out", "x", "--objective", "1000/5"], "write PERMILLE/MS, such as 990/1000"),
     ],
 )
 def test_a_question_without_sense_is_one_line(arguments: list[str], why: str) -> None:

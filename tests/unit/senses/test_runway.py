@@ -58,6 +58,8 @@ CALM: dict[str, Callable[[int], float]] = {
     "sawtooth": lambda place: 0.6 + 0.2 * (place % 20) / 20,
     "rotated disk": lambda place: 0.3 + 0.55 * ((place + 40) % 60) / 60,
     "levels off": lambda place: 0.3 + 0.5 * (1 - math.exp(-max(0, place - 150) / 40)),
+    "short burst": lambda place: 0.04 + 0.9 * math.exp(-abs(place - 250) / 12),
+    "burst that has turned": lambda place: 0.04 + 0.9 * math.exp(-abs(place - 250) / 20),
     "one step": lambda place: 0.3 + 0.4 * (place > 200),
 }
 
