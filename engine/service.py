@@ -9,16 +9,19 @@ import random
 import secrets
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
 from engine import founding
 from engine.act.door import open_door
+from engine.act.far_door import knock_far
+from engine.alone import stay_alone
 from engine.back_channel import BackChannel
 from engine.bus import server
-from engine.bus.nats import NatsBus
+from engine.bus.nats import NatsBus, reach_bus, show_bus_key
 from engine.clock import Clock, SystemClock
 from engine.codec import Malformed, decode
 from engine.council import Council, Happening
@@ -66,12 +69,23 @@ if TYPE_CHECKING:
     from engine.ledger.dynamodb import Mirror
 
 OPERATOR = AuthorId("operator")
+ENGINE = "engine"
+"""Its user on the bus."""
 SHOW_EVERY_S = 0.1
 """Between two states for screens; the hub sends nothing when nothing changed."""
 MAX_TOLD = 8192
 """Trace events that wait for the next state, a tenth of a second away."""
 
 log = structlog.get_logger()
+
+
+class Abroad(NamedTuple):
+    """What belongs to a swarm over several machines and is not on the engine's."""
+
+    servers: tuple[str, ...]
+    """Where the bus is."""
+    actuator: tuple[str, int]
+    """Where the actuator's door is."""
 
 
 class Engine:
@@ -87,6 +101,7 @@ class Engine:
         listen: Listen,
         deployer: Deployer | None = None,
         drills: Drills | None = None,
+        abroad: Abroad | None = None,
     ) -> None:
         """Open the engine's copy of the ledger and fold what it holds."""
         genesis, rules, manifest = constitution
@@ -103,8 +118,13 @@ class Engine:
         self._tape = Tape(paths.tape)
         self._projection = Projection(self._council, self._window)
         self._store = SqliteLedger(paths.engine_ledger, genesis)
+        knock = None
+        if abroad is not None:
+            knock = partial(
+                knock_far, abroad.actuator, public_key=genesis.actuator, verifier=verifier
+            )
         self._back_channel = BackChannel(
-            paths, self._replay, verifier, bus, clock, deployer, drills
+            paths, self._replay, verifier, bus, clock, deployer, drills, knock
         )
         for entry, received_ms in self._store.read_stamped():
             self._fold(entry, received_ms)
@@ -333,12 +353,15 @@ def _why_not_well(*, blind: bool) -> str:
 def swarm_children(
     paths: RunPaths, size: int, elsewhere: Collection[AgentId] = ()
 ) -> Sequence[Child]:
-    """The processes of a swarm beside its bus: actuator, and agents but those ``elsewhere``."""
+    """The agents of a swarm but those ``elsewhere``."""
     agents = [agent for agent, _ in founding.swarm_of(size)]
-    children = agent_children(paths, agents, _last_constitution(paths), elsewhere)
+    return agent_children(paths, agents, _last_constitution(paths), elsewhere)
+
+
+def actuator_child(paths: RunPaths) -> Child:
+    """The actuator's process."""
     argv = [sys.executable, str(MAIN), "actuator", "--run-dir", str(paths.root)]
-    children.append(Child("actuator", argv, paths.actuator / "actuator.err"))
-    return children
+    return Child("actuator", argv, paths.actuator / "actuator.err")
 
 
 def _last_constitution(paths: RunPaths) -> Genesis | None:
@@ -359,10 +382,12 @@ async def run_engine(
     listen: Listen | None = None,
     deployer: Deployer | None = None,
     drills: Drills | None = None,
+    abroad: Abroad | None = None,
 ) -> None:
     """Be the engine of the run at ``paths`` until cancelled.
 
-    Agents ``elsewhere`` belong to the swarm, and somebody else keeps their processes running.
+    Agents ``elsewhere`` belong to the swarm, and somebody else keeps their processes running; bus and
+    actuator too where they are ``abroad``.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
@@ -374,10 +399,14 @@ async def run_engine(
         write_states(states, paths.processes)
 
     supervisor = Supervisor(clock, changed)
-    agents = [agent for agent, _ in founding.swarm_of(size)]
+    if abroad is not None:
+        await stay_alone(paths.engine, "engine", founding.wait_s(paths))
+        show_bus_key(paths, ENGINE)
     try:
-        bus_server = server.prepare(paths, agents)
-        supervisor.add(Child("nats", list(bus_server.argv), paths.bus / "nats.err"))
+        if abroad is None:
+            bus_server = server.prepare(paths, [agent for agent, _ in founding.swarm_of(size)])
+            supervisor.add(Child("nats", list(bus_server.argv), paths.bus / "nats.err"))
+            supervisor.add(actuator_child(paths))
         for child in swarm_children(paths, size, elsewhere):
             supervisor.add(child)
         if not paths.genesis.exists():
@@ -386,10 +415,11 @@ async def run_engine(
                 paths, manifest.name, size, [OPERATOR], with_probe=not paths.settings.exists()
             )
         constitution = await founding.constitution(paths)
-        bus = await NatsBus.connect(paths.bus_credential("engine"))
+        bus = await reach_bus(paths, ENGINE, abroad.servers if abroad is not None else ())
+        listen = listen or Listen()
         try:
             await Engine(
-                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer, drills
+                paths, constitution, bus, supervisor, clock, listen, deployer, drills, abroad
             ).run()
         finally:
             await bus.close()

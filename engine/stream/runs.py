@@ -23,11 +23,13 @@ class Run(msgspec.Struct, frozen=True):
 
     root: str
     pid: int
+    apart: str = ""
+    """The engine's private folder, where the run's is shared with other machines."""
 
     @property
     def paths(self) -> RunPaths:
         """Where its files lie."""
-        return RunPaths(Path(self.root))
+        return RunPaths(Path(self.root), Path(self.apart) if self.apart else None)
 
     @property
     def alive(self) -> bool:
@@ -52,7 +54,8 @@ def register(paths: RunPaths, pid: int, folder: Path | None = None) -> Path:
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = place / f"{paths.root.name}-{pid}.json"
     scratch = file.with_suffix(".tmp")
-    scratch.write_bytes(msgspec.json.encode(Run(str(paths.root.resolve()), pid)))
+    apart = str(paths.apart.resolve()) if paths.apart is not None else ""
+    scratch.write_bytes(msgspec.json.encode(Run(str(paths.root.resolve()), pid, apart)))
     scratch.replace(file)
     return file
 
