@@ -154,14 +154,6 @@ class Machines:
             ledger.close()
         return {submission.counter for submission in said if submission.author == "operator"}
 
-    def executed(self, agent: str) -> int:
-        """How far an agent's own ledger goes."""
-        ledger = open_ledger(self.private(agent) / "agents" / agent / "ledger.sqlite")
-        try:
-            return max((entry.sequence_number for entry, _ in ledger.read_stamped()), default=0)
-        finally:
-            ledger.close()
-
     def founded(self) -> bool:
         return (self.shared / "genesis.json").exists() and self.paths(
             "engine"

@@ -51,23 +51,6 @@ async def test_it_decides_and_goes_on_while_any_one_server_of_the_bus_is_gone(
     await machines.decide()
 
 
-async def test_a_killed_agent_votes_on_with_its_own_log(machines: Machines) -> None:
-    await machines.decide()
-    before = machines.executed("diagnosis-1")
-
-    machines.kill("diagnosis-1")
-    await machines.decide()
-    machines.start("diagnosis-1")
-    machines.wait(
-        lambda: machines.executed("diagnosis-1") > before, 30, "the agent catches up by itself"
-    )
-    machines.kill("prediction-1")
-
-    # Four of five are the quorum: without the one that came back, nothing could be ordered.
-    await machines.decide()
-    machines.start("prediction-1")
-
-
 async def test_an_agent_that_lost_its_folder_does_not_come_back_as_another(
     machines: Machines,
 ) -> None:
