@@ -13,9 +13,9 @@ from engine.cli.part import add_place, address, paths_of, private_of, run_part
 from engine.codec import Malformed
 from engine.founding import publish_key, swarm_of
 from engine.paths import RunPaths
-from engine.service import OPERATOR, Abroad, run_engine
 from engine.settings import prepare
 from engine.signing import Ed25519Signer, KeyFileError
+from engine.starting import OPERATOR, Abroad, run_engine
 from engine.stream import runs
 from engine.stream.access import Listen
 
@@ -94,13 +94,15 @@ def run(args: argparse.Namespace) -> int:
         listen.check()
     except Malformed as error:
         raise CommandError(str(error), exit_code=2) from None
-    abroad, elsewhere = None, args.elsewhere
     if args.bus:
+        # It deploys nothing and drills nobody: what it would need for that is not on its machine.
+        everybody = [agent for agent, _ in swarm_of(size)]
         abroad = Abroad(args.bus, args.actuator)
-        elsewhere = [agent for agent, _ in swarm_of(size)]
-    # main.py hands both in: the engine knows of no cloud and of no fault.
-    deployer, drills = args.make_deployer(), args.make_drills(paths)
-    engine = run_engine(paths, size, elsewhere, listen, deployer, drills, abroad)
+        engine = run_engine(paths, size, everybody, listen, abroad=abroad)
+    else:
+        # main.py hands both in: the engine knows of no cloud and of no fault.
+        deployer, drills = args.make_deployer(), args.make_drills(paths)
+        engine = run_engine(paths, size, args.elsewhere, listen, deployer, drills)
     if args.config is None:
         return run_part(engine, turns.run)
     registration = runs.register(paths, os.getpid())

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,8 @@ from engine.paths import RunPaths
 from engine.stream.commands import Operator
 from engine.supervisor import dying_with
 from engine.vocabulary import IncidentKey, Signed, Submission
-from tests.fleet.commands import by_hand, command, environment
+from infra.staging import stage_image
+from tests.fleet.commands import by_hand, environment
 
 FLEET = """
 name = "tiny"
@@ -50,6 +52,8 @@ class Machines:
         self.shared.mkdir()
         (folder / "fleet.toml").write_text(FLEET)
         (folder / "swarm.toml").write_text('fleet = "fleet.toml"\n')
+        # What the container image holds, and nothing else of this repository.
+        self._image = stage_image(folder / "scratch")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.servers = tuple(f"nats://{self.host(name)}:{CLIENTS}" for name in BUSES)
 
@@ -74,7 +78,7 @@ class Machines:
     def _start(self, name: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command(*self._words(name)),
+                [sys.executable, str(self._image / "main.py"), *self._words(name)],
                 env=environment(self.folder / "state") | {"IC_BUS": ",".join(self.servers)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -109,6 +113,10 @@ class Machines:
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def is_ready(self, bus: str, times: int) -> bool:
+        """Whether a server of the bus was started so many times."""
+        return self.log(bus).count("Server is ready") >= times
 
     def stop(self) -> None:
         for process in self._processes.values():

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ async def test_it_decides_and_goes_on_while_any_one_server_of_the_bus_is_gone(
         machines.kill(name)
         await machines.decide()
         machines.start(name)
-        machines.wait(lambda name=name: machines.log(name).count("Server is ready") >= 2, 20, name)
+        machines.wait(partial(machines.is_ready, name, 2), 20, name)
     await machines.decide()
 
 

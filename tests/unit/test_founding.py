@@ -69,7 +69,7 @@ async def test_a_key_that_does_not_come_is_named(
     monkeypatch.setattr(founding, "WAIT_S", 0.05)
     publish(paths, *EVERYONE[1:])
 
-    with pytest.raises(Malformed, match="detection-1.pub did not come within"):
+    with pytest.raises(Malformed, match=r"detection-1\.pub did not come within"):
         await found_shop(paths)
 
 
