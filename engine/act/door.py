@@ -6,6 +6,7 @@ hexadecimal and a newline; the answer is one line of words. For callers on other
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 MAX_LINE_BYTES = 16_384
 PATIENCE_S = 5.0
 MAX_CALLERS = 16
-"""Connections attended to at once; more are told to come again."""
+"""Connections of one machine attended to at once; more are told to come again."""
 
 
 Attendant = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -22,16 +23,22 @@ Attendant = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 def attendant(
     obey: Callable[[bytes], str],
     say: Callable[[bytes, str], bytes] = lambda _, answer: answer.encode(),
+    most: int = MAX_CALLERS,
 ) -> Attendant:
-    """Who opens to callers, a bounded number at once: ``say`` puts an answer to a request into bytes."""
-    callers = 0
+    """Who opens to callers, at most ``most`` of one machine at once, so that none keeps the others out.
+
+    ``say`` puts an answer to a request into bytes.
+    """
+    callers: Counter[str] = Counter()
 
     async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal callers
-        callers += 1
+        # At a socket file they are all of this machine, and it has no name.
+        peer = writer.get_extra_info("peername")
+        machine = str(peer[0]) if peer else ""
+        callers[machine] += 1
         try:
             request = b""
-            if callers > MAX_CALLERS:
+            if callers[machine] > most:
                 answer = "refused: too many at the door; try again"
             elif (heard := await _request(reader)) is None:
                 answer = "refused: not a line of hexadecimal"
@@ -41,7 +48,9 @@ def attendant(
         except OSError:
             pass  # The caller went away; what he had said in full was obeyed.
         finally:
-            callers -= 1
+            callers[machine] -= 1
+            if not callers[machine]:
+                del callers[machine]
             writer.close()
 
     return attend

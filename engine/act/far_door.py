@@ -14,9 +14,11 @@ from engine.act.door import MAX_LINE_BYTES, PATIENCE_S, attendant
 from engine.codec import digest_of
 from engine.signing import Domain, Signer, Verifier
 
-__all__ = ["knock_far", "open_far_door"]
+__all__ = ["MOST_OF_ONE_MACHINE", "knock_far", "open_far_door"]
 
 Address = tuple[str, int]
+MOST_OF_ONE_MACHINE = 4
+"""Connections at once: an agent that fills its own keeps no operator out."""
 
 
 @asynccontextmanager
@@ -29,7 +31,9 @@ async def open_far_door(
         signature = signer.sign(Domain.ANSWER, _answered(request, answer))
         return f"{signature.hex()} {answer}".encode()
 
-    server = await asyncio.start_server(attendant(obey, say), *at, limit=MAX_LINE_BYTES)
+    server = await asyncio.start_server(
+        attendant(obey, say, MOST_OF_ONE_MACHINE), *at, limit=MAX_LINE_BYTES
+    )
     async with server:
         yield
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from engine.act.far_door import knock_far, open_far_door
+from engine.act.far_door import MOST_OF_ONE_MACHINE, knock_far, open_far_door
 from engine.signing import Domain, Ed25519Signer, Ed25519Verifier
 
 ACTUATOR, STRANGER = Ed25519Signer.from_seed(bytes(32)), Ed25519Signer.from_seed(bytes([1]) * 32)
@@ -67,6 +67,20 @@ async def test_a_refusal_to_nobody_in_particular_frees_nothing(at: Address) -> N
     assert not VERIFIER.verify(
         ACTUATOR.public_key, Domain.SUBMISSION, b"frozen", bytes.fromhex(proof)
     )
+
+
+async def test_a_machine_that_fills_its_places_keeps_no_other_out(at: Address) -> None:
+    idle = [await asyncio.open_connection(*at) for _ in range(MOST_OF_ONE_MACHINE)]
+
+    full = await knock_far(at, b"freeze", ACTUATOR.public_key, VERIFIER)
+    other = await asyncio.open_connection(*at, local_addr=("127.0.0.2", 0))
+    other[1].write(b"freeze".hex().encode() + b"\n")
+    answer = (await other[0].readline()).decode().split()[1]
+
+    assert full == "refused: too many at the door; try again"
+    assert answer == "frozen"
+    for _, writer in (*idle, other):
+        writer.close()
 
 
 async def test_nobody_there_is_an_error(unused_tcp_port: int) -> None:
