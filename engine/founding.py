@@ -182,7 +182,23 @@ async def constitution(paths: RunPaths) -> tuple[Genesis, Rules, Manifest]:
         Malformed: a file does not match the digest that genesis names, or nothing came in time.
     """
     await appearances([paths.genesis], wait_s(paths))
+    keep_to_first(paths)
     return check_constitution(paths.genesis, paths.policy, paths.manifest)
+
+
+def keep_to_first(paths: RunPaths) -> None:
+    """Where others can change the run's folder, hold on to the genesis that was seen first.
+
+    Raises:
+        Malformed: there is another one now.
+    """
+    if paths.apart is None:
+        return
+    genesis, kept = genesis_file.read(paths.genesis), paths.apart / "genesis.json"
+    if not kept.exists():
+        genesis_file.write(genesis, kept)
+    elif genesis_file.read(kept) != genesis:
+        raise Malformed(f"{paths.genesis}: not the one that {kept} keeps; put the original back")
 
 
 def check_constitution(

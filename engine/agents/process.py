@@ -323,6 +323,7 @@ async def run_agent(
     folder = paths.successor(agent, generation)
     paths.make_private(folder)
     if paths.apart is not None:
+        paths.make_private(paths.secrets)
         # Where a service replaces processes, whoever was here before may not be quite gone.
         await stay_alone(folder, agent, wait_s(paths))
     signer = Ed25519Signer.load_or_create(folder / "key")

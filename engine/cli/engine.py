@@ -130,5 +130,7 @@ def _run_of(args: argparse.Namespace) -> tuple[RunPaths, int]:
         raise CommandError(str(error), exit_code=2) from None
     except (OSError, argparse.ArgumentTypeError) as error:
         raise CommandError(f"{args.config}: {error}", exit_code=2) from None
-    print(f"run folder {root}; screens: main.py console --run-dir {root}", flush=True)
+    # Who shares the folder with other machines finds the engine by its being alive on this one.
+    screens = f"main.py console --run-dir {root}" if paths.apart is None else "main.py console"
+    print(f"run folder {root}; screens: {screens}", flush=True)
     return paths, settings.agents
