@@ -160,14 +160,11 @@ def _service(
 ) -> ecs.FargateService:
     """One process of ours: its task, and the service that replaces it when it ends."""
     sizes = ground.part.environment.sizes
-    large = name == "engine"
-    task = _task(
-        ground,
-        name,
-        role,
-        sizes.engine_cpu if large else sizes.agent_cpu,
-        sizes.engine_memory_mib if large else sizes.agent_memory_mib,
-    )
+    cpu, memory_mib = {
+        "engine": (sizes.engine_cpu, sizes.engine_memory_mib),
+        BUS: (256, 512),
+    }.get(role, (sizes.agent_cpu, sizes.agent_memory_mib))
+    task = _task(ground, name, role, cpu, memory_mib)
     container = task.add_container(
         name,
         image=ground.image,
