@@ -38,7 +38,9 @@ def path_of_access_point(point: str) -> str:
         found = in_process_client("efs").describe_access_points(AccessPointId=point)
     except ClientError:
         return point
-    return str(found["AccessPoints"][0].get("RootDirectory", {}).get("Path", point))
+    for known in found["AccessPoints"]:
+        return str(known.get("RootDirectory", {}).get("Path", point))
+    return point
 
 
 def folder_of(
