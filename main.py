@@ -133,6 +133,14 @@ COMMANDS = (
         ),
     ),
     Command(
+        "bus",
+        "one server of the bus, for a swarm over several machines",
+        "engine.cli.bus",
+        (
+            "bus --run-dir DIR --private-dir OWN --name bus-1 --cluster c --listen HOST:4222 --routes HOST:6222",
+        ),
+    ),
+    Command(
         "verify",
         "check a ledger or a certificate offline, trusting nothing but public keys",
         "engine.cli.verify",

@@ -5,10 +5,12 @@ a signature of one.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
-from engine.act.door import knock
+from engine.act import door
 from engine.clock import Clock
 from engine.codec import Malformed, decode
 from engine.ledger.replay import Replay
@@ -27,6 +29,9 @@ MAX_RELAYS = 20
 RELAY_TRIES = 20
 RELAY_EVERY_S = 0.5
 
+Knock = Callable[[bytes], Awaitable[str]]
+"""Says an operator's signed word to the actuator and returns its answer."""
+
 log = structlog.get_logger()
 
 
@@ -42,9 +47,10 @@ class BackChannel:
         clock: Clock,
         deployer: Deployer | None,
         drills: Drills | None,
+        knock: Knock | None = None,
     ) -> None:
-        """Take commands for the cluster that ``replay`` follows."""
-        self._paths = paths
+        """Take commands for the cluster that ``replay`` follows; ``knock`` is how the actuator is asked."""
+        self._knock = knock or partial(door.knock, paths.freeze_socket)
         self._replay = replay
         self._verifier = verifier
         self._bus = bus
@@ -79,14 +85,24 @@ class BackChannel:
         if not _saw_what_it_names(command, submission):
             return Reply(command.id, accepted=False, reason="it names another plan than was shown")
         if any(isinstance(operation, Frozen | Thawed) for operation in submission.operations):
-            try:
-                answer = await knock(self._paths.freeze_socket, command.payload)
-            except (OSError, TimeoutError):
-                answer = "refused: the actuator does not answer"
+            answer = await self._ask_actuator(submission, command.payload)
             if answer.startswith("refused"):
                 return Reply(command.id, accepted=False, reason=answer)
         why = self.bring_in(submission, command.payload)
         return Reply(command.id, accepted=not why, reason=why)
+
+    async def _ask_actuator(self, submission: Submission, payload: bytes) -> str:
+        """What the actuator answers to a freeze or thaw.
+
+        A freeze that it cannot hear stops the agents all the same, so that they certify nothing new.
+        """
+        try:
+            return await self._knock(payload)
+        except (OSError, TimeoutError):
+            stops = any(isinstance(operation, Frozen) for operation in submission.operations)
+            if stops and not self.bring_in(submission, payload):
+                return "refused: the actuator does not answer; the agents are told to stop"
+            return "refused: the actuator does not answer"
 
     def bring_in(self, submission: Submission, payload: bytes) -> str:
         """Have an operator's signed submission ordered; why not, empty when it is on its way."""

@@ -6,9 +6,11 @@ then on each process checks that its files are those that genesis pins, or refus
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
+import structlog
 
 from engine import genesis as genesis_file
 from engine.catalogue import catalogue_digest
@@ -22,6 +24,12 @@ from engine.vocabulary import AgentId, AuthorId, Role
 
 WAIT_S = 30.0
 """A process whose key is not there by then is broken: say so instead of waiting for ever."""
+APART_WAIT_S = 900.0
+"""The same where each process has a machine of its own, which is found, started and fetches its program."""
+TELL_EVERY_S = 10.0
+"""Between two words of what is waited for."""
+
+log = structlog.get_logger()
 
 
 def swarm_of(size: int) -> list[tuple[AgentId, Role]]:
@@ -41,12 +49,28 @@ def swarm_of(size: int) -> list[tuple[AgentId, Role]]:
     ]
 
 
+def wait_s(paths: RunPaths) -> float:
+    """How long processes of this run wait for each other's files."""
+    return WAIT_S if paths.apart is None else APART_WAIT_S
+
+
 def publish_key(paths: RunPaths, author: AuthorId, signer: Signer) -> None:
     """Put the public key of ``author`` where the founding looks for it."""
     path = paths.public_key(author)
     scratch = path.with_suffix(f".{os.getpid()}")
     scratch.write_text(signer.public_key.hex() + "\n")
     scratch.replace(path)
+
+
+async def introduce(paths: RunPaths, author: AuthorId, signer: Signer) -> None:
+    """Publish the key of ``author`` for the founding, unless that has happened already.
+
+    Raises:
+        Malformed: nobody has made the folder for it.
+    """
+    if not paths.genesis.exists():
+        await appearances([paths.public_keys], wait_s(paths))
+        publish_key(paths, author, signer)
 
 
 async def appearance(path: Path) -> None:
@@ -56,9 +80,30 @@ async def appearance(path: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _public_key(paths: RunPaths, author: AuthorId) -> bytes:
+async def appearances(wanted: Sequence[Path], within_s: float) -> None:
+    """Wait until other processes have put all of ``wanted`` there, saying now and then what is missing.
+
+    Raises:
+        Malformed: some did not come in time; names them.
+    """
+    deadline = asyncio.get_running_loop().time() + within_s
+    while missing := [path for path in wanted if not path.exists()]:
+        left_s = deadline - asyncio.get_running_loop().time()
+        if left_s <= 0:
+            names = ", ".join(path.name for path in missing)
+            raise Malformed(
+                f"{missing[0].parent}: {names} did not come within {within_s:.0f} s; see the log of "
+                "whose it is"
+            )
+        try:
+            async with asyncio.timeout(min(TELL_EVERY_S, left_s)):
+                await appearance(missing[0])
+        except TimeoutError:
+            log.info("waits_for", files=[path.name for path in missing], left_s=round(left_s))
+
+
+def _public_key(paths: RunPaths, author: AuthorId) -> bytes:
     path = paths.public_key(author)
-    await appearance(path)
     try:
         key = bytes.fromhex(path.read_text().strip())
     except ValueError:
@@ -81,14 +126,8 @@ async def found(
     authors = [*(AuthorId(agent) for agent, _ in agents), *operators, ACTUATOR]
     if with_probe:
         authors.append(PROBE)
-    try:
-        async with asyncio.timeout(WAIT_S):
-            keys = {author: await _public_key(paths, author) for author in authors}
-    except TimeoutError:
-        missing = [author for author in authors if not paths.public_key(author).exists()]
-        raise Malformed(
-            f"{paths.root}: no public key of {', '.join(missing)}; see its log"
-        ) from None
+    await appearances([paths.public_key(author) for author in authors], wait_s(paths))
+    keys = {author: _public_key(paths, author) for author in authors}
     genesis = Genesis(
         name=name,
         nonce=os.urandom(32),
@@ -142,12 +181,24 @@ async def constitution(paths: RunPaths) -> tuple[Genesis, Rules, Manifest]:
     Raises:
         Malformed: a file does not match the digest that genesis names, or nothing came in time.
     """
-    try:
-        async with asyncio.timeout(WAIT_S):
-            await appearance(paths.genesis)
-    except TimeoutError:
-        raise Malformed(f"{paths.genesis}: no genesis came; is the engine running?") from None
+    await appearances([paths.genesis], wait_s(paths))
+    _keep_to_first(paths)
     return check_constitution(paths.genesis, paths.policy, paths.manifest)
+
+
+def _keep_to_first(paths: RunPaths) -> None:
+    """Where others can change the run's folder, hold on to the genesis that was seen first.
+
+    Raises:
+        Malformed: there is another one now.
+    """
+    if paths.apart is None:
+        return
+    genesis, kept = genesis_file.read(paths.genesis), paths.apart / "genesis.json"
+    if not kept.exists():
+        genesis_file.write(genesis, kept)
+    elif genesis_file.read(kept) != genesis:
+        raise Malformed(f"{paths.genesis}: not the one that {kept} keeps; put the original back")
 
 
 def check_constitution(

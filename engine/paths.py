@@ -2,6 +2,9 @@
 
 A run lives in one folder that other users can cross but not list; whatever holds a secret is in a
 folder of mode 0700. Unix sockets have short names, because their paths may have 108 bytes at most.
+
+Where processes have machines of their own, they share the run's folder and each has a private one
+beside it that no other can open: there lies what would be in the 0700 folders else.
 """
 
 from dataclasses import dataclass
@@ -22,16 +25,41 @@ class RunPaths:
     """The files of one run below ``root``."""
 
     root: Path
+    apart: Path | None = None
+    """Folder of what this process alone may open, where it shares ``root`` with other machines."""
 
     def make(self) -> "RunPaths":
         """Create the folders that do not exist yet."""
         self.root.mkdir(parents=True, exist_ok=True)
+        if self.apart is not None:
+            return self._make_shared()
         self.root.chmod(0o711)
         for folder in (self.secrets, self.bus, self.engine, self.actuator, self.agents):
             folder.mkdir(mode=0o700, exist_ok=True)
         for folder in (self.public_keys, self.fleet, self.fleet_logs):
             folder.mkdir(mode=0o711, exist_ok=True)
         return self
+
+    def _make_shared(self) -> "RunPaths":
+        """The engine's folders, and the one to which every process, under a user of its own, adds."""
+        self.make_private(self.secrets, self.engine)
+        if not self.public_keys.exists():
+            scratch = self.root / "keys.new"
+            scratch.mkdir(exist_ok=True)
+            # Sticky: everybody may add a file, and nobody may replace another's.
+            scratch.chmod(0o1777)
+            scratch.rename(self.public_keys)
+        return self
+
+    def make_private(self, *folders: Path) -> None:
+        """Create folders of this process's own."""
+        for folder in folders:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def private(self) -> Path:
+        """Where the folders lie that hold secrets."""
+        return self.apart or self.root
 
     # --- public -------------------------------------------------------------------------------
 
@@ -74,7 +102,7 @@ class RunPaths:
     @property
     def secrets(self) -> Path:
         """Folder of keys and tokens that belong to no single process folder."""
-        return self.root / "secrets"
+        return self.private / "secrets"
 
     @property
     def operator_key(self) -> Path:
@@ -141,19 +169,28 @@ class RunPaths:
     @property
     def freeze_socket(self) -> Path:
         """The actuator's door for freezing, without any quorum."""
-        return self.root / "freeze.sock"
+        return self.private / "freeze.sock"
 
     @property
     def swarm_socket(self) -> Path:
         """The engine's door for operators' wishes about the swarm itself."""
-        return self.root / "swarm.sock"
+        return self.private / "swarm.sock"
 
     # --- the bus --------------------------------------------------------------------------------
 
     @property
     def bus(self) -> Path:
         """Folder of the NATS server: configuration, log, and one 0600 credential a user."""
-        return self.root / "bus"
+        return self.private / "bus"
+
+    @property
+    def bus_key(self) -> Path:
+        """The private key with which this process enters a bus that others run."""
+        return self.private / "bus.key"
+
+    def bus_member(self, user: str) -> Path:
+        """The public half of it, for the servers of that bus."""
+        return self.public_keys / f"{user}.bus"
 
     def bus_credential(self, user: str) -> Path:
         """Where ``user`` finds his bus address and password (JSON: url, user, password)."""
@@ -164,7 +201,7 @@ class RunPaths:
     @property
     def agents(self) -> Path:
         """Folder of all agents' folders."""
-        return self.root / "agents"
+        return self.private / "agents"
 
     def agent(self, agent: AgentId) -> Path:
         """One agent's folder: key, ledger, log."""
@@ -181,12 +218,12 @@ class RunPaths:
     @property
     def actuator(self) -> Path:
         """The actuator's folder: key, journal, token, log."""
-        return self.root / "actuator"
+        return self.private / "actuator"
 
     @property
     def engine(self) -> Path:
         """The engine's folder: its copy of the ledger, the trace, its log."""
-        return self.root / "engine"
+        return self.private / "engine"
 
     @property
     def engine_ledger(self) -> Path:

@@ -200,6 +200,10 @@ class Replacements:
                 f"refused: more than {council.genesis.f} agents are proven to lie; the replicas "
                 "have halted, and no quorum can order anything: people must found a new swarm"
             )
+        if self._paths.apart is not None:
+            return (
+                f"refused: {agent} has a machine of its own, where no successor can be started yet"
+            )
         waiting = self._waiting(agent)
         if waiting == 0:
             office = in_office(self._paths, agent, council.genesis)

@@ -1,14 +1,13 @@
-"""The engine: keeps the swarm running, follows its log, and shows it to screens.
+"""The engine: follows the swarm's log, shows it to screens, and passes on what operators command.
 
-The composition root of a run. It holds no key that matters: it cannot vote, approve or act; what an
+The composition root of a run, once its swarm is started and founded (``engine.starting``). It holds no key that matters: it cannot vote, approve or act; what an
 operator signed it relays, and what it shows it has verified by commit certificates.
 """
 
 import asyncio
 import random
 import secrets
-import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,13 +15,11 @@ from msgspec.structs import replace
 
 from engine import founding
 from engine.act.door import open_door
-from engine.back_channel import BackChannel
-from engine.bus import server
+from engine.back_channel import BackChannel, Knock
 from engine.bus.nats import NatsBus
-from engine.clock import Clock, SystemClock
+from engine.clock import Clock
 from engine.codec import Malformed, decode
 from engine.council import Council, Happening
-from engine.diagnostics import log_to_stderr
 from engine.fleet_door import open_fleet_door
 from engine.genesis import Genesis
 from engine.handover import DeadMan, HandOver, handed_over, violated
@@ -30,12 +27,12 @@ from engine.ledger.follower import LedgerFollower
 from engine.ledger.mirroring import Diverged
 from engine.ledger.reading import write_proof
 from engine.ledger.replay import Replay
-from engine.ledger.sqlite import SqliteLedger, open_ledger
+from engine.ledger.sqlite import SqliteLedger
 from engine.paths import RunPaths
 from engine.policy import Rules
 from engine.projection import Projection
 from engine.proof import convicts, evidence_of
-from engine.replacing import MAIN, Replacements, agent_children
+from engine.replacing import Replacements
 from engine.settings import settings_of
 from engine.sightings import Sightings
 from engine.signing import Ed25519Verifier
@@ -47,16 +44,15 @@ from engine.stream.hub import Hub, open_hub
 from engine.stream.metrics import Metric, of_process
 from engine.stream.state import Health, ScreenState
 from engine.stream.wire import Event, Lane
-from engine.supervisor import Child, ProcessState, Supervisor, write_states
+from engine.supervisor import Supervisor
 from engine.telemetry.collector import Collector
 from engine.telemetry.samples import Observation
 from engine.telemetry.tape import Tape
 from engine.telemetry.window import Window
-from engine.topology import Manifest, read_endpoints, read_manifest
+from engine.topology import Manifest, read_endpoints
 from engine.trace import Trace
 from engine.vocabulary import (
     AgentId,
-    AuthorId,
     Entry,
     TraceEvent,
     Vitals,
@@ -65,7 +61,6 @@ from engine.vocabulary import (
 if TYPE_CHECKING:
     from engine.ledger.dynamodb import Mirror
 
-OPERATOR = AuthorId("operator")
 SHOW_EVERY_S = 0.1
 """Between two states for screens; the hub sends nothing when nothing changed."""
 MAX_TOLD = 8192
@@ -87,8 +82,12 @@ class Engine:
         listen: Listen,
         deployer: Deployer | None = None,
         drills: Drills | None = None,
+        knock: Knock | None = None,
     ) -> None:
-        """Open the engine's copy of the ledger and fold what it holds."""
+        """Open the engine's copy of the ledger and fold what it holds.
+
+        ``knock`` is how the actuator is told to freeze where it is on another machine.
+        """
         genesis, rules, manifest = constitution
         verifier = Ed25519Verifier()
         self._paths = paths
@@ -104,7 +103,7 @@ class Engine:
         self._projection = Projection(self._council, self._window)
         self._store = SqliteLedger(paths.engine_ledger, genesis)
         self._back_channel = BackChannel(
-            paths, self._replay, verifier, bus, clock, deployer, drills
+            paths, self._replay, verifier, bus, clock, deployer, drills, knock
         )
         for entry, received_ms in self._store.read_stamped():
             self._fold(entry, received_ms)
@@ -328,70 +327,3 @@ class Engine:
 
 def _why_not_well(*, blind: bool) -> str:
     return "telemetry is stale" if blind else "fewer agents than a quorum are well"
-
-
-def swarm_children(
-    paths: RunPaths, size: int, elsewhere: Collection[AgentId] = ()
-) -> Sequence[Child]:
-    """The processes of a swarm beside its bus: actuator, and agents but those ``elsewhere``."""
-    agents = [agent for agent, _ in founding.swarm_of(size)]
-    children = agent_children(paths, agents, _last_constitution(paths), elsewhere)
-    argv = [sys.executable, str(MAIN), "actuator", "--run-dir", str(paths.root)]
-    children.append(Child("actuator", argv, paths.actuator / "actuator.err"))
-    return children
-
-
-def _last_constitution(paths: RunPaths) -> Genesis | None:
-    """By which constitution the log went on when the engine was last here; None before the first."""
-    if not paths.engine_ledger.exists():
-        return None
-    store = open_ledger(paths.engine_ledger)
-    try:
-        return store.epochs.constitution
-    finally:
-        store.close()
-
-
-async def run_engine(
-    paths: RunPaths,
-    size: int,
-    elsewhere: Collection[AgentId] = (),
-    listen: Listen | None = None,
-    deployer: Deployer | None = None,
-    drills: Drills | None = None,
-) -> None:
-    """Be the engine of the run at ``paths`` until cancelled.
-
-    Agents ``elsewhere`` belong to the swarm, and somebody else keeps their processes running.
-
-    Raises:
-        Malformed: a file of the run is wrong, or not what genesis pins.
-    """
-    log_to_stderr("engine")
-    clock = SystemClock()
-
-    def changed(states: list[ProcessState]) -> None:
-        write_states(states, paths.processes)
-
-    supervisor = Supervisor(clock, changed)
-    agents = [agent for agent, _ in founding.swarm_of(size)]
-    try:
-        bus_server = server.prepare(paths, agents)
-        supervisor.add(Child("nats", list(bus_server.argv), paths.bus / "nats.err"))
-        for child in swarm_children(paths, size, elsewhere):
-            supervisor.add(child)
-        if not paths.genesis.exists():
-            manifest = read_manifest(paths.manifest)
-            await founding.found(
-                paths, manifest.name, size, [OPERATOR], with_probe=not paths.settings.exists()
-            )
-        constitution = await founding.constitution(paths)
-        bus = await NatsBus.connect(paths.bus_credential("engine"))
-        try:
-            await Engine(
-                paths, constitution, bus, supervisor, clock, listen or Listen(), deployer, drills
-            ).run()
-        finally:
-            await bus.close()
-    finally:
-        await supervisor.stop()

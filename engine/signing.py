@@ -27,6 +27,7 @@ class Domain(StrEnum):
     DRILL = "incident-commander/1/drill"
     CLAIM = "incident-commander/1/claim"
     WISH = "incident-commander/1/wish"
+    ANSWER = "incident-commander/1/answer"
 
 
 class KeyFileError(ValueError):

@@ -16,6 +16,7 @@ from infra.stacks.part import Part
 from infra.stacks.security import build_security
 from infra.stacks.storage import build_storage
 from infra.stacks.streams import build_streams
+from infra.stacks.watched import build_watched
 from infra.staging import stage_functions, stage_image
 
 __all__ = ["blueprint"]
@@ -69,6 +70,8 @@ def blueprint(
     monitoring = build_monitoring(part, streams)
     build_bedrock(part, security, storage)
     build_compute(part, security, networking, storage.stack, streams.stack, monitoring.stack)
+    if environment.emulated:
+        build_watched(part, security, networking, streams)
     build_documents(part, monitoring)
     build_api(part, security, storage, streams, monitoring)
     # What a rule objects to fails the synthesis, so no assembly with an open finding can exist.

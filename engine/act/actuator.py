@@ -23,7 +23,7 @@ from engine.act.orders import (
 )
 from engine.charter import rules_of
 from engine.clock import Clock
-from engine.codec import Malformed, decode
+from engine.codec import Malformed, decode, digest_of
 from engine.genesis import Genesis
 from engine.policy import Rules
 from engine.ports import ActionKey, Executor, Report
@@ -222,7 +222,9 @@ class Actuator:
             return "refused: the signature does not verify"
         match submission.operations:
             case (Frozen(),):
-                self._journal.freeze(submission.counter)
+                word = digest_of("freeze", signed.payload)
+                if not self._journal.freeze(submission.counter, word):
+                    return "refused: obeyed and thawed before; freeze anew"
             case (Thawed(),):
                 # The log keeps every thaw: one sent again by somebody else must not take.
                 if submission.epoch != self._genesis.epoch:

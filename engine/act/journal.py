@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS freeze (
     id INTEGER PRIMARY KEY CHECK (id = 1), frozen INTEGER NOT NULL, counter INTEGER NOT NULL
 ) STRICT;
 INSERT OR IGNORE INTO freeze VALUES (1, 0, 0);
+CREATE TABLE IF NOT EXISTS freezes (word BLOB PRIMARY KEY) STRICT;
 """
 _COLUMNS = 'certificate, step, undo, "order", progress, outcome, generation, reason, intended_ms'
 
@@ -174,11 +175,20 @@ class Journal:
         (frozen,) = self._db.execute("SELECT frozen FROM freeze").fetchone()
         return bool(frozen)
 
-    def freeze(self, counter: int) -> None:
-        """Stop; whatever was said before, a freeze takes."""
+    def freeze(self, counter: int, word: bytes) -> bool:
+        """Stop; whatever was said before, a new ``word`` takes.
+
+        False, and nothing changed, when it was obeyed before and was thawed since: the log keeps every
+        freeze, and whoever reads it must not stop automation with an operator's old word.
+        """
+        if not self.frozen and self._one("SELECT 1 FROM freezes WHERE word=?", word):
+            return False
         self._db.execute(
             "UPDATE freeze SET frozen=1, counter=MAX(counter, ?)", (min(counter, MAX_COUNTER),)
         )
+        # After it: of a word that a crash cut short, nobody knows, and it takes when it is said again.
+        self._db.execute("INSERT OR IGNORE INTO freezes VALUES (?)", (word,))
+        return True
 
     def thaw(self, counter: int) -> bool:
         """Resume; False, and nothing changed, when ``counter`` is not newer than the last word's.

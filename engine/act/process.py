@@ -1,24 +1,24 @@
 """The actuator's process: certificates in, actions out, and a door for freezing."""
 
 import asyncio
-import fcntl
-import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from engine.act.actuator import Actuator
 from engine.act.door import open_door
+from engine.act.far_door import open_far_door
 from engine.act.fleet import FleetExecutor
 from engine.act.journal import Journal
-from engine.bus.nats import NatsBus
+from engine.alone import stay_alone
+from engine.bus.nats import NatsBus, reach_bus, show_bus_key
 from engine.clock import SystemClock
-from engine.codec import Malformed
 from engine.consensus.client import Submitter
 from engine.diagnostics import log_to_stderr
-from engine.founding import check_key, constitution, publish_key
+from engine.founding import check_key, constitution, introduce, wait_s
 from engine.genesis import ACTUATOR
 from engine.ledger.charters import read_beginnings, read_charters
 from engine.paths import RunPaths
@@ -31,20 +31,6 @@ MAX_ORDERS = 64
 """Orders waiting; more are dropped, because agents send them again until they are reported on."""
 
 log = structlog.get_logger()
-
-
-def lock(paths: RunPaths) -> int:
-    """Take the actuator's lock, for as long as this process lives: two can never act at once.
-
-    Raises:
-        Malformed: another actuator of this run is alive.
-    """
-    descriptor = os.open(paths.actuator / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Malformed(f"{paths.actuator}/lock: another actuator is alive; end it first") from None
-    return descriptor
 
 
 class _LogOnceReached:
@@ -63,7 +49,16 @@ class _LogOnceReached:
         return await submitter.submit(operations)
 
 
-async def run_actuator(paths: RunPaths) -> None:
+class Abroad(NamedTuple):
+    """An actuator whose bus and whose callers are on other machines."""
+
+    servers: tuple[str, ...]
+    """Where the bus is."""
+    door: tuple[str, int]
+    """Where those may knock who freeze."""
+
+
+async def run_actuator(paths: RunPaths, abroad: Abroad | None = None) -> None:
     """Be the actuator of the run at ``paths`` until cancelled.
 
     Raises:
@@ -71,11 +66,15 @@ async def run_actuator(paths: RunPaths) -> None:
         KeyFileError: the actuator's key cannot be used.
     """
     log_to_stderr("actuator")
+    paths.make_private(paths.actuator)
+    # Two can never act at once.
+    await stay_alone(paths.actuator, "actuator", 0.0 if abroad is None else wait_s(paths))
     signer = Ed25519Signer.load_or_create(paths.actuator / "key")
-    publish_key(paths, ACTUATOR, signer)
-    lock(paths)
+    await introduce(paths, ACTUATOR, signer)
     genesis, rules, manifest = await constitution(paths)
     check_key(genesis, ACTUATOR, signer, paths.actuator / "key")
+    if abroad is not None:
+        show_bus_key(paths, ACTUATOR)
     clock, verifier = SystemClock(), Ed25519Verifier()
     with closing(Journal(paths.actuator / "journal.sqlite")) as journal:
         executor = _hands(paths)
@@ -86,8 +85,8 @@ async def run_actuator(paths: RunPaths) -> None:
         for charter in known:
             actuator.begin(charter)
         # Before the bus is reached, and also when it never is: freezing needs nothing but this.
-        async with open_door(paths.freeze_socket, actuator.freeze_or_thaw):
-            bus = await NatsBus.connect(paths.bus_credential("actuator"))
+        async with _door(paths, abroad, actuator, signer):
+            bus = await reach_bus(paths, ACTUATOR, abroad.servers if abroad is not None else ())
             try:
                 submitter = Submitter(bus, signer, ACTUATOR, genesis, verifier, clock)
                 submitter.charters = partial(read_beginnings, paths.charters)
@@ -98,6 +97,15 @@ async def run_actuator(paths: RunPaths) -> None:
                 await _obey_orders(actuator, bus, submitter)
             finally:
                 await bus.close()
+
+
+def _door(
+    paths: RunPaths, abroad: Abroad | None, actuator: Actuator, signer: Ed25519Signer
+) -> AbstractAsyncContextManager[None]:
+    """Where freezing is said: a socket file, or a port that others' machines reach."""
+    if abroad is None:
+        return open_door(paths.freeze_socket, actuator.freeze_or_thaw)
+    return open_far_door(abroad.door, actuator.freeze_or_thaw, signer)
 
 
 def _hands(paths: RunPaths) -> Executor:

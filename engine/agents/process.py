@@ -11,7 +11,8 @@ from engine.act.orders import Order
 from engine.agents.mind import Mind, Now
 from engine.agents.spoken import SpokenFile
 from engine.agents.successor import await_office
-from engine.bus.nats import NatsBus
+from engine.alone import stay_alone
+from engine.bus.nats import reach_bus, show_bus_key
 from engine.clock import Clock, SystemClock
 from engine.codec import encode
 from engine.consensus.client import Submitter
@@ -19,7 +20,7 @@ from engine.consensus.evidence import Evidence
 from engine.consensus.runtime import Fold, ReplicaRuntime
 from engine.council import Council, IncidentStatus
 from engine.diagnostics import log_to_stderr
-from engine.founding import appearance, check_key, constitution, publish_key
+from engine.founding import appearance, check_key, constitution, introduce, wait_s
 from engine.genesis import Genesis
 from engine.ledger.replay import Replay
 from engine.ledger.sqlite import SqliteLedger
@@ -299,12 +300,18 @@ def _as_it_is(bus: Bus, _signer: Signer, _genesis: Genesis) -> Bus:
 
 
 async def run_agent(
-    paths: RunPaths, agent: AgentId, wrap: Wrap = _as_it_is, *, generation: int = 0
+    paths: RunPaths,
+    agent: AgentId,
+    wrap: Wrap = _as_it_is,
+    *,
+    generation: int = 0,
+    servers: Sequence[str] = (),
 ) -> None:
     """Be ``agent`` of the run at ``paths`` until cancelled.
 
     ``wrap`` puts something between the agent and its bus: a recorder, a fault. A successor, of
-    which ``generation`` says the how manieth it is, waits until its key is ordered in.
+    which ``generation`` says the how manieth it is, waits until its key is ordered in. The bus is
+    the engine's own, or at ``servers``.
 
     Raises:
         Malformed: a file of the run is wrong, or not what genesis pins.
@@ -314,14 +321,20 @@ async def run_agent(
     if generation:
         await await_office(paths, agent, generation)
     folder = paths.successor(agent, generation)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    paths.make_private(folder)
+    if paths.apart is not None:
+        paths.make_private(paths.secrets)
+        # Where a service replaces processes, whoever was here before may not be quite gone.
+        await stay_alone(folder, agent, wait_s(paths))
     signer = Ed25519Signer.load_or_create(folder / "key")
     if not generation:
-        publish_key(paths, AuthorId(agent), signer)
+        await introduce(paths, AuthorId(agent), signer)
     found = await constitution(paths)
     if not generation:
         check_key(found[0], AuthorId(agent), signer, folder / "key")
-    bus = await NatsBus.connect(paths.bus_credential(agent))
+    if servers:
+        show_bus_key(paths, agent)
+    bus = await reach_bus(paths, agent, servers)
     try:
         wrapped = wrap(bus, signer, found[0])
         await Agent(agent, signer, found, paths, wrapped, SystemClock(), generation).run()

@@ -1,7 +1,9 @@
 """The bus over NATS: reconnects for ever, holds little back, counts what is lost."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -10,7 +12,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from engine.bus.bundle import Bundles, unbundled
+from engine.bus.nkey import BusKey, publish_bus_key
 from engine.codec import Malformed
+from engine.paths import RunPaths
 from engine.ports import Handler
 
 RECONNECT_WAIT_S = 0.1
@@ -71,22 +75,37 @@ class NatsBus:
         """
         found = read_credential(credential)
         bus = cls(Client(), found.user)
-        await bus._client.connect(
-            found.url,
-            user=found.user,
-            password=found.password,
-            name=found.user,
-            error_cb=bus._failed,
-            disconnected_cb=bus._disconnected,
-            reconnected_cb=bus._reconnected,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # seconds, any number
-            connect_timeout=2,
-            pending_size=PENDING_BYTES,
-            ping_interval=10,
-            max_outstanding_pings=2,
-        )
+        await bus._open([found.url], {"user": found.user, "password": found.password})
         return bus
+
+    @classmethod
+    async def enter(cls, servers: Sequence[str], user: str, key: BusKey) -> "NatsBus":
+        """A connection to one of ``servers`` that ``key`` opens, and to another when that one goes.
+
+        Waits until there is one that knows the key.
+        """
+        bus = cls(Client(), user)
+        # The library sets it from a seed, for which it wants a package that wraps what we have.
+        bus._client._public_nkey = key.public  # noqa: SLF001
+        await bus._open(servers, {"signature_cb": key.answer})
+        return bus
+
+    # Any: what the library takes as keywords.
+    async def _open(self, servers: Sequence[str], proof: dict[str, Any]) -> None:
+        options: dict[str, Any] = {
+            **proof,
+            "name": self._user,
+            "error_cb": self._failed,
+            "disconnected_cb": self._disconnected,
+            "reconnected_cb": self._reconnected,
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": RECONNECT_WAIT_S,
+            "connect_timeout": 2,
+            "pending_size": PENDING_BYTES,
+            "ping_interval": 10,
+            "max_outstanding_pings": 2,
+        }
+        await self._client.connect(list(servers), **options)
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Send ``payload`` to whoever subscribes to ``subject`` now; lost when nobody does."""
@@ -173,4 +192,26 @@ class NatsBus:
         log.info("bus_reconnected", user=self._user)
 
 
-__all__ = ["BusCredential", "NatsBus", "read_credential"]
+async def reach_bus(paths: RunPaths, user: str, servers: Sequence[str] = ()) -> NatsBus:
+    """The bus of the run at ``paths`` for ``user``: the one at ``servers``, or else the engine's own.
+
+    Raises:
+        Malformed: the credential for the engine's own cannot be used.
+        KeyFileError: the key for those servers cannot be used.
+    """
+    if not servers:
+        return await NatsBus.connect(paths.bus_credential(user))
+    return await NatsBus.enter(servers, user, BusKey(paths.bus_key))
+
+
+def show_bus_key(paths: RunPaths, user: str) -> None:
+    """Make ``user``'s key to a bus that others run, and show its servers the public half.
+
+    Raises:
+        KeyFileError: there is a file that cannot be used.
+    """
+    paths.make_private(paths.bus_key.parent)
+    publish_bus_key(paths.bus_member(user), BusKey(paths.bus_key))
+
+
+__all__ = ["BusCredential", "NatsBus", "reach_bus", "read_credential", "show_bus_key"]

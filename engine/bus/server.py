@@ -82,9 +82,11 @@ def prepare(
     }
     for user, password in passwords.items():
         credential = BusCredential(f"nats://127.0.0.1:{port}", user, password)
-        _write_private(paths.bus_credential(user), msgspec.json.encode(credential))
+        write_private(paths.bus_credential(user), msgspec.json.encode(credential))
     configuration = paths.bus / "nats.conf"
-    _write_private(configuration, _configuration(port, rights, passwords).encode())
+    users = {user: {"user": user, "password": word} for user, word in passwords.items()}
+    settings = {"host": "127.0.0.1", "port": port, "server_name": "bus"}
+    write_private(configuration, configuration_of(settings, rights, users).encode())
     return BusServer((str(binary), "--config", str(configuration)), port, configuration)
 
 
@@ -118,11 +120,21 @@ def rights_of(agents: Sequence[str], operators: Sequence[str]) -> Mapping[str, R
     return rights
 
 
-def _configuration(port: int, rights: Mapping[str, Rights], passwords: Mapping[str, str]) -> str:
+def configuration_of(
+    settings: Mapping[str, object],
+    rights: Mapping[str, Rights],
+    proofs: Mapping[str, Mapping[str, str]],
+) -> str:
+    """A server's configuration: where it listens, and who may say what.
+
+    Args:
+        settings: host, port and name, and where it is one of several, the others.
+        rights: what each user may publish and hear.
+        proofs: by which words or key each is known.
+    """
     users = [
         {
-            "user": user,
-            "password": passwords[user],
+            **proofs[user],
             "permissions": {
                 "publish": {"allow": list(right.publish)},
                 "subscribe": {"allow": list(right.subscribe)},
@@ -133,9 +145,7 @@ def _configuration(port: int, rights: Mapping[str, Rights], passwords: Mapping[s
     # The server's own format is a superset of JSON.
     return json.dumps(
         {
-            "host": "127.0.0.1",
-            "port": port,
-            "server_name": "bus",
+            **settings,
             "max_payload": MAX_PAYLOAD,
             "max_pending": MAX_WAITING,
             "write_deadline": "2s",
@@ -159,7 +169,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
+    """Write ``data`` for this user's eyes only, whole or not at all."""
     scratch = path.with_name(path.name + ".new")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

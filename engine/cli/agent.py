@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.agents.process import run_agent
 from engine.cli import CommandError
-from engine.cli.part import paths_of, run_named, run_part
+from engine.cli.part import add_place, paths_of, run_named, run_part
 from engine.cli.replace import WITHIN_S, replace_agent
 from engine.standing import MOST_GENERATIONS
 from engine.vocabulary import AgentId, AuthorId, Role
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="which run (replace: the newest live one)"
     )
+    add_place(parser)
     parser.add_argument("--id", type=agent_id, help="which agent to be, for instance diagnosis-1")
     parser.add_argument(
         "--generation", type=int, default=0, metavar="N", help="be its N-th successor"
@@ -58,4 +59,5 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("name --run-dir and --id, or: agent replace ID", exit_code=2)
     if not 0 <= args.generation <= MOST_GENERATIONS:
         raise CommandError(f"--generation takes 0 to {MOST_GENERATIONS}", exit_code=2)
-    return run_part(run_agent(paths_of(args), args.id, generation=args.generation))
+    part = run_agent(paths_of(args), args.id, generation=args.generation, servers=args.bus)
+    return run_part(part)

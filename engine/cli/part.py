@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import os
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -14,7 +16,21 @@ from engine.signing import KeyFileError
 from engine.stream import runs
 from engine.supervisor import lifeline_stdin
 
-__all__ = ["add_run_dir", "paths_of", "run_named", "run_part"]
+__all__ = [
+    "BUS",
+    "add_place",
+    "add_run_dir",
+    "address",
+    "bus_servers",
+    "paths_of",
+    "private_of",
+    "run_named",
+    "run_part",
+]
+
+BUS = "IC_BUS"
+"""Names the servers of a bus that others run, as ``--bus`` does."""
+_SERVER = re.compile(r"nats://[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
 
 Runner = Callable[[Coroutine[None, None, None]], None]
 
@@ -29,6 +45,50 @@ def add_run_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Declare what a process needs that shares its run with other machines."""
+    parser.add_argument(
+        "--private-dir",
+        type=Path,
+        metavar="DIR",
+        help="where the run's folder is shared with other machines: what this process alone may open",
+    )
+    parser.add_argument(
+        "--bus",
+        type=bus_servers,
+        default=os.environ.get(BUS, ""),
+        metavar="URL,...",
+        help=f"servers of a bus that others run (default: ${BUS}; without it, the engine's own)",
+    )
+
+
+def bus_servers(text: str) -> tuple[str, ...]:
+    """The servers in a list with commas; none where it is empty.
+
+    Raises:
+        ArgumentTypeError: something else is in it. A password is: a URL ends in logs.
+    """
+    servers = tuple(server.strip() for server in text.split(",") if server.strip())
+    for server in servers:
+        if not _SERVER.fullmatch(server):
+            raise argparse.ArgumentTypeError(
+                f"{server.rpartition('@')[2]!r} is no server of a bus; it looks like nats://host:4222"
+            )
+    return servers
+
+
+def address(text: str) -> tuple[str, int]:
+    """The host and port that ``text`` names.
+
+    Raises:
+        ArgumentTypeError: it names none.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; it looks like 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
+
+
 def paths_of(args: argparse.Namespace) -> RunPaths:
     """The run's files.
 
@@ -38,7 +98,23 @@ def paths_of(args: argparse.Namespace) -> RunPaths:
     root: Path = args.run_dir
     if not root.is_dir():
         raise CommandError(f"{root}: no such folder; `main.py up` makes one", exit_code=2)
-    return RunPaths(root)
+    return RunPaths(root, private_of(args))
+
+
+def private_of(args: argparse.Namespace) -> Path | None:
+    """The private folder of a process whose bus is elsewhere; None where it has the run to itself.
+
+    Raises:
+        CommandError: one of the two was named without the other.
+    """
+    private: Path | None = args.private_dir
+    if bool(args.bus) != (private is not None):
+        raise CommandError(
+            f"--bus (or ${BUS}) and --private-dir belong together: name both, or none", exit_code=2
+        )
+    if private is not None and not private.is_dir():
+        raise CommandError(f"{private}: no such folder; make it, mode 0700", exit_code=2)
+    return private
 
 
 def run_named(run_dir: Path | None) -> RunPaths:

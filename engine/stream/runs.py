@@ -26,11 +26,13 @@ class Run(msgspec.Struct, frozen=True):
     pid: int
     passing: bool = False
     """Whether its folder is of no use to anyone once its process has ended."""
+    apart: str = ""
+    """The engine's private folder, where the run's is shared with other machines."""
 
     @property
     def paths(self) -> RunPaths:
         """Where its files lie."""
-        return RunPaths(Path(self.root))
+        return RunPaths(Path(self.root), Path(self.apart) if self.apart else None)
 
     @property
     def alive(self) -> bool:
@@ -57,7 +59,9 @@ def register(
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = place / f"{paths.root.name}-{pid}.json"
     scratch = file.with_suffix(".tmp")
-    scratch.write_bytes(msgspec.json.encode(Run(str(paths.root.resolve()), pid, passing)))
+    apart = str(paths.apart.resolve()) if paths.apart is not None else ""
+    run = Run(str(paths.root.resolve()), pid, passing=passing, apart=apart)
+    scratch.write_bytes(msgspec.json.encode(run))
     scratch.replace(file)
     return file
 

@@ -154,7 +154,6 @@ def start_service(aws: Running) -> None:
     """A service of one task that reports its errors."""
     ecs = aws.client("ecs")
     ecs.create_cluster(clusterName="shop")
-    environment = {**aws.environment(), "PYTHONPATH": str(REPOSITORY)}
     defined = ecs.register_task_definition(
         family="orders",
         requiresCompatibilities=["FARGATE"],
@@ -164,9 +163,9 @@ def start_service(aws: Running) -> None:
         containerDefinitions=[
             {
                 "name": "orders",
-                "image": "shell",
-                "command": [sys.executable, "-m", "infra.bench.sick_service", "orders"],
-                "environment": [{"name": k, "value": v} for k, v in environment.items()],
+                "image": "watched-service",
+                "command": ["orders"],
+                "environment": [{"name": k, "value": v} for k, v in aws.environment().items()],
             }
         ],
     )

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from engine.codec import Malformed
+from engine.settings import read_settings
 from infra.deploy.cloud import Cloud
 from infra.deploy.run import Finding, Verdict
 from infra.deploy.source import REPOSITORY, Source
@@ -16,9 +18,11 @@ from infra.environments import Environment
 from infra.target import WrongTarget, confirm_target
 from infra.tools import cdk_version, node
 
-__all__ = ["Ground", "look"]
+__all__ = ["Ground", "look", "watched_objection"]
 
 FREE_BYTES = 512 << 20
+WATCHED = REPOSITORY / "assets" / "watched"
+"""A folder for each environment: what its swarm watches, and how it acts on it."""
 LEAST_BOOTSTRAP = 6
 """The default synthesiser of CDK v2 needs it."""
 STACK_LIMIT = "StackLimit"
@@ -116,6 +120,25 @@ def _tool(ground: Ground, tool: str, argv: list[str]) -> Result:
     return Verdict.OK, f"{tool} finds nothing in {', '.join(CHECKED)}"
 
 
+def watched_objection(environment: Environment) -> str:
+    """Why the swarm of ``environment`` could not watch anything; empty when it can."""
+    path = WATCHED / environment.name / "swarm.toml"
+    try:
+        settings, _, _ = read_settings(path)
+    except Malformed as error:
+        return str(error)
+    if settings.agents != environment.agents:
+        return f"{path}: agents is {settings.agents}, {environment.name} has {environment.agents}"
+    return ""
+
+
+def _watched(ground: Ground) -> Result:
+    objection = watched_objection(ground.environment)
+    if objection:
+        return Verdict.FAILED, f"{objection} (docs/aws.md says what belongs there)"
+    return Verdict.OK, f"as assets/watched/{ground.environment.name}/swarm.toml says"
+
+
 def _account(ground: Ground) -> Result:
     try:
         target = confirm_target(ground.environment, ground.cloud.session)
@@ -165,6 +188,7 @@ def bootstrap_version(cloud: Cloud) -> int:
 CHECKS: dict[str, Callable[[Ground], Result]] = {
     "disk": _disk,
     "tree": _tree,
+    "watched": _watched,
     "account": _account,
     "tools": _tools,
     "lint": _lint,

@@ -4,17 +4,18 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from infra.localaws.addresses import Addresses
 from infra.localaws.launcher import Launcher, NotFound, UnknownImage
 
 __all__ = ["install_docker"]
 
 
-def install_docker(folder: Path) -> Launcher:
-    """Be the module ``docker`` of this process; tasks live below ``folder``.
+def install_docker(folder: Path, addresses: Addresses) -> Launcher:
+    """Be the module ``docker`` of this process; tasks live below ``folder`` and at ``addresses``.
 
     An installed Docker library is hidden, so that no daemon of this machine ever takes part.
     """
-    launcher = Launcher(folder)
+    launcher = Launcher(folder, addresses)
     docker, errors = ModuleType("docker"), ModuleType("docker.errors")
     for name, value in {
         "NotFound": NotFound,

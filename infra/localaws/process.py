@@ -57,13 +57,14 @@ def main(folder: Path, port: int, name: str) -> None:
     from ministack.app import main as serve
 
     from infra.localaws import documents, provisioners, seam, volumes
+    from infra.localaws.addresses import Addresses
     from infra.localaws.docker import install_docker
 
     provisioners.install()
     volumes.install(folder / "volumes")
     documents.install()
     seam.keep_services_running()
-    launcher = install_docker(folder / "tasks")
+    launcher = install_docker(folder / "tasks", Addresses(port))
     sys.argv = ["ministack"]
     try:
         serve()

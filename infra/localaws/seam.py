@@ -140,7 +140,8 @@ def _client_in(service: str, region: str) -> AwsClient:
     )
 
     def before_send(request: "AWSPreparedRequest", **_: object) -> "AWSResponse":
-        status, headers, body = _call(service, request)
+        # The emulator calls a few services by the name that requests are signed with.
+        status, headers, body = _call((service, client.meta.service_model.signing_name), request)
         return botocore.awsrequest.AWSResponse(request.url, status, headers, _Body(body))
 
     client.meta.events.register(f"before-send.{service}", before_send)
@@ -155,7 +156,9 @@ def _session() -> AwsClient:
     return botocore.session.get_session()
 
 
-def _call(service: str, request: "AWSPreparedRequest") -> tuple[int, dict[str, str], bytes]:
+def _call(
+    names: tuple[str, str], request: "AWSPreparedRequest"
+) -> tuple[int, dict[str, str], bytes]:
     """The answer of the emulator's handler to a request that botocore has prepared.
 
     Raises:
@@ -163,7 +166,9 @@ def _call(service: str, request: "AWSPreparedRequest") -> tuple[int, dict[str, s
     """
     from ministack.app import SERVICE_HANDLERS, SERVICE_NAME_ALIASES
 
-    handle = SERVICE_HANDLERS[SERVICE_NAME_ALIASES.get(service, service)]
+    service, signing_name = names
+    name = SERVICE_NAME_ALIASES.get(service, service)
+    handle = SERVICE_HANDLERS[name if name in SERVICE_HANDLERS else signing_name]
     parts = urlsplit(request.url)
     body = request.body or b""
     content = body.encode() if isinstance(body, str) else bytes(body)

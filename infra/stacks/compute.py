@@ -4,11 +4,8 @@ Every agent is a service of its own, pinned to the zone that ``infra.placement``
 only after it has ended (0 % to 100 %): two processes with one key would vote twice. The bus is three
 NATS servers that know each other by name.
 
-Where an environment is emulated there is one task instead: ``main.py up``, which brings engine,
-agents, actuator, bus and a demo fleet along, because processes of one machine need no zones.
-
-The services of their own are the shape that a swarm over several machines has. An engine that takes its
-bus and its actuator from elsewhere is what they wait for: today's starts both itself.
+All services are made at once and none waits for another to be steady: each process waits for what others
+have to show it (public keys, then the genesis), and says so in its log.
 """
 
 from collections.abc import Mapping
@@ -22,9 +19,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_servicediscovery as discovery
 
-from infra.stacks.networking import BUS_CLIENT_PORT, BUS_ROUTE_PORT, Networking
+from infra.stacks.networking import BUS_CLIENT_PORT, BUS_ROUTE_PORT, DOOR_PORT, Networking
 from infra.stacks.part import Part, explain
-from infra.stacks.replica_files import RUN_FOLDER, ReplicaFiles, build_files
+from infra.stacks.replica_files import OWN_FOLDER, RUN_FOLDER, ReplicaFiles, build_files
 from infra.stacks.security import Security
 from infra.stacks.streams import retention
 
@@ -32,7 +29,11 @@ __all__ = ["BUS_SERVERS", "Compute", "build_compute"]
 
 BUS_SERVERS = ("bus-1", "bus-2", "bus-3")
 """Three, so that one may be lost or replaced and the other two go on."""
-BUS_IMAGE = "public.ecr.aws/docker/library/nats:2.12-alpine"
+BUS = "bus"
+"""The part of the three of them: they share a folder, and the password in it."""
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - a task has a net of its own, which lets in whom a group names
+WATCHED = "/app/assets/watched"
+"""Where the image has what each environment's swarm watches."""
 LOCAL_IMAGE = "incident-commander:local"
 """What the emulator's launcher knows as this repository's own program."""
 
@@ -53,7 +54,8 @@ class _Ground:
     networking: Networking
     cluster: ecs.Cluster
     log: logs.LogGroup
-    files: ReplicaFiles | None
+    domain: discovery.PrivateDnsNamespace
+    files: ReplicaFiles
     image: ecs.ContainerImage
 
 
@@ -62,11 +64,7 @@ def build_compute(
 ) -> Compute:
     """The cluster and its services; it comes ``after`` the stacks whose things they use."""
     stack = part.stack("Compute", "the swarm", security.stack, networking.stack, *after)
-    ground = _ground(part, stack, security, networking)
-    if part.environment.emulated:
-        _service(ground, "engine", "engine", ["up", "--plain"], part.environment.zones[0])
-    else:
-        _swarm(ground)
+    _swarm(_ground(part, stack, security, networking))
     cdk.CfnOutput(stack, "Cluster", value=part.names.cluster)
     return Compute(stack)
 
@@ -87,120 +85,100 @@ def _ground(part: Part, stack: cdk.Stack, security: Security, networking: Networ
         retention=retention(part.environment.sizes.log_days),
         removal_policy=part.removal,
     )
+    domain = discovery.PrivateDnsNamespace(
+        stack,
+        "Domain",
+        name=part.names.internal_domain,
+        vpc=networking.vpc,
+        description="How the servers of the bus find each other, and everybody bus and actuator",
+    )
+    parts = ["engine", "actuator", *part.environment.placement.zone_of, BUS]
+    files = build_files(part, stack, security, networking, parts)
+    return _Ground(part, stack, networking, cluster, log, domain, files, _image(part, stack))
+
+
+def _image(part: Part, stack: cdk.Stack) -> ecs.ContainerImage:
+    """One program for all; the emulator's launcher has it already."""
     if part.environment.emulated:
-        image = ecs.ContainerImage.from_registry(LOCAL_IMAGE)
-        return _Ground(part, stack, networking, cluster, log, None, image)
-    image = ecs.ContainerImage.from_docker_image_asset(
+        return ecs.ContainerImage.from_registry(LOCAL_IMAGE)
+    return ecs.ContainerImage.from_docker_image_asset(
         assets.DockerImageAsset(
             stack, "Image", directory=str(part.image), platform=assets.Platform.LINUX_AMD64
         )
     )
-    parts = ["engine", "actuator", *part.environment.placement.zone_of]
-    files = build_files(part, stack, security, networking, parts)
-    return _Ground(part, stack, networking, cluster, log, files, image)
 
 
 def _swarm(ground: _Ground) -> None:
-    """The bus, then whoever speaks over it."""
+    """The bus, and whoever speaks over it."""
     environment = ground.part.environment
-    domain = discovery.PrivateDnsNamespace(
-        ground.stack,
-        "Domain",
-        name=ground.part.names.internal_domain,
-        vpc=ground.networking.vpc,
-        description="How the servers of the bus find each other, and everybody the bus",
-    )
     zones = environment.zones
-    servers = [
-        _bus_server(ground, domain, name, zones[number % len(zones)])
-        for number, name in enumerate(BUS_SERVERS)
-    ]
-    at = ["--run-dir", RUN_FOLDER]
-    agents = list(environment.placement.zone_of)
-    elsewhere = [word for agent in agents for word in ("--elsewhere", agent)]
-    others = [
-        _service(
-            ground,
-            "engine",
-            "engine",
-            ["engine", *at, "--agents", str(len(agents)), *elsewhere],
-            zones[0],
-        ),
-        _service(ground, "actuator", "actuator", ["actuator", *at], zones[1]),
+    for number, name in enumerate(BUS_SERVERS):
+        service = _service(ground, name, BUS, _bus_words(ground, name), zones[number % len(zones)])
+        _name(ground, service, name)
+    config = f"{WATCHED}/{environment.name}/swarm.toml"
+    door = f"{_host(ground, 'actuator')}:{DOOR_PORT}"
+    _service(ground, "engine", "engine", ["--config", config, "--actuator", door], zones[0])
+    actuator = _service(
+        ground, "actuator", "actuator", ["--door", f"{EVERYWHERE}:{DOOR_PORT}"], zones[1]
+    )
+    _name(ground, actuator, "actuator")
+    for agent, zone in environment.placement.zone_of.items():
+        _service(ground, agent, "agent", ["--id", agent], zone)
+
+
+def _bus_words(ground: _Ground, name: str) -> list[str]:
+    """Where a server of the bus listens, and where it finds the others."""
+    return [
+        *("--name", name, "--cluster", ground.part.names.cluster),
+        *("--listen", f"{EVERYWHERE}:{BUS_CLIENT_PORT}"),
+        *("--routes", f"{EVERYWHERE}:{BUS_ROUTE_PORT}"),
         *(
-            _service(ground, agent, "agent", ["agent", *at, "--id", agent], zone)
-            for agent, zone in environment.placement.zone_of.items()
+            word
+            for server in BUS_SERVERS
+            if server != name
+            for word in ("--peer", f"{_host(ground, server)}:{BUS_ROUTE_PORT}")
         ),
     ]
-    for service in others:
-        for server in servers:
-            service.node.add_dependency(server)
+
+
+def _host(ground: _Ground, name: str) -> str:
+    return f"{name}.{ground.part.names.internal_domain}"
+
+
+def _name(ground: _Ground, service: ecs.FargateService, name: str) -> None:
+    """Let the service's task be found by its name."""
+    service.enable_cloud_map(
+        cloud_map_namespace=ground.domain,
+        name=name,
+        dns_record_type=discovery.DnsRecordType.A,
+        dns_ttl=cdk.Duration.seconds(10),
+    )
 
 
 def _service(
-    ground: _Ground, name: str, role: str, command: list[str], zone: str
+    ground: _Ground, name: str, role: str, words: list[str], zone: str
 ) -> ecs.FargateService:
     """One process of ours: its task, and the service that replaces it when it ends."""
     sizes = ground.part.environment.sizes
-    large = name == "engine"
-    task = _task(
-        ground,
-        name,
-        role,
-        sizes.engine_cpu if large else sizes.agent_cpu,
-        sizes.engine_memory_mib if large else sizes.agent_memory_mib,
-    )
+    cpu, memory_mib = {
+        "engine": (sizes.engine_cpu, sizes.engine_memory_mib),
+        BUS: (256, 512),
+    }.get(role, (sizes.agent_cpu, sizes.agent_memory_mib))
+    task = _task(ground, name, role, cpu, memory_mib)
     container = task.add_container(
         name,
         image=ground.image,
         container_name=name,
-        command=command,
-        environment=_settings(ground.part),
+        command=[role, "--run-dir", RUN_FOLDER, "--private-dir", OWN_FOLDER, *words],
+        environment=_settings(ground),
         readonly_root_filesystem=True,
         stop_timeout=cdk.Duration.seconds(30),
         logging=_logging(ground, name),
     )
     _scratch(task, container)
-    if ground.files is not None:
-        ground.files.mount(task, container, name)
-    return _kept(ground, name, task, zone, ground.networking.swarm)
-
-
-def _bus_server(
-    ground: _Ground, domain: discovery.PrivateDnsNamespace, name: str, zone: str
-) -> ecs.FargateService:
-    """One server of the bus; who may say what on it stands in the run's shared folder."""
-    assert ground.files is not None, "a bus of its own belongs to a swarm with files"
-    routes = ",".join(
-        f"nats://{server}.{domain.namespace_name}:{BUS_ROUTE_PORT}" for server in BUS_SERVERS
-    )
-    task = _task(ground, name, "bus", 256, 512)
-    container = task.add_container(
-        name,
-        image=ecs.ContainerImage.from_registry(BUS_IMAGE),
-        container_name=name,
-        command=[
-            *("--config", f"{RUN_FOLDER}/bus/nats.conf"),
-            *("--addr", "0.0.0.0", "--port", str(BUS_CLIENT_PORT)),  # noqa: S104 - its own net
-            *("--server_name", name, "--cluster_name", ground.part.names.cluster),
-            *("--cluster", f"nats://0.0.0.0:{BUS_ROUTE_PORT}", "--routes", routes),
-        ],
-        readonly_root_filesystem=True,
-        logging=_logging(ground, name),
-        port_mappings=[
-            ecs.PortMapping(container_port=port) for port in (BUS_CLIENT_PORT, BUS_ROUTE_PORT)
-        ],
-    )
-    _scratch(task, container)
-    ground.files.mount(task, container, name)
-    service = _kept(ground, name, task, zone, ground.networking.bus)
-    service.enable_cloud_map(
-        cloud_map_namespace=domain,
-        name=name,
-        dns_record_type=discovery.DnsRecordType.A,
-        dns_ttl=cdk.Duration.seconds(10),
-    )
-    return service
+    ground.files.mount(task, container, BUS if role == BUS else name)
+    group = ground.networking.bus if role == BUS else ground.networking.swarm
+    return _kept(ground, name, task, zone, group)
 
 
 def _task(
@@ -221,7 +199,9 @@ def _task(
         execution_role=_role(ground, name, "execution"),
     )
     explain(
-        task, "AwsSolutions-ECS2", "Settings and names; what is secret lies in the run's own folder"
+        task,
+        "AwsSolutions-ECS2",
+        "Names alone: what is secret is made by each process in its own folder",
     )
     return task
 
@@ -240,22 +220,16 @@ def _scratch(task: ecs.FargateTaskDefinition, container: ecs.ContainerDefinition
     )
 
 
-def _settings(part: Part) -> Mapping[str, str]:
-    """What a process finds in its environment: names, and never a secret."""
-    names = part.names
+def _settings(ground: _Ground) -> Mapping[str, str]:
+    """What a process finds in its environment, and never a secret."""
+    servers = [f"nats://{_host(ground, server)}:{BUS_CLIENT_PORT}" for server in BUS_SERVERS]
     return {
-        "IC_ENVIRONMENT": part.environment.name,
-        "IC_BUILD": part.build,
-        "IC_LEDGER_TABLE": names.ledger_table,
-        "IC_STATE_TABLE": names.state_table,
-        "IC_EVENT_STREAM": names.event_stream,
-        "IC_EVENT_BUS": names.event_bus,
-        "IC_ALARM_QUEUE": names.alarm_queue("{process}"),
-        "IC_PEOPLE_TOPIC": names.arn("sns", names.people_topic),
-        "IC_ARCHIVE_BUCKET": names.archive_bucket,
-        "IC_BUS": ",".join(
-            f"nats://{server}.{names.internal_domain}:{BUS_CLIENT_PORT}" for server in BUS_SERVERS
-        ),
+        "IC_BUS": ",".join(servers),
+        "AWS_DEFAULT_REGION": ground.part.environment.region,
+        # Nobody reads it in the task: it says from outside which build a task is of.
+        "IC_BUILD": ground.part.build,
+        # The one place that it may write and find again: the genesis that it trusts is pinned there.
+        "HOME": OWN_FOLDER,
     }
 
 

@@ -11,10 +11,19 @@ from infra.stacks.part import Part, explain
 from infra.stacks.security import Security
 from infra.stacks.streams import retention
 
-__all__ = ["BUS_CLIENT_PORT", "BUS_ROUTE_PORT", "FILES_PORT", "Networking", "build_networking"]
+__all__ = [
+    "BUS_CLIENT_PORT",
+    "BUS_ROUTE_PORT",
+    "DOOR_PORT",
+    "FILES_PORT",
+    "Networking",
+    "build_networking",
+]
 
 BUS_CLIENT_PORT = 4222
 BUS_ROUTE_PORT = 6222
+DOOR_PORT = 4230
+"""Where the actuator is told to freeze (``engine.act.far_door``)."""
 FILES_PORT = 2049
 """NFS, which is how EFS is mounted."""
 
@@ -70,6 +79,7 @@ def build_networking(part: Part, security: Security) -> Networking:
     bus = _group(part, stack, vpc, "Bus", "the NATS cluster")
     files = _group(part, stack, vpc, "Files", "logs of the replicas")
     _allow(swarm, bus, BUS_CLIENT_PORT, "everyone speaks over the bus")
+    _allow(swarm, swarm, DOOR_PORT, "a freeze reaches the actuator without the bus")
     _allow(bus, bus, BUS_ROUTE_PORT, "the bus is one cluster")
     _allow(swarm, files, FILES_PORT, "each replica mounts its log")
     _allow(bus, files, FILES_PORT, "the bus reads who may speak")

@@ -2,7 +2,8 @@
 
 A replica that has lost its votes may vote twice, which is what a liar does: a lost log is a
 Byzantine replica. So each has a folder of its own that no other task can mount, under a user id of
-its own, and the file system is copied to every zone of the region.
+its own, and the file system is copied to every zone of the region. One more folder is everybody's: there
+the founding gathers public keys and leaves the genesis.
 """
 
 from dataclasses import dataclass
@@ -17,32 +18,34 @@ from infra.stacks.networking import Networking
 from infra.stacks.part import Part
 from infra.stacks.security import Security
 
-__all__ = ["RUN_FOLDER", "ReplicaFiles", "build_files"]
+__all__ = ["OWN_FOLDER", "RUN_FOLDER", "ReplicaFiles", "build_files"]
 
 RUN_FOLDER = "/var/lib/incident-commander/run"
-"""The run's folder inside every container: genesis, public keys, and the bus's users."""
+"""The folder that all share: genesis, public keys, settings. Nothing in it is secret."""
+OWN_FOLDER = "/var/lib/incident-commander/own"
+"""What one part alone can mount: its keys, its votes, its ledger."""
 FIRST_USER = 10_001
-SHARED_USER = 10_000
 GROUP = 10_000
 
 
 @dataclass(frozen=True)
 class ReplicaFiles:
-    """The file system, and its folders."""
+    """The file system, and each part's two doors to it."""
 
     system: efs.FileSystem
-    shared: efs.AccessPoint
+    shared: dict[str, efs.AccessPoint]
+    """The folder of all, entered under the part's own user id, so that nobody can change another's file."""
     private: dict[str, efs.AccessPoint]
-    """The folder that one part alone can mount, by the part's name."""
+    """The folder that one part alone can mount."""
 
     def mount(
         self, task: ecs.FargateTaskDefinition, container: ecs.ContainerDefinition, part: str
     ) -> None:
-        """Give a task the shared folder and, inside it, its own."""
-        places = [("shared", self.shared, RUN_FOLDER)]
-        if part in self.private:
-            places.append(("own", self.private[part], f"{RUN_FOLDER}/{private_folder(part)}"))
-        for name, point, path in places:
+        """Give a task of ``part`` the shared folder and its own."""
+        for name, point, path in (
+            ("shared", self.shared[part], RUN_FOLDER),
+            ("own", self.private[part], OWN_FOLDER),
+        ):
             task.add_volume(
                 name=name,
                 efs_volume_configuration=ecs.EfsVolumeConfiguration(
@@ -58,15 +61,14 @@ class ReplicaFiles:
             )
 
 
-def private_folder(part: str) -> str:
-    """Where a part keeps what is its own, below the run's folder (``engine.paths``)."""
-    return part if part in {"engine", "actuator"} else f"agents/{part}"
-
-
 def build_files(
     part: Part, stack: cdk.Stack, security: Security, networking: Networking, parts: list[str]
 ) -> ReplicaFiles:
-    """The file system with a folder for each of ``parts`` and one for all."""
+    """The file system with a folder for each of ``parts`` and one for all.
+
+    The first of ``parts`` owns what all share: it alone may add to the folder itself, the others to the
+    folder of keys that it makes there.
+    """
     system = efs.FileSystem(
         stack,
         "Files",
@@ -81,23 +83,43 @@ def build_files(
         removal_policy=part.removal,
         file_system_policy=_only_through_an_access_point(part),
     )
+    users = {name: FIRST_USER + number for number, name in enumerate(parts)}
+    owner = users[parts[0]]
     private = {
-        name: _folder(stack, system, name, f"/{private_folder(name)}", FIRST_USER + number)
-        for number, name in enumerate(parts)
+        name: _folder(
+            stack,
+            system,
+            f"Own-{name}",
+            f"/own/{name}",
+            efs.Acl(owner_uid=str(user), owner_gid=str(GROUP), permissions="700"),
+            user,
+        )
+        for name, user in users.items()
     }
-    shared = _folder(stack, system, "shared", "/run", SHARED_USER)
+    shared = {
+        name: _folder(
+            stack,
+            system,
+            f"Shared-{name}",
+            "/run",
+            efs.Acl(owner_uid=str(owner), owner_gid=str(GROUP), permissions="755"),
+            user,
+        )
+        for name, user in users.items()
+    }
     return ReplicaFiles(system, shared, private)
 
 
 def _folder(
-    stack: cdk.Stack, system: efs.FileSystem, name: str, path: str, user: int
+    stack: cdk.Stack, system: efs.FileSystem, name: str, path: str, acl: efs.Acl, user: int
 ) -> efs.AccessPoint:
+    """A door to the folder ``path`` under one user id; who first comes through finds it made so."""
     return efs.AccessPoint(
         stack,
-        f"Folder-{name}",
+        name,
         file_system=system,
         path=path,
-        create_acl=efs.Acl(owner_uid=str(user), owner_gid=str(GROUP), permissions="700"),
+        create_acl=acl,
         posix_user=efs.PosixUser(uid=str(user), gid=str(GROUP)),
     )
 

@@ -152,7 +152,7 @@ async def test_an_image_that_is_none_of_ours_does_not_run(aws: Running) -> None:
 
     await until(reason, 20)
 
-    assert "here there are only incident-commander, nats, shell" in reason()
+    assert "here there are only incident-commander, watched-service, shell" in reason()
 
 
 async def test_a_document_of_ours_runs_in_an_instance(aws: Running) -> None:

@@ -7,17 +7,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from engine.vocabulary import Role
 from infra.app import synthesise
+from infra.deploy.preflight import watched_objection
 from infra.environments import Environment, environment
 from infra.models import EMBEDDING_DIMENSIONS
 from infra.names import Names
 from infra.stacks.documents import DOCUMENTS
 from infra.stacks.monitoring import watches
+from infra.stacks.replica_files import OWN_FOLDER, RUN_FOLDER
 from infra.stacks.roster import ROSTER, TOOLS
+from main import make_parser
 from tests.aws.conftest import BUILD, OWNERS
 
 pytestmark = pytest.mark.timeout(300)
@@ -282,7 +286,11 @@ def test_the_bus_lies_in_three_zones(prod_assembly: Path) -> None:
 def test_every_replica_has_a_folder_that_nobody_else_can_mount(
     prod: Environment, prod_assembly: Path
 ) -> None:
-    points = [point["Properties"] for point in resources(prod_assembly, "AWS::EFS::AccessPoint")]
+    points = [
+        point["Properties"]
+        for point in resources(prod_assembly, "AWS::EFS::AccessPoint")
+        if point["Properties"]["RootDirectory"]["Path"] != "/run"
+    ]
     paths = {point["RootDirectory"]["Path"] for point in points}
     users = {point["PosixUser"]["Uid"] for point in points}
     mounted: dict[str, int] = {}
@@ -295,11 +303,107 @@ def test_every_replica_has_a_folder_that_nobody_else_can_mount(
                 assert settings["TransitEncryption"] == "ENABLED"
                 assert settings["AuthorizationConfig"]["IAM"] == "ENABLED"
 
-    assert {f"/agents/{agent}" for agent in prod.placement.zone_of} <= paths
+    parts = {"engine", "actuator", "bus", *prod.placement.zone_of}
+    assert paths == {f"/own/{part}" for part in parts}
     assert len(users) == len(points)
-    assert set(mounted.values()) == {1}
-    assert len(mounted) == prod.agents + 2
+    for point in points:
+        permissions = point["RootDirectory"]["CreationInfo"]
+        assert (permissions["OwnerUid"], permissions["Permissions"]) == (
+            point["PosixUser"]["Uid"],
+            "700",
+        )
+    # The three servers of the bus share theirs.
+    assert sorted(mounted.values()) == [1] * (prod.agents + 2) + [3]
     assert one(prod_assembly, "AWS::EFS::FileSystem")["Properties"]["Encrypted"] is True
+
+
+def test_everybody_enters_the_shared_folder_as_himself_and_the_engine_owns_it(
+    prod: Environment, prod_assembly: Path
+) -> None:
+    points = [
+        point["Properties"]
+        for point in resources(prod_assembly, "AWS::EFS::AccessPoint")
+        if point["Properties"]["RootDirectory"]["Path"] == "/run"
+    ]
+    [engine] = [
+        point["Properties"]
+        for point in resources(prod_assembly, "AWS::EFS::AccessPoint")
+        if point["Properties"]["RootDirectory"]["Path"] == "/own/engine"
+    ]
+
+    assert len({point["PosixUser"]["Uid"] for point in points}) == prod.agents + 3
+    assert {point["RootDirectory"]["CreationInfo"]["OwnerUid"] for point in points} == {
+        engine["PosixUser"]["Uid"]
+    }
+    assert {point["RootDirectory"]["CreationInfo"]["Permissions"] for point in points} == {"755"}
+
+
+def containers(assembly: Path) -> Iterator[dict[str, Any]]:
+    """The container of each task that is a part of the swarm."""
+    stack = template(assembly, "Compute")["Resources"].values()
+    for resource in stack:
+        if resource["Type"] == "AWS::ECS::TaskDefinition":
+            yield from resource["Properties"]["ContainerDefinitions"]
+
+
+def test_a_tasks_command_is_one_that_our_program_takes(
+    prod: Environment, prod_assembly: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = set()
+    for container in containers(prod_assembly):
+        for variable in container["Environment"]:
+            monkeypatch.setenv(variable["Name"], variable["Value"])
+        words = container["Command"]
+
+        args = make_parser(words[0]).parse_args(words)
+
+        said.add((container["Name"], words[0]))
+        assert (str(args.run_dir), str(args.private_dir)) == (RUN_FOLDER, OWN_FOLDER)
+        mounts = {mount["ContainerPath"] for mount in container["MountPoints"]}
+        assert {RUN_FOLDER, OWN_FOLDER} <= mounts
+        if words[0] != "bus":
+            assert [urlsplit(server).hostname for server in args.bus] == [
+                f"bus-{number}.ic-prod.internal" for number in (1, 2, 3)
+            ]
+    assert {name for name, command in said if command == "agent"} == set(prod.placement.zone_of)
+    assert {command for _, command in said} == {"engine", "actuator", "agent", "bus"}
+
+
+def test_who_is_found_by_a_name_has_it(prod_assembly: Path) -> None:
+    named = {
+        service["Properties"]["Name"]
+        for service in resources(prod_assembly, "AWS::ServiceDiscovery::Service")
+    }
+    used = set(
+        re.findall(r"([a-z0-9-]+)\.ic-prod\.internal", json.dumps([*containers(prod_assembly)]))
+    )
+
+    assert named == used == {"bus-1", "bus-2", "bus-3", "actuator"}
+
+
+def test_the_emulators_swarm_has_the_shape_of_an_accounts(
+    prod: Environment, local: Environment, prod_assembly: Path, local_assembly: Path
+) -> None:
+    """What differs is the sizes, the image's name, and that one more service is there to be watched."""
+
+    def shape(assembly: Path, place: Environment) -> dict[str, list[str]]:
+        return {
+            container["Name"]: [
+                word.replace(f"ic-{place.name}", "ic").replace(f"/{place.name}/", "/")
+                for word in container["Command"]
+            ]
+            for container in containers(assembly)
+        }
+
+    ours, theirs = shape(local_assembly, local), shape(prod_assembly, prod)
+
+    assert ours.items() <= theirs.items()
+    assert set(theirs) - set(ours) == set(prod.placement.zone_of) - set(local.placement.zone_of)
+    assert set(services(local_assembly)) - {f"ic-local-{part}" for part in ours} == {"orders"}
+
+
+def test_what_the_emulators_swarm_watches_fits_its_environment(local: Environment) -> None:
+    assert watched_objection(local) == ""
 
 
 def test_a_task_can_write_nothing_but_its_folders(prod_assembly: Path) -> None:
@@ -324,7 +428,7 @@ def test_the_swarm_and_its_bus_reach_each_other_and_aws_only(prod_assembly: Path
         if egress.get("CidrIp") == "0.0.0.0/0"
     }
 
-    assert inbound == {4222, 6222, 2049}
+    assert inbound == {4222, 6222, 4230, 2049}
     assert outward == {443}
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from engine.paths import RunPaths
 from engine.stream.link import NotFound
-from engine.stream.runs import register
+from engine.stream.runs import register, target_of
 from engine.stream.token import load_or_create_token
 from infra.deploy.health.suite import Check, Seen, Sight, Unwell, run_checks
-from infra.deploy.health.swarm import target_in
+from infra.deploy.health.swarm import run_in
 from infra.deploy.run import Verdict
 from infra.environments import environment
 
@@ -103,7 +103,8 @@ def test_a_check_that_hangs_fails_in_its_time_and_holds_nobody_up() -> None:
 
 
 def test_the_swarm_that_is_asked_is_the_one_of_the_build_that_was_deployed(tmp_path: Path) -> None:
-    registry, roots = tmp_path / "runs", {}
+    home = tmp_path / "volumes" / "fs-1" / "own" / "engine"
+    registry, roots = home / ".local" / "state" / "incident-commander" / "runs", {}
     waiting = [sys.executable, "-c", "input()"]
     tasks = {
         build: subprocess.Popen(waiting, stdin=subprocess.PIPE, env={"IC_BUILD": build})
@@ -116,9 +117,9 @@ def test_the_swarm_that_is_asked_is_the_one_of_the_build_that_was_deployed(tmp_p
             load_or_create_token(roots[build].stream_token)
             register(roots[build], tasks[build].pid, registry)
 
-        assert target_in(registry, "new").url.endswith("/new")
+        assert target_of(run_in(tmp_path, "new").paths).url.endswith("/new")
         with pytest.raises(NotFound, match="no engine of build b3 is up"):
-            target_in(registry, "b3")
+            run_in(tmp_path, "b3")
     finally:
         for task in tasks.values():
             task.communicate(b"\n")

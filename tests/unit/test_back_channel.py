@@ -97,3 +97,21 @@ async def test_nothing_else_is_passed_on(
     assert (reply.id, reply.accepted) == (command.id, False)
     assert why in reply.reason
     assert not channel._relays
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_a_freeze_that_the_actuator_cannot_hear_still_stops_the_agents(
+    tmp_path: Path, *, stops: bool
+) -> None:
+    court, bus = Court(), MemoryBus()
+    channel = _channel(court, bus, tmp_path)
+    operator = _operator(court)
+    command = operator.freeze(1) if stops else operator.thaw(1)
+
+    reply = await channel.take(command)
+
+    assert (reply.accepted, len(channel._relays)) == (False, int(stops))
+    assert reply.reason.startswith("refused: the actuator does not answer")
+    assert ("the agents are told to stop" in reply.reason) == stops
+    channel.close()
+    await bus.close()

@@ -4,11 +4,20 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine import founding
+from engine import genesis as genesis_file
 from engine.codec import Malformed
-from engine.founding import check_constitution, check_key, found, publish_key, swarm_of
+from engine.founding import (
+    check_constitution,
+    check_key,
+    constitution,
+    found,
+    publish_key,
+    swarm_of,
+)
 from engine.genesis import ACTUATOR, PROBE, Genesis
 from engine.paths import RunPaths
 from engine.policy import DRILL_RULES, Rules, write_rules
@@ -69,7 +78,7 @@ async def test_a_key_that_does_not_come_is_named(
     monkeypatch.setattr(founding, "WAIT_S", 0.05)
     publish(paths, *EVERYONE[1:])
 
-    with pytest.raises(Malformed, match="no public key of detection-1; see its log"):
+    with pytest.raises(Malformed, match=r"detection-1\.pub did not come within"):
         await found_shop(paths)
 
 
@@ -128,3 +137,20 @@ def test_a_swarm_has_every_role_equally_often(size: int) -> None:
 
 def test_agents_have_names_of_their_own() -> None:
     assert len({agent for agent, _ in swarm_of(15)}) == 15
+
+
+async def test_a_process_with_a_folder_of_its_own_keeps_to_the_genesis_that_it_saw_first(
+    paths: RunPaths, tmp_path: Path
+) -> None:
+    publish(paths, *EVERYONE)
+    first = await found_shop(paths)
+    shared = RunPaths(paths.root, tmp_path / "own")
+    shared.make_private(tmp_path / "own")
+    await constitution(shared)
+
+    genesis_file.write(msgspec.structs.replace(first, nonce=bytes(32)), paths.genesis)
+
+    with pytest.raises(Malformed, match=r"not the one that .* keeps; put the original back"):
+        await constitution(shared)
+    genesis_file.write(first, paths.genesis)
+    assert (await constitution(shared))[0] == first

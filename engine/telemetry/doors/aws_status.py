@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
+from engine.aws.aside import aside
 from engine.aws.bindings import Binding, Run
 from engine.aws.circuit import Circuit
 from engine.aws.clients import AWS_ERRORS, Client, code_of
@@ -77,7 +78,7 @@ class AwsStatus:
     async def ask(self) -> None:
         """One look at all services."""
         try:
-            runs = await asyncio.to_thread(self._all)
+            runs = await aside(self._all)
         except AWS_ERRORS as error:
             now_s = self._clock.monotonic_ns() / 1e9
             self.circuit.failed(now_s, self._rng.random(), f"{code_of(error)}: {error}")

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.aws.aside import aside
 from engine.aws.circuit import Circuit
 from engine.aws.clients import AWS_ERRORS, Client, code_of
 from engine.clock import Clock
@@ -86,7 +87,7 @@ class CloudWatch:
     ) -> None:
         """Ask again and again, as often as the circuit allows."""
         circuit = self.circuits[what]
-        client = await asyncio.to_thread(self._client, service)
+        client = await aside(self._client, service)
         pause_s = self._settings.poll_s if pause_s is None else pause_s
         while True:
             if not circuit.may_ask(self._now_s()):
@@ -111,7 +112,7 @@ class CloudWatch:
         whole = self._settings.metric
         for first in range(0, len(whole), MAX_QUERIES):
             part = whole[first : first + MAX_QUERIES]
-            results = await asyncio.to_thread(self._results, client, part, begin, end)
+            results = await aside(self._results, client, part, begin, end)
             await self._offer(points_in(results, part))
         self._metrics_to_s = end
 
@@ -136,7 +137,7 @@ class CloudWatch:
                 "startTime": int(begin * 1_000),
                 "endTime": int(now * 1_000),
             }
-            events, whole = await asyncio.to_thread(
+            events, whole = await aside(
                 _pages, client.filter_log_events, asked, "events", "nextToken"
             )
             fresh = [event for event in events if self._is_new(group, event)]
@@ -155,16 +156,14 @@ class CloudWatch:
 
     async def states(self, client: Client) -> None:
         """Look at the states of all alarms."""
-        found, _ = await asyncio.to_thread(
-            _pages, client.describe_alarms, {}, "MetricAlarms", "NextToken"
-        )
+        found, _ = await aside(_pages, client.describe_alarms, {}, "MetricAlarms", "NextToken")
         settings = self._settings
         await self._offer(alerts_in(found, settings.alarm_services, settings.alarm_dimension))
 
     async def alarms(self, client: Client) -> None:
         """Take the next alarms off the queue; waits for some."""
         queue = self._queue
-        found = await asyncio.to_thread(
+        found = await aside(
             client.receive_message,
             QueueUrl=queue,
             MaxNumberOfMessages=MAX_MESSAGES,

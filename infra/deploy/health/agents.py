@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.deploy.health.suite import Seen, Sight, Unwell
-from infra.deploy.health.swarm import swarm_in_task
+from infra.deploy.health.swarm import swarm_in_tasks
 from infra.deploy.run import Verdict
 
 __all__ = ["agent_smoke"]
@@ -34,7 +34,7 @@ def agent_smoke(sight: Sight) -> Seen:
     if sight.environment.emulated:
         # The task is a process of this machine: the swarm in it can be asked itself. Its service is
         # asked then: the emulator's CloudFormation does not wait until it is stable.
-        told.append(swarm_in_task(sight.emulator, sight.build))
+        told.append(swarm_in_tasks(sight.emulator, sight.build))
         proven = [_tasks(sight, told)]
         _roles(sight, told)
     else:

@@ -1,6 +1,6 @@
-"""Asks the swarm that an ECS task of the emulator runs, over its own stream.
+"""Asks the swarm that ECS tasks of the emulator run, over its engine's own stream.
 
-The emulator's launcher runs the task as a process of this machine, so its engine can be connected to
+The emulator's launcher runs each task as a process of this machine, so the engine can be connected to
 as a screen would: what is asked is whether every agent is well and a quorum orders.
 """
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from engine.clock import SystemClock
 from engine.stream.connection import LinkEvent, Received
-from engine.stream.link import Link, NotFound, Target
-from engine.stream.runs import live_runs, target_of
+from engine.stream.link import Link, NotFound
+from engine.stream.runs import Run, live_runs, target_of
 from engine.stream.state import Health, ScreenState
 from infra.deploy.health.suite import Unwell
 
-__all__ = ["swarm_in_task"]
+__all__ = ["run_in", "swarm_in_tasks"]
 
 WELL_WITHIN_S = 120.0
 """A swarm founds itself in ten seconds on an idle machine."""
@@ -24,29 +24,31 @@ BUILD = "IC_BUILD"
 """The variable in which the stack Compute tells a task which build it is."""
 
 
-def registry_of(emulator: Path) -> Path:
-    """Where runs that were started by the emulator's tasks register: tasks live in their own home."""
-    return emulator / "tasks" / ".local" / "state" / "incident-commander" / "runs"
+def registries_of(emulator: Path) -> list[Path]:
+    """Where the engine's task registers its run: the home of a task is its own folder on EFS."""
+    place = Path(".local", "state", "incident-commander", "runs")
+    return [home / place for home in (emulator / "volumes").glob("*/own/engine")]
 
 
-def swarm_in_task(emulator: Path, build: str) -> str:
-    """What the swarm in the task of ``build`` says of itself, once all its agents are well.
+def swarm_in_tasks(emulator: Path, build: str) -> str:
+    """What the swarm of ``build`` says of itself, once all its agents are well.
 
     Raises:
         Unwell: they are not, or nobody answers, for ``WELL_WITHIN_S``.
     """
-    return asyncio.run(_ask(registry_of(emulator), build))
+    return asyncio.run(_ask(emulator, build))
 
 
-def target_in(registry: Path, build: str) -> Target:
-    """Where the engine of ``build`` can be reached; the one that it replaces may still be ending.
+def run_in(emulator: Path, build: str) -> Run:
+    """The engine of ``build``; the one that it replaces may still be ending.
 
     Raises:
         NotFound: it is not up.
     """
-    for run in live_runs(registry):
-        if _build_of(run.pid) == build:
-            return target_of(run.paths)
+    for registry in registries_of(emulator):
+        for run in live_runs(registry):
+            if _build_of(run.pid) == build:
+                return run
     raise NotFound(f"no engine of build {build} is up")
 
 
@@ -61,7 +63,7 @@ def _build_of(pid: int) -> str:
     return next(found, b"").decode(errors="replace")
 
 
-async def _ask(registry: Path, build: str) -> str:
+async def _ask(emulator: Path, build: str) -> str:
     well: asyncio.Future[ScreenState] = asyncio.get_running_loop().create_future()
     last = f"no engine of build {build} answered"
 
@@ -72,13 +74,15 @@ async def _ask(registry: Path, build: str) -> str:
             if not last and not well.done():
                 well.set_result(event.snapshot.state)
 
-    place = Link(lambda: target_in(registry, build), seen, SystemClock(), random.Random())
+    place = Link(
+        lambda: target_of(run_in(emulator, build).paths), seen, SystemClock(), random.Random()
+    )
     link = asyncio.create_task(place.run())
     try:
         async with asyncio.timeout(WELL_WITHIN_S):
             state = await well
     except TimeoutError:
-        raise Unwell(f"the swarm in the task: {last}") from None
+        raise Unwell(f"the swarm in its tasks: {last}") from None
     finally:
         link.cancel()
         with contextlib.suppress(asyncio.CancelledError):

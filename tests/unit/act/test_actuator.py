@@ -441,6 +441,17 @@ def test_old_thaw_sent_again_does_not_take(machine: Machine) -> None:
     assert machine.journal.frozen
 
 
+def test_old_freeze_sent_again_does_not_take_once_it_was_thawed(machine: Machine) -> None:
+    say = machine.actuator.freeze_or_thaw
+    old = machine.court.sign(OPERATOR, Frozen(CommandId("f")))[1]
+    say(old)
+    assert say(old) == "frozen"
+    say(machine.court.sign(OPERATOR, Thawed(CommandId("t")))[1])
+
+    assert say(old) == "refused: obeyed and thawed before; freeze anew"
+    assert not machine.journal.frozen
+
+
 def test_freeze_takes_even_when_another_operator_counts_higher(machine: Machine) -> None:
     say, court = machine.actuator.freeze_or_thaw, machine.court
     early = court.sign(OTHER_OPERATOR, Frozen(CommandId("f")))[1]

@@ -42,7 +42,7 @@ def walk(journal: Journal) -> list[Callable[[], object]]:
         lambda: journal.intend(KEY, ORDER, 1, 1),
         lambda: journal.finish(KEY, DONE, 2),
         lambda: journal.reported(KEY),
-        lambda: journal.freeze(7),
+        lambda: journal.freeze(7, b"word"),
         lambda: journal.thaw(8),
     ]
 
@@ -75,14 +75,15 @@ def test_step_is_intended_once(tmp_path: Path) -> None:
         journal.intend(KEY, ORDER, 2, 2)
 
 
-def test_thaw_needs_a_newer_number_and_freeze_does_not(tmp_path: Path) -> None:
+def test_thaw_needs_a_newer_number_and_freeze_a_new_word(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
 
-    journal.freeze(10)
+    assert journal.freeze(10, b"first")
     assert not journal.thaw(10)
     assert journal.frozen
     assert journal.thaw(11)
-    journal.freeze(3)
+    assert not journal.freeze(10, b"first")
+    assert journal.freeze(3, b"second")
     assert journal.frozen
     assert not journal.thaw(11)
     assert journal.thaw(1 << 64)

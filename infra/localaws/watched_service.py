@@ -1,6 +1,6 @@
 """A service as an ECS task: tells CloudWatch once a second how many requests failed.
 
-``python -m infra.bench.sick_service SERVICE``. It is well until it gets SIGUSR1; from then on requests fail, and
+``python -m infra.localaws.watched_service SERVICE``. It is well until it gets SIGUSR1; from then on requests fail, and
 only another run of it is well again. What it says is measured from its own state, nothing else.
 """
 
