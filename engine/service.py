@@ -1,7 +1,8 @@
 """The engine: follows the swarm's log, shows it to screens, and passes on what operators command.
 
-The composition root of a run, once its swarm is started and founded (``engine.starting``). It holds no key that matters: it cannot vote, approve or act; what an
-operator signed it relays, and what it shows it has verified by commit certificates.
+The composition root of a run, once its swarm is started and founded (``engine.starting``). It holds
+no key that matters: it cannot vote, approve or act; what an operator signed it relays, and what it
+shows it has verified by commit certificates.
 """
 
 import asyncio

@@ -25,6 +25,8 @@ PENDING_MESSAGES = 1024
 """Most messages that wait for one handler; with one subscription a peer, nobody crowds out another."""
 SUBSCRIPTION_BYTES = 8 << 20
 """Most bytes that wait for one handler."""
+TELL_AGAIN_S = 10.0
+"""Between two words about the same error."""
 
 log = structlog.get_logger()
 
@@ -65,6 +67,7 @@ class NatsBus:
         self._dropped = 0
         self._bundles = Bundles(PENDING_BYTES)
         self._sending: asyncio.Task[None] | None = None
+        self._told, self._told_s = "", 0.0
 
     @classmethod
     async def connect(cls, credential: Path) -> "NatsBus":
@@ -161,7 +164,10 @@ class NatsBus:
 
     @property
     def dropped(self) -> int:
-        """Messages dropped so far: too many waiting, or no server for too long."""
+        """Messages dropped so far: too many waiting, or no server for too long.
+
+        What came in and found its queue full counts by message of the bus, not by payload.
+        """
         return self._dropped
 
     @property
@@ -182,8 +188,12 @@ class NatsBus:
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, errors.SlowConsumerError):
             self._dropped += 1
-        else:
-            log.warning("bus_error", user=self._user, why=str(error))
+            return
+        # A server that refuses a password says so at each attempt, ten times a second.
+        why, now_s = str(error), asyncio.get_running_loop().time()
+        if why != self._told or now_s >= self._told_s + TELL_AGAIN_S:
+            self._told, self._told_s = why, now_s
+            log.warning("bus_error", user=self._user, why=why)
 
     async def _disconnected(self) -> None:
         log.info("bus_disconnected", user=self._user)

@@ -4,8 +4,11 @@ import asyncio
 import itertools
 from pathlib import Path
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from engine.bus.nats import NatsBus, read_credential
 from engine.consensus.client import Submitter
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.sqlite import SqliteLedger
@@ -141,3 +144,17 @@ async def test_whoever_comes_before_the_server_waits_for_it_and_is_back_soon_aft
 
     assert set(heard) == {b"again"}
     assert back_ms < 1500, f"{back_ms:.0f} ms"
+
+
+async def test_a_refused_password_is_told_once_however_often_it_is_tried(tmp_path: Path) -> None:
+    async with swarm(tmp_path) as made:
+        credential = made.paths.bus_credential(made.ids[0])
+        wrong = msgspec.structs.replace(read_credential(credential), password="wrong")
+        credential.write_bytes(msgspec.json.encode(wrong))
+
+        with capture_logs() as said, pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await NatsBus.connect(credential)
+
+        told = [line["why"] for line in said if line["event"] == "bus_error"]
+        assert len(told) == len(set(told)) >= 1
