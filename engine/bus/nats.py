@@ -27,6 +27,8 @@ SUBSCRIPTION_BYTES = 8 << 20
 """Most bytes that wait for one handler."""
 TELL_AGAIN_S = 10.0
 """Between two words about the same error."""
+MOST_TOLD = 16
+"""Errors of which it is remembered when they were told."""
 
 log = structlog.get_logger()
 
@@ -67,7 +69,7 @@ class NatsBus:
         self._dropped = 0
         self._bundles = Bundles(PENDING_BYTES)
         self._sending: asyncio.Task[None] | None = None
-        self._told, self._told_s = "", 0.0
+        self._told_s: dict[str, float] = {}
 
     @classmethod
     async def connect(cls, credential: Path) -> "NatsBus":
@@ -191,9 +193,12 @@ class NatsBus:
             return
         # A server that refuses a password says so at each attempt, ten times a second.
         why, now_s = str(error), asyncio.get_running_loop().time()
-        if why != self._told or now_s >= self._told_s + TELL_AGAIN_S:
-            self._told, self._told_s = why, now_s
-            log.warning("bus_error", user=self._user, why=why)
+        if now_s < self._told_s.get(why, -TELL_AGAIN_S) + TELL_AGAIN_S:
+            return
+        if len(self._told_s) >= MOST_TOLD:
+            self._told_s.clear()
+        self._told_s[why] = now_s
+        log.warning("bus_error", user=self._user, why=why)
 
     async def _disconnected(self) -> None:
         log.info("bus_disconnected", user=self._user)
