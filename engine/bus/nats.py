@@ -110,7 +110,16 @@ class NatsBus:
             "ping_interval": 10,
             "max_outstanding_pings": 2,
         }
-        await self._client.connect(list(servers), **options)
+        connecting = asyncio.create_task(self._client.connect(list(servers), **options))
+        try:
+            await asyncio.shield(connecting)
+        except BaseException:
+            # The library takes a cancellation for one of its own while it gives up a server.
+            while not connecting.done():
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=RECONNECT_WAIT_S)
+            await self._client.close()
+            raise
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Send ``payload`` to whoever subscribes to ``subject`` now; lost when nobody does."""
