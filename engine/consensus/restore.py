@@ -56,7 +56,8 @@ def restore(state: State, records: Iterable[AnyRecord]) -> None:
     for record in kept:
         _restore_slot(state, record)
     numbers = [number for number, slot in state.log.slots.items() if slot.header is not None]
-    state.next_number = max([state.executed, state.log.low, state.plan_stable, *numbers]) + 1
+    following = max([state.executed, state.log.low, state.plan_stable, *numbers]) + 1
+    state.next_number = max(state.next_number, following)
 
 
 def _restore_view(state: State, record: AnyRecord) -> None:
@@ -73,6 +74,9 @@ def _restore_view(state: State, record: AnyRecord) -> None:
         state.plan_stable = max(
             vote.stable.sequence_number for vote in votes if isinstance(vote, ViewChange)
         )
+        # Also where the window, from a checkpoint long ago, does not reach what the view begins
+        # with: a primary that put nothing else there before the crash may not do so after it.
+        state.next_number = state.plan_stable + len(message.pre_prepares) + 1
     elif isinstance(record, Voted):
         message = state.committee.read(record.frame)
         if isinstance(message, ViewChange) and message.view > state.view:

@@ -47,3 +47,11 @@ def test_a_certificate_of_the_last_entry_of_an_epoch_counts_whoever_is_replaced(
 
     assert not played.violation
     assert {"membership change", "certificate"} <= set(played.marks)
+
+
+def test_a_primary_that_restarts_behind_its_own_new_view_puts_nothing_else_there() -> None:
+    """Its window, from a checkpoint long ago, ended below what its view had begun with."""
+    played = play(151340, 4)
+
+    assert not played.violation
+    assert {"view change", "crash-restart", "state transfer"} <= set(played.marks)
