@@ -190,8 +190,7 @@ async def running(
     try:
         with logging_to(paths.root / "launcher.err", "launcher"):
             world = World(paths, with_swarm=with_swarm, traitor=traitor, size=size)
-            runs.sweep()
-            registration = runs.register(paths, os.getpid(), passing=True)
+            registration = runs.register(paths, os.getpid())
             try:
                 await world.start()
                 yield world

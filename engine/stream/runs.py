@@ -2,8 +2,7 @@
 
 import os
 import random
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -24,8 +23,6 @@ class Run(msgspec.Struct, frozen=True):
 
     root: str
     pid: int
-    passing: bool = False
-    """Whether its folder is of no use to anyone once its process has ended."""
     apart: str = ""
     """The engine's private folder, where the run's is shared with other machines."""
 
@@ -51,16 +48,14 @@ def registry() -> Path:
     return Path(platformdirs.user_state_dir("incident-commander")) / "runs"
 
 
-def register(
-    paths: RunPaths, pid: int, folder: Path | None = None, *, passing: bool = False
-) -> Path:
+def register(paths: RunPaths, pid: int, folder: Path | None = None) -> Path:
     """Let screens find the run at ``paths``; remove the returned file when it ends."""
     place = folder or registry()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = place / f"{paths.root.name}-{pid}.json"
     scratch = file.with_suffix(".tmp")
     apart = str(paths.apart.resolve()) if paths.apart is not None else ""
-    run = Run(str(paths.root.resolve()), pid, passing=passing, apart=apart)
+    run = Run(str(paths.root.resolve()), pid, apart=apart)
     scratch.write_bytes(msgspec.json.encode(run))
     scratch.replace(file)
     return file
@@ -68,30 +63,16 @@ def register(
 
 def live_runs(folder: Path | None = None) -> list[Run]:
     """The runs whose process is alive, newest first; files that say nothing useful are passed over."""
-    found = [(changed, run) for _, changed, run in _registered(folder) if run.alive]
-    return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
-
-
-def sweep(folder: Path | None = None) -> list[Path]:
-    """Remove what runs left behind whose process was killed; the folders that are gone."""
-    gone = []
-    for file, _, run in _registered(folder):
-        if not run.alive:
-            if run.passing:
-                shutil.rmtree(run.root, ignore_errors=True)
-                gone.append(Path(run.root))
-            file.unlink(missing_ok=True)
-    return gone
-
-
-def _registered(folder: Path | None) -> Iterator[tuple[Path, float, Run]]:
+    found: list[tuple[float, Run]] = []
     for file in (folder or registry()).glob("*.json"):
         try:
             run = msgspec.json.decode(file.read_bytes(), type=Run)
             changed = file.stat().st_mtime
         except (OSError, msgspec.DecodeError):
             continue
-        yield file, changed, run
+        if run.alive:
+            found.append((changed, run))
+    return [run for _, run in sorted(found, key=lambda pair: -pair[0])]
 
 
 def target_of(paths: RunPaths) -> Target:

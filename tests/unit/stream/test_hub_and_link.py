@@ -31,7 +31,7 @@ from engine.stream.connection import (
 )
 from engine.stream.hub import Hub, open_hub
 from engine.stream.link import Link, NotConnected, NotFound, Target, Wish, check_address
-from engine.stream.runs import Place, register, sweep, target_of
+from engine.stream.runs import Place, register, target_of
 from engine.stream.state import ScreenState
 from engine.stream.token import load_or_create_token, read_token
 from engine.stream.wire import (
@@ -478,21 +478,6 @@ def test_the_newest_live_run_is_found(tmp_path: Path) -> None:
 
     assert place.target() == Target("ws://127.0.0.1:9", token)
     assert token not in repr(place.target())
-
-
-def test_what_a_killed_run_left_behind_is_swept_and_a_lasting_folder_is_not(tmp_path: Path) -> None:
-    registry, nobody = tmp_path / "runs", 2**22 + 1
-    runs = {name: RunPaths(tmp_path / name).make() for name in ("passing", "lasting", "alive")}
-    register(runs["passing"], nobody, registry, passing=True)
-    register(runs["lasting"], nobody, registry)
-    alive = register(runs["alive"], os.getpid(), registry, passing=True)
-
-    assert sweep(registry) == [runs["passing"].root]
-
-    assert not runs["passing"].root.exists()
-    assert runs["lasting"].root.exists()
-    assert runs["alive"].root.exists()
-    assert list(registry.iterdir()) == [alive]
 
 
 def test_an_address_given_by_hand_needs_a_token(tmp_path: Path) -> None:
