@@ -16,7 +16,7 @@ from engine.bus.nats import NatsBus
 from engine.bus.nkey import BusKey
 from engine.codec import decode
 from engine.founding import swarm_of
-from engine.ledger.sqlite import open_ledger
+from engine.ledger.sqlite import LedgerDamaged, open_ledger
 from engine.paths import RunPaths
 from engine.stream.commands import Operator
 from engine.supervisor import dying_with
@@ -150,8 +150,11 @@ class Machines:
             await asyncio.sleep(0.3)
 
     def ordered(self) -> set[int]:
-        """The counters of the operator's submissions in the engine's copy."""
-        ledger = open_ledger(self.paths("engine").engine_ledger)
+        """The counters of the operator's submissions in the engine's copy; none before it is begun."""
+        try:
+            ledger = open_ledger(self.paths("engine").engine_ledger)
+        except LedgerDamaged:
+            return set()
         try:
             said = [
                 decode(decode(signed, Signed).payload, Submission)
