@@ -6,9 +6,10 @@ hexadecimal and a newline; the answer is one line of words. For callers on other
 """
 
 import asyncio
+import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 MAX_LINE_BYTES = 16_384
@@ -60,13 +61,24 @@ def attendant(
 async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncGenerator[None]:
     """Answer requests at the socket ``path`` with what ``obey`` says of their bytes."""
     path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(attendant(obey), path, limit=MAX_LINE_BYTES)
+    with _short(path) as name:
+        server = await asyncio.start_unix_server(attendant(obey), name, limit=MAX_LINE_BYTES)
     path.chmod(0o600)
     try:
         yield
     finally:
         server.close()
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of a socket that fits its 108 bytes (unix(7)), however deep its folder lies."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes | None:
@@ -86,7 +98,8 @@ async def knock(path: Path, signed: bytes) -> str:
         OSError: nobody is behind the door.
     """
     async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await asyncio.open_unix_connection(path)
+        with _short(path) as name:
+            reader, writer = await asyncio.open_unix_connection(name)
         try:
             writer.write(signed.hex().encode() + b"\n")
             await writer.drain()

@@ -106,3 +106,14 @@ async def test_only_its_owner_may_knock_and_it_goes_with_its_actuator(
     assert not path.exists()
     with pytest.raises(OSError, match="No such file"):
         await knock(path, b"word")
+
+
+async def test_a_door_opens_however_deep_its_folder_lies(tmp_path: Path) -> None:
+    """A socket's name has 108 bytes at most; a state folder may lie deeper."""
+    folder = tmp_path.joinpath(*["deep" * 10] * 4)
+    folder.mkdir(parents=True)
+
+    async with open_door(folder / "freeze.sock", lambda _: "frozen"):
+        assert (folder / "freeze.sock").stat().st_mode & 0o777 == 0o600
+        assert await knock(folder / "freeze.sock", b"word") == "frozen"
+    assert not (folder / "freeze.sock").exists()
