@@ -8,7 +8,7 @@ hexadecimal and a newline; the answer is one line of words. For callers on other
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -72,7 +72,7 @@ async def open_door(path: Path, obey: Callable[[bytes], str]) -> AsyncGenerator[
 
 
 @contextmanager
-def _short(path: Path) -> Iterator[str]:
+def _short(path: Path) -> Generator[str]:
     """A name of a socket that fits its 108 bytes (unix(7)), however deep its folder lies."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:
