@@ -8,6 +8,9 @@ replicas and one traitor it is four (two quorums of three can meet in the traito
 from engine.codec import MAX_FRAME_BYTES
 
 CHECKPOINT_PERIOD = 64
+NEW_VIEW_BYTES = MAX_FRAME_BYTES * 3 // 4
+"""No NEW-VIEW is longer: one that contradicts itself is evidence, and that must fit a batch, and a
+batch with its certificate must fit a frame."""
 VOTE_BYTES = 220
 """Upper bound of one encoded signed vote: 64 signature, 32 digest, 32 cluster, tags and numbers."""
 
@@ -29,16 +32,21 @@ def quorum_of(n: int, f: int) -> int:
 
 
 def checkpoint_period_of(n: int, f: int) -> int:
-    """Batches between two checkpoints: 64, or what lets the largest NEW-VIEW fit a frame."""
+    """Batches between two checkpoints: 64, or as many as keep the largest NEW-VIEW short enough."""
     return min(CHECKPOINT_PERIOD, most_checkpoint_period_of(n, f))
 
 
 def most_checkpoint_period_of(n: int, f: int) -> int:
-    """The longest period with which a NEW-VIEW of ``n`` replicas fits a frame at its largest.
+    """The longest period with which the largest NEW-VIEW of ``n`` replicas is short enough.
 
     It holds a quorum of VIEW-CHANGEs, each with a proof for up to two periods of batches.
     """
-    return MAX_FRAME_BYTES // (2 * quorum_of(n, f) ** 2 * VOTE_BYTES)
+    return NEW_VIEW_BYTES // (2 * quorum_of(n, f) ** 2 * VOTE_BYTES)
+
+
+def view_change_bytes_of(n: int, f: int) -> int:
+    """No VIEW-CHANGE is longer: a NEW-VIEW holds a quorum of them, and evidence can hold two."""
+    return NEW_VIEW_BYTES // quorum_of(n, f)
 
 
 def weak_quorum_of(f: int) -> int:

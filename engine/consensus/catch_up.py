@@ -23,9 +23,6 @@ from engine.consensus.messages import (
 from engine.consensus.state import State
 from engine.consensus.view_change import check_stable
 
-MOST_BATCH_BYTES = 512 << 10
-"""Batches sent in one answer stay within a frame."""
-
 
 class CatchUp:
     """Says where this replica is, and closes gaps on both sides."""
@@ -220,14 +217,14 @@ class CatchUp:
             self._fetch(peer)
 
     def on_fetch_batches(self, peer: int, packet: FetchBatches) -> None:
-        """Give a peer batches that it lacks, as far as they are known here."""
+        """Give a peer batches that it lacks and are known here: as much as one batch may hold."""
         s = self._state
         if self._answers_enough(peer):
             return
         found, size = [], 0
         for digest in packet.digests[: s.settings.fetch_entries]:
             batch = s.log.batches.get(digest)
-            if batch is None or size + sum(map(len, batch)) > MOST_BATCH_BYTES:
+            if batch is None or size + sum(map(len, batch)) > s.settings.batch_bytes:
                 continue
             size += sum(map(len, batch))
             found.append(batch)

@@ -114,22 +114,32 @@ class Pending:
 
     most: int
     most_per_author: int
+    most_bytes_per_author: int
     waiting: dict[Key, Waiting] = field(default_factory=dict)
     _by_author: dict[AuthorId, int] = field(default_factory=dict)
+    _bytes: dict[AuthorId, int] = field(default_factory=dict)
+    """By author, like the number of submissions."""
 
     def add(self, key: Key, frame: bytes, now_ms: int) -> bool:
         """Keep a submission; False when there is no room for it."""
-        count = self._by_author.get(key[0], 0)
+        author = key[0]
+        count = self._by_author.get(author, 0)
+        size = self._bytes.get(author, 0) + len(frame)
         if len(self.waiting) >= self.most or count >= self.most_per_author:
             return False
+        if size > self.most_bytes_per_author:
+            return False
         self.waiting[key] = Waiting(frame, now_ms)
-        self._by_author[key[0]] = count + 1
+        self._by_author[author] = count + 1
+        self._bytes[author] = size
         return True
 
     def discard(self, key: Key) -> None:
         """Forget a submission, if it is there."""
-        if self.waiting.pop(key, None) is not None:
+        item = self.waiting.pop(key, None)
+        if item is not None:
             self._by_author[key[0]] -= 1
+            self._bytes[key[0]] -= len(item.frame)
 
     def discard_up_to(self, author: AuthorId, floor: int) -> None:
         """Forget what ``author`` has waiting with counters up to ``floor``."""

@@ -23,6 +23,7 @@ from engine.consensus.messages import (
 from engine.consensus.settings import Settings, settings_for
 from engine.consensus.view_change import plan_of
 from engine.genesis import Genesis
+from engine.quorum import NEW_VIEW_BYTES
 from engine.signing import Verifier
 from engine.vocabulary import AgentId, Convicted, Digest, Submission
 
@@ -37,9 +38,9 @@ def no_contradiction(_first: Submission, _second: Submission) -> str:
 
 
 BAD_NEW_VIEW = "bad-new-view"
-MOST_ORDERED_BYTES = 60 << 10
-"""Both frames together: so the submission that holds them is one that replicas take. Only NEW-VIEWs
-and VIEW-CHANGEs are ever longer."""
+MOST_ORDERED_BYTES = NEW_VIEW_BYTES
+"""Both frames together: so the submission that holds them is one that replicas take. Only two
+NEW-VIEWs that begin with the same batches can be longer."""
 
 
 class Evidence(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

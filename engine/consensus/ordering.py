@@ -66,9 +66,13 @@ class Ordering:
         primary = s.committee.primary_of(s.view)
         first: list[bytes] = []
         again: list[bytes] = []
+        room = s.settings.batch_bytes
         for item in islice(s.pending.waiting.values(), MOST_RESENT):
             pause = item.relay_pause_ms or s.settings.relay_ms
             if s.now_ms - max(item.since_ms, item.relayed_ms) >= pause:
+                room -= len(item.frame)
+                if room < 0:
+                    break  # It is the first of the next tick: both packets stay within a frame.
                 (again if item.relay_pause_ms else first).append(item.frame)
                 item.relayed_ms = s.now_ms
                 item.relay_pause_ms = min(2 * pause, s.settings.resend_most_ms)

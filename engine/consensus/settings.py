@@ -2,7 +2,15 @@
 
 import msgspec
 
-from engine.quorum import CHECKPOINT_PERIOD, checkpoint_period_of, most_checkpoint_period_of
+from engine.quorum import (
+    CHECKPOINT_PERIOD,
+    NEW_VIEW_BYTES,
+    checkpoint_period_of,
+    most_checkpoint_period_of,
+)
+
+SUBMISSION_BYTES = NEW_VIEW_BYTES + (4 << 10)
+"""The longest evidence in its envelope; all else that anyone submits is a hundredth of that."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -13,14 +21,15 @@ class Settings(msgspec.Struct, frozen=True):
     VIEW-CHANGE proves what was prepared in up to two periods, so this bounds its size."""
     batch_submissions: int = 64
     """Most submissions in a batch: 64 signature checks are about 10 ms for a backup."""
-    batch_bytes: int = 256 << 10
+    batch_bytes: int = SUBMISSION_BYTES
     """A batch, its certificate and its envelope stay well below one frame."""
-    submission_bytes: int = 64 << 10
-    """Largest encoded submission; operations hold typed values, so this is ample."""
-    in_flight: int = 8
-    """Batches under way at once; while they are, later submissions gather into larger batches."""
+    submission_bytes: int = SUBMISSION_BYTES
+    in_flight: int = 16
+    """Batches under way at once, which share messages of the bus and syncs of the vote log; while
+    they are, later submissions gather into larger batches."""
     pending_submissions: int = 2048
     pending_per_author: int = 256
+    pending_bytes_per_author: int = 4 << 20
     """So that one author cannot take the place of all others."""
     request_timeout_ms: int = 700
     """How long work may stand still before the primary is given up. A decision takes 5-30 ms
@@ -63,22 +72,22 @@ class Settings(msgspec.Struct, frozen=True):
         return 2 * self.checkpoint_period
 
     def checked_for(self, n: int, f: int) -> "Settings":
-        """These settings, if a NEW-VIEW of ``n`` replicas fits a frame at its largest.
+        """These settings, if no NEW-VIEW of ``n`` replicas can be too long to be taken.
 
         Raises:
-            ValueError: it would not fit; says which period would.
+            ValueError: one could be; says which period would do.
         """
         fitting = most_checkpoint_period_of(n, f)
         if self.checkpoint_period > fitting:
             raise ValueError(
                 f"checkpoint_period {self.checkpoint_period} makes a NEW-VIEW of {n} replicas "
-                f"longer than a frame; use {fitting} or less"
+                f"longer than anyone takes; use {fitting} or less"
             )
         return self
 
 
 def settings_for(n: int, f: int) -> Settings:
-    """What every process of a cluster uses; large ones checkpoint more often, to fit a frame."""
+    """What every process of a cluster uses; large ones checkpoint more often, for short NEW-VIEWs."""
     return Settings(checkpoint_period=checkpoint_period_of(n, f))
 
 

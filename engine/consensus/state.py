@@ -50,7 +50,11 @@ class State:
         self.settings = settings
         self.epochs = epochs
         self.clients = ClientTable()
-        self.pending = Pending(settings.pending_submissions, settings.pending_per_author)
+        self.pending = Pending(
+            settings.pending_submissions,
+            settings.pending_per_author,
+            settings.pending_bytes_per_author,
+        )
         self.log = Log(settings.window, self.digest_of(()), committee.base[0])
         self.log.end_at(epochs.last_of(committee.epoch))
         self.checkpoints = Checkpoints(committee)

@@ -17,6 +17,7 @@ from engine.consensus.messages import (
 from engine.consensus.ordering import Ordering
 from engine.consensus.state import State
 from engine.consensus.view_change import Plan, check_view_change, plan_of, select
+from engine.quorum import NEW_VIEW_BYTES, view_change_bytes_of
 
 
 class Succession:
@@ -124,9 +125,11 @@ class Succession:
         """Count a VIEW-CHANGE.
 
         Raises:
-            Refused: it is not signed, or claims what it does not prove.
+            Refused: it is too long or not signed, or claims what it does not prove.
         """
         s = self._state
+        if len(frame) > view_change_bytes_of(s.committee.n, s.committee.f):
+            raise Refused("longer than a view-change can be")
         kept = self._newest.get(message.replica)
         if kept is not None and message.view <= kept[0].view:
             if message.view == kept[0].view and message != kept[0]:
@@ -184,9 +187,11 @@ class Succession:
         """Enter the view, if what it begins with follows from its own contents.
 
         Raises:
-            Refused: it is not signed, or it does not follow; that is evidence.
+            Refused: it is too long or not signed, or it does not follow; that is evidence.
         """
         s = self._state
+        if len(frame) > NEW_VIEW_BYTES:
+            raise Refused("longer than a new-view can be")
         if message.view < s.view or (message.view == s.view and s.entered):
             if frame != s.new_view_frame and message.view == s.view and s.new_view_frame:
                 s.accuse(s.new_view_frame, frame)

@@ -1,7 +1,7 @@
 """What a mirror of the ledger writes to DynamoDB, and what it makes of the answers (pure).
 
-One partition holds one cluster's ledger: an item for the genesis, one for each entry, one that says
-where it ends, and the seal. Entries are appended in transactions that move the head from exactly
+One partition holds one cluster's ledger: an item for the genesis, one for each entry (more for a
+long one, as an agent's conviction may be), one that says where it ends, and the seal. Entries are appended in transactions that move the head from exactly
 where the writer believes it to be: of two writers, or of one that does not know what came of its
 last try, one wins and the other reads the head again. So each entry is there once, whatever dies.
 """
@@ -22,7 +22,7 @@ MOST_ENTRIES = 99
 MOST_BYTES = 3 << 20
 """And four megabytes, names and numbers included."""
 MOST_ITEM_BYTES = 390_000
-"""An item has 400 KB at most; a batch has 256 KiB and its proof a few more."""
+"""An item has 400 KB at most, names and numbers included."""
 
 Item = Mapping[str, Any]
 """An item in DynamoDB's own form: ``{"name": {"B": ...}}``."""
@@ -54,9 +54,9 @@ def partition(cluster: bytes) -> str:
     return f"ledger#{cluster.hex()}"
 
 
-def entry_key(number: int) -> str:
-    """The sort key of one entry: sorts as numbers do."""
-    return f"entry#{number:012d}"
+def entry_key(number: int, part: int = 0) -> str:
+    """The sort key of one entry's first or a later part: sorts as numbers do."""
+    return f"entry#{number:012d}" + (f"#{part}" if part else "")
 
 
 def first_transaction(table: str, genesis: Genesis) -> list[dict[str, Any]]:
@@ -80,17 +80,16 @@ def chunk(rows: Sequence[Row], head: Head) -> list[Row]:
     """As many of ``rows`` as one transaction takes.
 
     Raises:
-        Diverged: they do not follow ``head``, or one is too large for any item.
+        Diverged: they do not follow ``head``.
     """
     taken: list[Row] = []
-    size = 0
+    size = items = 0
     for expected, row in enumerate(rows, head.number + 1):
         if row.number != expected:
             raise Diverged(f"entry {row.number} stands where {expected} is due")
-        if len(row.entry) > MOST_ITEM_BYTES:
-            raise Diverged(f"entry {row.number} has {len(row.entry)} bytes, too many for an item")
-        size += len(row.entry) + 200
-        if taken and (size > MOST_BYTES or len(taken) == MOST_ENTRIES):
+        parts = len(_parts(row.entry))
+        size, items = size + len(row.entry) + 200 * parts, items + parts
+        if taken and (size > MOST_BYTES or items > MOST_ENTRIES):
             break
         taken.append(row)
     return taken
@@ -115,23 +114,27 @@ def append_transaction(
             ":was_c": {"B": head.chain},
         },
     }
+    new = "attribute_not_exists(pk)"
     puts = [
-        {
-            "Put": {
-                "TableName": table,
-                "Item": {
-                    "pk": {"S": pk},
-                    "sk": {"S": entry_key(row.number)},
-                    "entry": {"B": row.entry},
-                    "chain": {"B": row.chain},
-                    "received_ms": {"N": str(row.received_ms)},
-                },
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        }
+        {"Put": {"TableName": table, "Item": {"pk": {"S": pk}, **item}, "ConditionExpression": new}}
         for row in rows
+        for item in _items(row)
     ]
     return [{"Update": move}, *puts]
+
+
+def _items(row: Row) -> Iterator[dict[str, Any]]:
+    for place, part in enumerate(_parts(row.entry)):
+        yield {
+            "sk": {"S": entry_key(row.number, place)},
+            "entry": {"B": part},
+            "chain": {"B": row.chain},
+            "received_ms": {"N": str(row.received_ms)},
+        }
+
+
+def _parts(entry: bytes) -> list[bytes]:
+    return [entry[at : at + MOST_ITEM_BYTES] for at in range(0, len(entry), MOST_ITEM_BYTES)]
 
 
 def head_in(item: Item | None) -> Head | None:
@@ -156,20 +159,20 @@ def export_in(items: Iterator[Item]) -> Export:
     """
     genesis: Genesis | None = None
     seal: Seal | None = None
-    entries: list[Entry] = []
+    entries: dict[str, bytes] = {}
     try:
         for item in items:
-            match item["sk"]["S"].partition("#")[0]:
-                case "genesis":
+            match item["sk"]["S"].split("#"):
+                case ["genesis"]:
                     genesis = decode(bytes(item["genesis"]["B"]), Genesis)
-                case "seal":
+                case ["seal"]:
                     seal = decode(bytes(item["seal"]["B"]), Seal)
-                case "entry":
-                    entries.append(decode(bytes(item["entry"]["B"]), Entry))
+                case ["entry", number, *_]:
+                    entries[number] = entries.get(number, b"") + bytes(item["entry"]["B"])
                 case _:
                     pass
     except (KeyError, TypeError) as error:
         raise Malformed(f"an item of the mirror has no {error}") from None
     if genesis is None:
         raise Malformed("the mirror has no genesis")
-    return Export(genesis, tuple(entries), seal)
+    return Export(genesis, tuple(decode(entry, Entry) for entry in entries.values()), seal)

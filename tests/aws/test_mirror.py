@@ -16,13 +16,22 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from engine.aws.circuit import TRIES, State
 from engine.aws.clients import Client
 from engine.clock import SystemClock
-from engine.codec import Malformed
+from engine.codec import Malformed, encode
 from engine.ledger.dynamodb import Mirror, clusters_in, read_mirror
-from engine.ledger.mirroring import Diverged, Row, chunk, entry_key, partition
+from engine.ledger.mirroring import (
+    Diverged,
+    Row,
+    append_transaction,
+    chunk,
+    entry_key,
+    first_transaction,
+    partition,
+)
 from engine.ledger.mirroring import Head as MirrorHead
 from engine.ledger.sqlite import SqliteLedger, open_ledger
 from engine.ledger.verify import verify_ledger
 from engine.signing import Ed25519Verifier
+from engine.vocabulary import Entry
 from infra.bench.ledger_table import make_ledger_table
 from infra.localaws import LocalAws, Running
 from tests.court import Court, restart
@@ -205,5 +214,24 @@ def test_a_transaction_takes_what_fits_and_no_gap() -> None:
     assert len(taken) == (3 << 20) // 100_200
     with pytest.raises(Diverged, match="entry 2 stands where 1 is due"):
         chunk(rows[1:], MirrorHead(0, bytes(32)))
-    with pytest.raises(Diverged, match="too many for an item"):
-        chunk([Row(1, bytes(400_000), bytes(32), 0)], MirrorHead(0, bytes(32)))
+    long = [Row(n, bytes(900_000), bytes(32), 0) for n in range(1, 9)]
+    assert len(chunk(long, MirrorHead(0, bytes(32)))) == 3
+
+
+async def test_an_entry_longer_than_an_item_comes_back_whole(aws: Running) -> None:
+    genesis = Court().genesis
+    client = table_for_ledger(aws, "long")
+    entries = [Entry(number, 0, (bytes([number]) * 700_000,), ()) for number in (1, 2, 3)]
+    rows = [
+        Row(it.sequence_number, encode(it), bytes([it.sequence_number] * 32), 0) for it in entries
+    ]
+    head = MirrorHead(0, bytes(genesis.cluster))
+    client.transact_write_items(TransactItems=first_transaction("long", genesis))
+
+    taken = chunk(rows, head)
+    client.transact_write_items(
+        TransactItems=append_transaction("long", genesis.cluster, head, taken)
+    )
+
+    assert taken == rows
+    assert list(read_mirror(client, "long", genesis.cluster).entries) == entries

@@ -3,16 +3,26 @@
 import pytest
 
 from engine.bus.memory import MemoryBus
-from engine.codec import encode
-from engine.consensus.catch_up import MOST_BATCH_BYTES
-from engine.consensus.effects import Effect, Send, Submit, Trace
+from engine.consensus.effects import Effect, ReportEvidence, Send, Submit, Trace
+from engine.consensus.evidence import MOST_ORDERED_BYTES
 from engine.consensus.inbox import Inbox
 from engine.consensus.log import MOST_ACCEPTED, Slot
-from engine.consensus.messages import Batches, Entries, FetchBatches, decode_packet
+from engine.consensus.messages import (
+    Batches,
+    Entries,
+    FetchBatches,
+    Prepared,
+    Relay,
+    StableCheckpoint,
+    Vote,
+    decode_packet,
+)
 from engine.consensus.serving import MOST_BYTES, EntryServer
-from engine.consensus.settings import Settings
+from engine.consensus.settings import Settings, settings_for
+from engine.quorum import NEW_VIEW_BYTES, view_change_bytes_of
 from engine.vocabulary import AgentId, AuthorId, Entry
 from tests.unit.consensus.backup import Backup
+from tests.unit.consensus.speaking import Speaker
 
 A = bytes([1] * 32)
 
@@ -69,17 +79,12 @@ def test_a_batch_of_too_many_bytes_gets_no_vote() -> None:
     assert backup.refusal(0, backup.proposal(2, batch[0])) == ""
 
 
-def test_who_asks_for_batches_gets_what_is_known_and_fits_one_frame() -> None:
-    backup = Backup(Settings(submission_bytes=1 << 20, batch_bytes=1 << 20))
-    members = backup.speaker.members
-    note = members.note(1)
-    large = members.signed(
-        AuthorId("operator"), 1, *[note] * (MOST_BATCH_BYTES // len(encode(note)))
-    )
-    small = backup.submission(2)
-    backup.hear(0, backup.proposal(1, large))
-    backup.hear(0, backup.proposal(2, small))
-    digests = [backup.speaker.digest((it,)) for it in (small, large)]
+def test_who_asks_for_batches_gets_what_is_known_and_fits_one_batch() -> None:
+    backup = Backup(Settings(batch_bytes=300))
+    first, second = (backup.submission(counter) for counter in (1, 2))
+    backup.hear(0, backup.proposal(1, first))
+    backup.hear(0, backup.proposal(2, second))
+    digests = [backup.speaker.digest((it,)) for it in (second, first)]
 
     answers = [
         decode_packet(effect.frame)
@@ -88,7 +93,61 @@ def test_who_asks_for_batches_gets_what_is_known_and_fits_one_frame() -> None:
         if isinstance(effect, Send)
     ]
 
-    assert answers == [Batches(((small,),))]
+    assert answers == [Batches(((second,),))]
+
+
+def test_what_is_handed_on_at_a_time_fits_one_batch_and_the_rest_follows() -> None:
+    backup = Backup(Settings(batch_bytes=300))
+    waiting = [backup.submission(counter) for counter in (1, 2)]
+    for submission in waiting:
+        backup.replica.step(Submit(submission))
+
+    packets = [
+        decode_packet(effect.frame)
+        for effect in backup.wait(2 * Settings().relay_ms - 50)
+        if isinstance(effect, Send)
+    ]
+
+    assert packets == [Relay((submission,)) for submission in waiting]
+
+
+@pytest.mark.parametrize("n", [4, 5, 7, 13, 15, 31])
+def test_no_honest_replica_says_more_of_a_view_than_others_take(n: int) -> None:
+    speaker = Speaker(n, (n - 1) // 3)
+    committee, period = speaker.committee, settings_for(n, speaker.genesis.f).checkpoint_period
+    newest = 2**62
+    vote = speaker.prepare(1, newest, newest, A)
+    proof = Prepared(speaker.pre_prepare(newest, newest, A), (vote,) * (committee.quorum - 1))
+    stable = StableCheckpoint(newest, A, speaker.stable(newest, A).proof)
+    change = speaker.view_change(1, newest, *([proof] * 2 * period), stable=stable)
+
+    beginning = speaker.sign(
+        speaker.new_view(
+            newest, [change] * committee.quorum, *([proof.pre_prepare] * 2 * period)
+        )
+    )  # fmt: skip
+
+    assert len(speaker.sign(change)) <= view_change_bytes_of(n, speaker.genesis.f)
+    assert len(beginning) <= NEW_VIEW_BYTES
+    assert max(NEW_VIEW_BYTES, 2 * view_change_bytes_of(n, speaker.genesis.f)) <= MOST_ORDERED_BYTES
+
+
+def test_what_says_more_of_a_view_is_refused_unchecked_and_is_no_evidence() -> None:
+    backup = Backup()
+    it = backup.speaker
+    stuffed = it.view_change(2, 1, Prepared(bytes(view_change_bytes_of(5, 1)), ()))
+    beginning = it.new_view(2, [], bytes(NEW_VIEW_BYTES))
+
+    said = [
+        list(backup.hear(by, Vote(it.sign(message))))
+        for by, message in ((2, stuffed), (2, beginning))
+    ]
+
+    assert [_refusals(effects) for effects in said] == [
+        ["longer than a view-change can be"],
+        ["longer than a new-view can be"],
+    ]
+    assert not any(isinstance(it, ReportEvidence) for effects in said for it in effects)
 
 
 class Shelf:

@@ -41,7 +41,7 @@ def test_what_is_too_old_to_be_remembered_counts_as_ordered() -> None:
 
 
 def test_one_author_cannot_fill_the_place_of_others() -> None:
-    pending = Pending(most=5, most_per_author=3)
+    pending = Pending(most=5, most_per_author=3, most_bytes_per_author=100)
 
     taken = [pending.add((ANN, counter), b"x", 0) for counter in range(4)]
 
@@ -49,8 +49,20 @@ def test_one_author_cannot_fill_the_place_of_others() -> None:
     assert pending.add((BEN, 1), b"y", 0)
 
 
+def test_one_author_cannot_fill_the_memory_of_others() -> None:
+    pending = Pending(most=5, most_per_author=3, most_bytes_per_author=100)
+
+    assert pending.add((ANN, 1), bytes(60), 0)
+    assert not pending.add((ANN, 2), bytes(41), 0)
+    assert pending.add((ANN, 3), bytes(40), 0)
+    assert pending.add((BEN, 1), bytes(100), 0)
+    pending.discard((ANN, 1))
+    pending.discard((ANN, 1))
+    assert pending.add((ANN, 2), bytes(41), 0)
+
+
 def test_a_batch_keeps_the_order_and_both_limits() -> None:
-    pending = Pending(most=10, most_per_author=10)
+    pending = Pending(most=10, most_per_author=10, most_bytes_per_author=100)
     for counter in range(4):
         pending.add((ANN, counter), bytes(10), 0)
 
@@ -64,7 +76,7 @@ def test_a_batch_keeps_the_order_and_both_limits() -> None:
 
 
 def test_what_an_author_overtook_himself_is_forgotten() -> None:
-    pending = Pending(most=10, most_per_author=2)
+    pending = Pending(most=10, most_per_author=2, most_bytes_per_author=100)
     pending.add((ANN, 1), b"x", 0)
     pending.add((ANN, 7), b"x", 0)
 

@@ -114,6 +114,20 @@ def test_evidence_is_orderable_as_long_as_a_submission_of_it_is_taken() -> None:
     assert len(frame) <= Settings().submission_bytes
 
 
+def test_a_new_view_convicts_however_much_was_prepared_before_it() -> None:
+    speaker = Speaker()
+    proofs = [speaker.prepared(0, number, A) for number in range(1, WINDOW + 1)]
+    votes = [speaker.view_change(by, 1, *proofs) for by in (1, 2, 3, 4)]
+    frame = speaker.sign(speaker.new_view(1, votes))
+
+    evidence = bad_new_view(frame, speaker.committee, WINDOW)
+
+    assert evidence is not None
+    assert evidence.is_orderable
+    charge = Convicted(evidence.culprit, evidence.kind, evidence.first, evidence.second)
+    assert convicts(speaker.members.verifier)(charge, [speaker.genesis])
+
+
 def test_a_new_view_against_its_own_contents_convicts_the_primary() -> None:
     speaker = Speaker()
     votes = [speaker.view_change(by, 1, speaker.prepared(0, 1, A)) for by in (1, 2, 3, 4)]

@@ -256,7 +256,7 @@ def test_a_stranger_is_no_replica() -> None:
         )  # fmt: skip
 
 
-def test_settings_whose_new_view_fits_no_frame_are_refused_with_what_would_fit() -> None:
+def test_settings_whose_new_view_nobody_would_take_are_refused_with_what_would_do() -> None:
     Settings().checked_for(7, 2)
     with pytest.raises(ValueError, match=r"use \d+ or less"):
         Settings().checked_for(13, 4)
