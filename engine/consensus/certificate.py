@@ -24,7 +24,7 @@ class Seal(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 def check_entry(entry: Entry, committee: Committee) -> None:
-    """Check that a quorum of ``committee`` committed ``entry``.
+    """Check that a quorum of ``committee`` committed ``entry``, and that it shows no vote more.
 
     Raises:
         Unproven: the commit certificate does not prove it.
@@ -32,8 +32,10 @@ def check_entry(entry: Entry, committee: Committee) -> None:
     if entry.sequence_number < 1:
         raise Unproven(f"entry {entry.sequence_number}: numbers begin at 1")
     digest = committee.digest_of(entry.batch)
+    if len(entry.commits) > committee.quorum:
+        raise Unproven(f"entry {entry.sequence_number}: it holds more votes than a quorum")
     voters: set[int] = set()
-    for frame in entry.commits[: committee.n]:
+    for frame in entry.commits:
         try:
             vote = committee.read(frame)
             if not isinstance(vote, Commit) or vote.digest != digest:

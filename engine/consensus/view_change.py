@@ -3,6 +3,9 @@
 A VIEW-CHANGE shows the stable checkpoint and, for each sequence number above it, the proof of the
 highest view in which its sender prepared something (Castro and Liskov 1999, section 4.4). From a
 quorum of them follows, without any choice, what the new view starts with: ``select``.
+
+No proof holds more votes than it needs: whoever shows it on repeats all that it holds, and
+what a liar padded would make an honest replica's VIEW-CHANGE too long to be taken.
 """
 
 from collections.abc import Sequence
@@ -40,8 +43,10 @@ def check_stable(stable: StableCheckpoint, committee: Committee) -> None:
         if (stable.sequence_number, stable.chain) != (first, chain) or stable.proof:
             raise Refused("checkpoint is not where the epoch begins")
         return
+    if len(stable.proof) > committee.quorum:
+        raise Refused("checkpoint proof of more votes than a quorum")
     voters: set[int] = set()
-    for frame in stable.proof[: committee.n]:
+    for frame in stable.proof:
         vote = committee.open(frame)
         if not isinstance(vote, Checkpoint):
             raise Refused("checkpoint proof holds something else")
@@ -64,8 +69,10 @@ def check_prepared(proof: Prepared, committee: Committee) -> PrePrepare:
     primary = committee.primary_of(header.view)
     if header.replica != primary:
         raise Refused("prepared proof of the wrong primary")
+    if len(proof.prepares) > committee.quorum - 1:
+        raise Refused("prepared proof of more votes than a quorum")
     voters: set[int] = set()
-    for frame in proof.prepares[: committee.n]:
+    for frame in proof.prepares:
         vote = committee.open(frame)
         if not isinstance(vote, Prepare) or vote.replica == primary:
             raise Refused("prepared proof holds something else than a backup's prepare")
@@ -131,8 +138,10 @@ def plan_of(message: NewView, committee: Committee, window: int) -> Plan:
     """
     if message.replica != committee.primary_of(message.view):
         raise Refused("new-view of the wrong primary")
+    if len(message.view_changes) > committee.quorum:
+        raise Refused("new-view of more votes than a quorum")
     votes: dict[int, ViewChange] = {}
-    for frame in message.view_changes[: committee.n]:
+    for frame in message.view_changes:
         vote = committee.open(frame)
         if not isinstance(vote, ViewChange) or vote.view != message.view:
             raise Refused("new-view holds something else than view-changes to it")

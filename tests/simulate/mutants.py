@@ -36,6 +36,7 @@ from tests.simulate import test_scenarios_leader as leader
 from tests.simulate import test_scenarios_view_change as views
 from tests.simulate.stage import Stage
 from tests.unit import test_charter as charters
+from tests.unit.consensus import test_bounds as bounds
 from tests.unit.consensus import test_epochs as logs
 
 Killer = Callable[[], object]
@@ -254,6 +255,13 @@ MUTANTS = (
         "if len(voters) < committee.quorum:",
         "if False:",
         forged_proof("checkpoint proof"),
+    ),
+    Mutant(
+        "checkpoint proofs of too many",
+        view_change.check_stable,
+        "if len(stable.proof) > committee.quorum:",
+        "if False:",
+        bounds.test_a_padded_checkpoint_makes_no_view_change_longer,
     ),
     Mutant(
         "new views are believed",

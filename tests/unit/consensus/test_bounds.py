@@ -3,7 +3,7 @@
 import pytest
 
 from engine.bus.memory import MemoryBus
-from engine.consensus.effects import Effect, ReportEvidence, Send, Submit, Trace
+from engine.consensus.effects import Broadcast, Effect, ReportEvidence, Send, Submit, Trace
 from engine.consensus.evidence import MOST_ORDERED_BYTES
 from engine.consensus.inbox import Inbox
 from engine.consensus.log import MOST_ACCEPTED, Slot
@@ -13,7 +13,9 @@ from engine.consensus.messages import (
     FetchBatches,
     Prepared,
     Relay,
+    Stable,
     StableCheckpoint,
+    ViewChange,
     Vote,
     decode_packet,
 )
@@ -130,6 +132,25 @@ def test_no_honest_replica_says_more_of_a_view_than_others_take(n: int) -> None:
     assert len(speaker.sign(change)) <= view_change_bytes_of(n, speaker.genesis.f)
     assert len(beginning) <= NEW_VIEW_BYTES
     assert max(NEW_VIEW_BYTES, 2 * view_change_bytes_of(n, speaker.genesis.f)) <= MOST_ORDERED_BYTES
+
+
+def test_a_padded_checkpoint_makes_no_view_change_longer() -> None:
+    """A liar that pads what honest replicas repeat would make theirs too long to be taken."""
+    backup = Backup(Settings(checkpoint_period=1))
+    committed = backup.speaker.entry(1, backup.submission(1))
+    backup.hear(3, Entries((committed,)))
+    proof = backup.speaker.stable(1, backup.replica.chain)
+    padded = StableCheckpoint(1, proof.chain, (*proof.proof, bytes(NEW_VIEW_BYTES)))
+
+    refused = backup.refusal(2, Stable(padded))
+    taken = backup.refusal(3, Stable(proof))
+    backup.replica.step(Submit(backup.submission(2)))
+    said = [decode_packet(it.frame) for it in backup.wait(2_000) if isinstance(it, Broadcast)]
+
+    assert (refused, taken) == ("checkpoint proof of more votes than a quorum", "")
+    votes = [it for it in said if isinstance(it, Vote)]
+    changes = [backup.speaker.committee.open(it.frame) for it in votes]
+    assert [it.stable for it in changes if isinstance(it, ViewChange)][:1] == [proof]
 
 
 def test_what_says_more_of_a_view_is_refused_unchecked_and_is_no_evidence() -> None:

@@ -55,6 +55,15 @@ def test_an_entry_is_proved_by_commits_for_it_and_by_nothing_else(speaker: Speak
             check_entry(spoiled, speaker.committee)
 
 
+def test_an_entry_that_shows_more_votes_than_it_needs_is_refused(speaker: Speaker) -> None:
+    """Whoever took it would hand all of it on, until it fits no frame."""
+    for padding in (speaker.commit(4, 0, 5, speaker.digest((b"x",))), bytes(1000)):
+        good = speaker.entry(5, b"x")
+        padded = msgspec.structs.replace(good, commits=(*good.commits, padding))
+        with pytest.raises(Unproven, match="more votes than a quorum"):
+            check_entry(padded, speaker.committee)
+
+
 def test_a_quorum_at_one_head_seals_a_ledger_and_nothing_else_counts(speaker: Speaker) -> None:
     def status(by: int, executed: int = 7, chain: bytes = CHAIN) -> bytes:
         return speaker.sign(Status(*speaker.head, by, 0, True, executed, chain, 0))

@@ -77,6 +77,10 @@ def _bad_new_views(it: Speaker) -> dict[str, tuple[Sequence[Message], list[bytes
         "adds something": (proved, [header, it.pre_prepare(1, 2, B)]),
         "counts too few votes": (proved[:3], [header]),
         "counts one vote twice": ([*proved[:3], proved[2]], [header]),
+        "counts a vote that it does not need": (
+            [it.view_change(0, 1, it.prepared(0, 1, A)), *proved],
+            [header],
+        ),
         "counts votes for another view": (
             [*proved[:3], it.view_change(4, 2, it.prepared(0, 1, A))],
             [header],
@@ -122,6 +126,10 @@ def _bad_view_changes(it: Speaker) -> dict[str, ViewChange]:
             1, 1, Prepared(it.pre_prepare(0, 1, A, by=2), votes)
         ),
         "a vote where a header is due": it.view_change(1, 1, Prepared(votes[0], votes)),
+        "a prepare that it does not need": it.view_change(
+            1, 1, it.prepared(0, 1, A, backups=4)
+        ),
+        "a checkpoint that it does not need": it.view_change(1, 1, stable=it.stable(64, C, voters=5)),
         "a forged signature": it.view_change(
             1, 1, Prepared(header, (*votes[:2], votes[2][:-1] + b"?"))
         ),
