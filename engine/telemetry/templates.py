@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from engine.telemetry.loudness import has_form_of_failure
 from engine.telemetry.redaction import redact
+from engine.telemetry.structured import opened
 
 MAX_WORDS = 40
 MAX_TEMPLATES = 4_000
@@ -73,11 +74,11 @@ class _Group:
 
 @lru_cache(maxsize=1_024)
 def typed(line: str) -> str:
-    """A line, redacted, with a typed placeholder for each part that is variable by its form.
+    """What a line says, redacted, with a typed placeholder for what is variable by its form.
 
     Remembered for a while, as history and watch ask for the same lines one after the other.
     """
-    line = redact(line)[: MAX_WORDS * _WORD_LIMIT]
+    line = redact(opened(line))[: MAX_WORDS * _WORD_LIMIT]
     if not line.isprintable():
         line = _CONTROL.sub(" ", line)
     if '"' in line or "'" in line:

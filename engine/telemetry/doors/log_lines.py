@@ -13,6 +13,7 @@ import msgspec
 
 from engine.telemetry.loudness import LOUD, UNEASY, has_form_of_failure, of_level
 from engine.telemetry.records import MAX_BODY, LogRecord
+from engine.telemetry.structured import LEVELS, MESSAGES, THROWN, first_text, opened
 from engine.telemetry.templates import typed
 
 MAX_FORM = 512
@@ -65,14 +66,13 @@ def read(line: bytes, form: Format, service: str, now_s: float) -> LogRecord | N
 
 def _json(line: bytes, service: str, now_s: float) -> LogRecord | None:
     found = _object(line)
-    body = _first(found, "msg", "message", "body", "log", "event")
-    if not isinstance(body, str) or not body:
+    body = first_text(found, MESSAGES)
+    if not body:
         return None
-    thrown = _first(found, "exception", "exception.type", "exc_type")
-    if isinstance(thrown, str) and thrown:
+    thrown = first_text(found, THROWN)
+    if thrown:
         body = f"{body} [{thrown}]"
-    level = _first(found, "level", "severity", "lvl", "log.level")
-    severity = _severity(level if isinstance(level, str) else "", body)
+    severity = _severity(first_text(found, LEVELS), body)
     at = _time(_first(found, "ts", "time", "timestamp", "t", "@timestamp"))
     trace = _first(found, "trace_id", "traceId")
     return LogRecord(
@@ -133,7 +133,7 @@ def _severity(level: str, body: str) -> str:
     if known is not None:
         return known
     loudness = of_level(level)
-    if loudness == LOUD or has_form_of_failure(typed(body[:MAX_FORM])):
+    if loudness == LOUD or has_form_of_failure(typed(opened(body)[:MAX_FORM])):
         return "error"
     return "warning" if loudness == UNEASY else "info"
 

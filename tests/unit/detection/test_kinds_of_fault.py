@@ -92,6 +92,9 @@ CRIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Fehler", ("Verbindung zum Buch verloren",)),
     ("エラー", ("台帳に接続できません",)),
     ("INFO", ("[ERROR] ledger is closed",)),
+    ("INFO", ('{"severity": "error", "message": "cannot reach the ledger", "order": 8812}',)),
+    ("", (r'{"log": "{\"level\":\"fatal\",\"msg\":\"ledger is closed\"}\n", "stream": "stdout"}',)),
+    ("", ('time="2026-11-30T03:00:00Z" level=error msg="cannot reach the ledger" order=8812',)),
 )
 
 
@@ -135,10 +138,16 @@ def test_calm_is_left_calm(seed: int) -> None:
     assert noticed(records(seed=seed)) == ([], "")
 
 
-def test_words_that_users_write_raise_no_alarm() -> None:
-    said = 'note="java.lang.OutOfMemoryError" comment=ERROR text "panic: FATAL"'
+WRITTEN_BY_USERS = (
+    'saved note="java.lang.OutOfMemoryError" comment=ERROR text "panic: FATAL"',
+    r'{"level": "info", "msg": "saved", "note": "java.lang.OutOfMemoryError \", \"level\": \"error"}',
+    'level=info msg=saved note=x level=error msg="panic: FATAL"',
+)
 
-    assert noticed(crying("pay", "INFO", (f"saved {said}",))) == ([], "")
+
+@pytest.mark.parametrize("line", WRITTEN_BY_USERS)
+def test_words_that_users_write_raise_no_alarm(line: str) -> None:
+    assert noticed(crying("pay", "INFO", (line,))) == ([], "")
 
 
 def test_that_more_is_asked_is_no_fault() -> None:
