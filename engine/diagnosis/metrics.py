@@ -206,7 +206,8 @@ def _explained(
     worst: Mapping[str, float],
 ) -> float:
     """Which part of a service's loss its callees explain."""
-    below = callees.get(name, frozenset())
+    # In order: a sum of the same numbers in another order differs in its last digit.
+    below = sorted(callees.get(name, frozenset()))
     same = sum(
         losses[callee].amount * min(1.0, losses[callee].off / NOTICEABLE)
         for callee in below
@@ -235,7 +236,7 @@ def _missing(seen: Iterable[Seen], callees: Mapping[str, frozenset[str]]) -> lis
     reasons: dict[str, Reason] = {}
     for caller, below in callees.items():
         own_drop = drops.get(caller, (0.0, 0.0, ""))[0]
-        for callee in below:
+        for callee in sorted(below):
             share, off, metric = drops.get(callee, (0.0, 0.0, ""))
             weight = surprise(off) * max(0.0, share - own_drop)
             if weight > 0 and (caller not in reasons or weight > reasons[caller].weight):

@@ -113,7 +113,7 @@ def _time(book: TraceBook, from_s: float, to_s: float) -> tuple[list[Reason], di
             off[name][1] if own.get(name, 0.0) >= way.get(name, _NOWHERE)[0] else "time on the way",
             way[name][2] if way.get(name, _NOWHERE)[0] > own.get(name, 0.0) else "",
         )
-        for name in {*own, *way}
+        for name in sorted({*own, *way})
     }
     most = max(place.credit for place in places.values())
     credits_ = sum(place.credit for place in places.values())

@@ -1,8 +1,12 @@
 """What may not matter to a diagnosis does not: names, order, units, the time of day."""
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import groupby
+from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -12,6 +16,8 @@ from engine.diagnosis.finding import Finding, find
 from engine.telemetry.history import History
 from engine.telemetry.records import LogRecord, Point, Span
 from tests.little_system import CALLS, END_S, ONSET_S, SERVICES, Record, Trouble, history, records
+
+ROOT = Path(__file__).parents[2]
 
 troubles = st.builds(
     Trouble,
@@ -136,6 +142,25 @@ def test_words_in_harmless_lines_do_not_choose_the_culprit(trouble: Trouble, tex
     plain, loud = history(trouble, 3), history(trouble, 3, hostile(text))
 
     assert ranking(found_in(plain))[0][0] == ranking(found_in(loud))[0][0]
+
+
+def test_every_process_comes_to_the_same_diagnosis_to_the_last_digit() -> None:
+    """Agents compare what they found: sums must not depend on the order of a set."""
+    code = (
+        "from tests.laws.test_diagnosis import *\n"
+        "for kind in ('slow', 'way', 'failing', 'mute'):\n"
+        "    print(found_in(history(Trouble('pay', kind), 7)).ranking)"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True, timeout=50,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+
+    assert len(said) == 1
+    assert "pay" in said.pop()
 
 
 finite = st.floats(-1e12, 1e12)
