@@ -1,6 +1,7 @@
 """One agent's process: its key, its replica, its own telemetry, and the mind between them."""
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -337,6 +338,9 @@ async def run_agent(
     bus = await reach_bus(paths, agent, servers)
     try:
         wrapped = wrap(bus, signer, found[0])
-        await Agent(agent, signer, found, paths, wrapped, SystemClock(), generation).run()
+        begun = Agent(agent, signer, found, paths, wrapped, SystemClock(), generation)
+        # Whatever is there by now stays: Python's collector need not look at it again and again.
+        gc.freeze()
+        await begun.run()
     finally:
         await bus.close()

@@ -5,6 +5,7 @@ every shape; medians. In process there is no disk; over NATS every vote log is s
 """
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,6 +51,7 @@ def measure(folder: Path | None = None) -> list[Figure]:
     over: dict[Load, list[BusCost]] = {load: [] for load in LOADS}
     for ring in rings.values():
         ring.measure(1)
+    gc.freeze()  # As an agent does once it has begun: no decision pays for all these rings.
     for _ in range(ROUNDS):
         for shape, ring in rings.items():
             few = shape.submissions > 1
@@ -64,6 +66,7 @@ def measure(folder: Path | None = None) -> list[Figure]:
 async def _over_nats(folder: Path, over: dict[Load, list[BusCost]]) -> None:
     async with opened(folder) as ring:
         await ring.measure(2, 1)
+        gc.freeze()
         for load, costs in over.items():
             decisions = BUSY_DECISIONS if load.under_way == BUSY else 10
             costs.append(await ring.measure(decisions, load.batch, load.under_way))

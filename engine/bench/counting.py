@@ -55,10 +55,10 @@ class CountingVerifier:
 
     def __init__(self, tally: Tally) -> None:
         """Verify as one process of its own would."""
-        self._verifier = Ed25519Verifier()
-        self._tally = tally
+        self._verify = Ed25519Verifier().verify
+        self._note = tally.checked.append
 
     def verify(self, public_key: bytes, domain: Domain, payload: bytes, signature: bytes) -> bool:
         """Whether ``signature`` over ``payload`` in ``domain`` was made by ``public_key``."""
-        self._tally.checked.append((public_key, domain, payload, signature))
-        return self._verifier.verify(public_key, domain, payload, signature)
+        self._note((public_key, domain, payload, signature))
+        return self._verify(public_key, domain, payload, signature)

@@ -24,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True):
     batch_bytes: int = SUBMISSION_BYTES
     """A batch, its certificate and its envelope stay well below one frame."""
     submission_bytes: int = SUBMISSION_BYTES
-    in_flight: int = 16
+    in_flight: int = 24
     """Batches under way at once, which share messages of the bus and syncs of the vote log; while
     they are, later submissions gather into larger batches."""
     pending_submissions: int = 2048
