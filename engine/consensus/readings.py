@@ -4,6 +4,7 @@ A VIEW-CHANGE repeats votes already seen, a batch submissions that came on their
 number and by bytes; what is forgotten is read again (pure).
 """
 
+from collections import deque
 from typing import Generic, TypeVar
 
 Meaning = TypeVar("Meaning")
@@ -23,6 +24,9 @@ class Readings(Generic[Meaning]):
         self._most = most
         self._most_bytes = most_bytes
         self._known: dict[bytes, Meaning] = {}
+        self._oldest: deque[bytes] = deque()
+        """The same frames in order: to ask a dictionary for its first key again and again, while
+        first keys are deleted, makes it look at all that were."""
         self._bytes = 0
         self.get = self._known.get
         """What a frame means; None when it is not known to be good."""
@@ -40,8 +44,9 @@ class Readings(Generic[Meaning]):
         if frame in self._known:
             return
         self._known[frame] = meaning
+        self._oldest.append(frame)
         self._bytes += len(frame)
         while len(self._known) > self._most or self._bytes > self._most_bytes:
-            oldest = next(iter(self._known))
+            oldest = self._oldest.popleft()
             del self._known[oldest]
             self._bytes -= len(oldest)
