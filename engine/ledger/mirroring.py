@@ -1,9 +1,10 @@
 """What a mirror of the ledger writes to DynamoDB, and what it makes of the answers (pure).
 
 One partition holds one cluster's ledger: an item for the genesis, one for each entry (more for a
-long one, as an agent's conviction may be), one that says where it ends, and the seal. Entries are appended in transactions that move the head from exactly
-where the writer believes it to be: of two writers, or of one that does not know what came of its
-last try, one wins and the other reads the head again. So each entry is there once, whatever dies.
+long one, as an agent's conviction may be), one that says where it ends, and the seal. Entries are
+appended in transactions that move the head from exactly where the writer believes it to be: of two
+writers, or of one that does not know what came of its last try, one wins and the other reads the
+head again. So each entry is there once, whatever dies.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
