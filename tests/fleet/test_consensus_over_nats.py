@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 
 from engine.bus.nats import NatsBus, read_credential
 from engine.consensus.client import Submitter
+from engine.consensus.evidence import BAD_NEW_VIEW, MOST_ORDERED_BYTES
 from engine.ledger.follower import LedgerFollower
 from engine.ledger.sqlite import SqliteLedger
 from engine.ledger.verify import verify_ledger
-from engine.vocabulary import CommandId, Frozen
+from engine.vocabulary import CommandId, Convicted, Frozen
 from tests.fleet.swarm import Swarm, swarm
 from tests.until import until
 
@@ -90,6 +91,30 @@ async def test_a_follower_has_a_sealed_ledger_that_verifies(tmp_path: Path) -> N
             made.genesis, store.read_all(), store.seal, made.genesis.author_keys(), made.verifier
         )
         assert len(report.submissions) == 20
+
+
+async def test_the_longest_evidence_reaches_replicas_followers_and_who_was_away(
+    tmp_path: Path,
+) -> None:
+    async with swarm(tmp_path) as made:
+        submitter = await made.submitter()
+        store = SqliteLedger(tmp_path / "engine.sqlite", made.genesis)
+        follower = LedgerFollower(
+            await made.bus("engine"), made.genesis, made.verifier, store, made.clock,
+            lambda _entry, _ns: None,
+        )  # fmt: skip
+        following = asyncio.create_task(follower.run())
+        away = made.ids[-1]
+        await made.stop(away)
+        evidence = Convicted(made.ids[0], BAD_NEW_VIEW, bytes(MOST_ORDERED_BYTES), b"")
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(submitter.submit([evidence]) for _ in range(3)))
+        await made.start(away)
+
+        await until(lambda: _all_at_one_head(made) and store.head == made.stores[away].head)
+        following.cancel()
+        assert sum(len(batch) for batch in made.batches(away)) == 3
 
 
 async def test_an_agent_may_not_speak_for_another(tmp_path: Path) -> None:
