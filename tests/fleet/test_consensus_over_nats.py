@@ -31,6 +31,14 @@ async def _order(submitter: Submitter, count: int) -> list[int]:
         )
 
 
+async def _follower(made: Swarm, store: SqliteLedger) -> LedgerFollower:
+    """What the engine follows the log with, into ``store``."""
+    return LedgerFollower(
+        await made.bus("engine"), made.genesis, made.verifier, store, made.clock,
+        lambda _entry, _ns: None,
+    )  # fmt: skip
+
+
 def _all_at_one_head(made: Swarm) -> bool:
     return len({store.head for store in made.stores.values()}) == 1
 
@@ -77,10 +85,7 @@ async def test_a_follower_has_a_sealed_ledger_that_verifies(tmp_path: Path) -> N
         submitter = await made.submitter()
         await _order(submitter, 10)
         store = SqliteLedger(tmp_path / "engine.sqlite", made.genesis)
-        follower = LedgerFollower(
-            await made.bus("engine"), made.genesis, made.verifier, store, made.clock,
-            lambda _entry, _ns: None,
-        )  # fmt: skip
+        follower = await _follower(made, store)
         following = asyncio.create_task(follower.run())
 
         await _order(submitter, 10)
@@ -99,11 +104,7 @@ async def test_the_longest_evidence_reaches_replicas_followers_and_who_was_away(
     async with swarm(tmp_path) as made:
         submitter = await made.submitter()
         store = SqliteLedger(tmp_path / "engine.sqlite", made.genesis)
-        follower = LedgerFollower(
-            await made.bus("engine"), made.genesis, made.verifier, store, made.clock,
-            lambda _entry, _ns: None,
-        )  # fmt: skip
-        following = asyncio.create_task(follower.run())
+        following = asyncio.create_task((await _follower(made, store)).run())
         away = made.ids[-1]
         await made.stop(away)
         evidence = Convicted(made.ids[0], BAD_NEW_VIEW, bytes(MOST_ORDERED_BYTES), b"")
