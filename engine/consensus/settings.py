@@ -10,7 +10,7 @@ from engine.quorum import (
 )
 
 SUBMISSION_BYTES = NEW_VIEW_BYTES + (4 << 10)
-"""The longest evidence in its envelope; all else that anyone submits is a hundredth of that."""
+"""The longest evidence in its envelope; all other operations hold short typed values."""
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -13,11 +13,9 @@ import msgspec
 
 from engine.telemetry.loudness import LOUD, UNEASY, has_form_of_failure, of_level
 from engine.telemetry.records import MAX_BODY, LogRecord
-from engine.telemetry.structured import LEVELS, MESSAGES, THROWN, first_text, opened
+from engine.telemetry.structured import LEVELS, MESSAGES, THROWN, first_text
 from engine.telemetry.templates import typed
 
-MAX_FORM = 512
-"""Characters of a line without a level by which its form is known."""
 MILLIS_FROM = 1e11
 """A larger number is Unix milliseconds; above a thousand times that, micro-, then nanoseconds."""
 _PLAIN = re.compile(
@@ -133,7 +131,7 @@ def _severity(level: str, body: str) -> str:
     if known is not None:
         return known
     loudness = of_level(level)
-    if loudness == LOUD or has_form_of_failure(typed(opened(body)[:MAX_FORM])):
+    if loudness == LOUD or has_form_of_failure(typed(body)):
         return "error"
     return "warning" if loudness == UNEASY else "info"
 
