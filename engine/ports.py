@@ -43,11 +43,11 @@ class EntryStore(Protocol):
     What was appended outlives the process, but is only sure to outlive the machine after ``sync``.
     """
 
-    def append(self, entry: Entry, received_ns: int) -> None:
-        """Add the next entry.
+    def append(self, entries: Sequence[Entry], received_ns: int) -> None:
+        """Add the next entries, all or none of them.
 
         Raises:
-            ValueError: ``entry`` is not the next one in sequence.
+            ValueError: they are not the next ones in sequence.
         """
         ...
 

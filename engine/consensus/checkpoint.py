@@ -1,7 +1,7 @@
 """Which checkpoint is stable: the newest that a quorum signed and this replica reached."""
 
 from engine.consensus.committee import Committee
-from engine.consensus.log import voters_for
+from engine.consensus.log import certificate_of
 from engine.consensus.messages import Ballot, StableCheckpoint
 
 
@@ -37,9 +37,7 @@ class Checkpoints:
         """See whether the votes for ``number`` make it stable."""
         votes = self.votes.get(number, {})
         for chain in sorted({ballot.digest for ballot in votes.values()}):
-            voters = voters_for(votes, chain)[: self._committee.quorum]
-            if len(voters) == self._committee.quorum:
-                proof = tuple(votes[replica].frame for replica in voters)
+            if proof := certificate_of(votes, chain, self._committee.quorum):
                 self.offer(StableCheckpoint(number, chain, proof))
 
     def advance(self) -> bool:

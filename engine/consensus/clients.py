@@ -116,6 +116,8 @@ class Pending:
     most_per_author: int
     most_bytes_per_author: int
     waiting: dict[Key, Waiting] = field(default_factory=dict)
+    unproposed: int = 0
+    """How many of them are in no batch of the current view."""
     _by_author: dict[AuthorId, int] = field(default_factory=dict)
     _bytes: dict[AuthorId, int] = field(default_factory=dict)
     """By author, like the number of submissions."""
@@ -130,6 +132,7 @@ class Pending:
         if size > self.most_bytes_per_author:
             return False
         self.waiting[key] = Waiting(frame, now_ms)
+        self.unproposed += 1
         self._by_author[author] = count + 1
         self._bytes[author] = size
         return True
@@ -138,6 +141,7 @@ class Pending:
         """Forget a submission, if it is there."""
         item = self.waiting.pop(key, None)
         if item is not None:
+            self.unproposed -= not item.proposed
             self._by_author[key[0]] -= 1
             self._bytes[key[0]] -= len(item.frame)
 
@@ -152,12 +156,14 @@ class Pending:
         """Note that these are in a batch of the current view."""
         for key in keys:
             if (item := self.waiting.get(key)) is not None:
+                self.unproposed -= not item.proposed
                 item.proposed = True
 
     def enter_view(self) -> None:
         """Nothing is in a batch of the new view yet."""
         for item in self.waiting.values():
             item.proposed = False
+        self.unproposed = len(self.waiting)
 
     def cut(self, count: int, size: int) -> tuple[tuple[Key, ...], tuple[bytes, ...]]:
         """The next batch: the oldest that are in none, at most ``count`` and ``size`` bytes."""

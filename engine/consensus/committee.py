@@ -17,6 +17,7 @@ MOST_DIGESTS = 32
 
 _read_signed = reader_of(Signed)
 _read_submission = reader_of(Submission)
+_NOTHING = (b"", Signed(b"", b""))
 
 
 class Refused(ValueError):
@@ -54,7 +55,8 @@ class Committee:
         self.ids: tuple[AgentId, ...] = tuple(member.id for member in genesis.agents)
         self._keys = tuple(member.public_key for member in genesis.agents)
         self._author_keys = genesis.author_keys()
-        self._places = {agent: place for place, agent in enumerate(self.ids)}
+        self.place_of = {agent: place for place, agent in enumerate(self.ids)}.get
+        """The replica number of an agent, or None for a stranger."""
         self.verifier = verifier
         self.unpack = unpack
         digest = partial(batch_digest, self.cluster, self.epoch)
@@ -66,7 +68,7 @@ class Committee:
         """Frames whose signature was found good."""
         self.known_submission = self._submissions.get
         """The submission in a frame that was found good; None for any other frame."""
-        self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
+        self._opened = _NOTHING
         """The frame read last: whoever reads one mostly wants its signature checked next."""
         self._read: Submission | None = None
         """The submission in it, if it holds one."""
@@ -79,10 +81,6 @@ class Committee:
             assert (following.n, following.f) == (self.n, self.f), "an epoch changes keys alone"
             following.quorum = self.quorum
         return following
-
-    def place_of(self, agent: AgentId) -> int | None:
-        """The replica number of ``agent``, or None for a stranger."""
-        return self._places.get(agent)
 
     def key_of(self, replica: int) -> bytes:
         """The public key of a replica by its number."""
@@ -122,16 +120,17 @@ class Committee:
 
     def signed(self, frame: bytes, message: AnyMessage) -> bool:
         """Whether the replica that ``message`` names signed ``frame``, from which it was read."""
-        if self._messages.get(frame) is not None:
-            return True
         last, envelope = self._opened
         if last is not frame:
+            if frame in self._messages:
+                return True
             envelope = _read_signed(frame)
         good = self.verifier.verify(
             self._keys[message.replica], Domain.CONSENSUS, envelope.payload, envelope.signature
         )
         if good:
             self._messages.keep(frame, message)
+            self._opened = _NOTHING
         return good
 
     def open(self, frame: bytes) -> AnyMessage:

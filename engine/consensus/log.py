@@ -87,9 +87,12 @@ class Slot:
             yield self.proof_digest
 
 
-def voters_for(votes: dict[int, Ballot], digest: bytes) -> list[int]:
-    """The replicas whose vote is for ``digest``, in order."""
-    return sorted(replica for replica, ballot in votes.items() if ballot.digest == digest)
+def certificate_of(votes: dict[int, Ballot], digest: bytes, wanted: int) -> tuple[bytes, ...]:
+    """The frames of the first ``wanted`` replicas whose vote is for ``digest``; none if too few."""
+    voters = [replica for replica, ballot in votes.items() if ballot.digest == digest]
+    if len(voters) < wanted:
+        return ()
+    return tuple([votes[replica].frame for replica in sorted(voters)[:wanted]])
 
 
 class Log:

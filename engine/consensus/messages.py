@@ -5,7 +5,8 @@ epoch, so that no signature means anything elsewhere. ``replica`` is the signer'
 ``Genesis.agents``. Packets are not signed: whatever matters in them proves itself.
 """
 
-from typing import Annotated, Any, ClassVar, cast, get_args
+from collections.abc import Callable
+from typing import Annotated, ClassVar, cast, get_args
 
 import msgspec
 
@@ -217,23 +218,7 @@ class Ballot(msgspec.Struct, frozen=True, gc=False):
 
 for _type in (*get_args(AnyMessage), *get_args(Packet)):
     _type.kind = str(_type.__struct_config__.tag)
-_read_message = reader_of(cast("type[AnyMessage]", cast("Any", AnyMessage)))
-_read_packet = reader_of(cast("type[Packet]", cast("Any", Packet)))
-
-
-def decode_message(payload: bytes) -> AnyMessage:
-    """The message whose canonical encoding is ``payload``.
-
-    Raises:
-        engine.codec.Malformed: it is none.
-    """
-    return _read_message(payload)
-
-
-def decode_packet(frame: bytes) -> Packet:
-    """The packet whose canonical encoding is ``frame``.
-
-    Raises:
-        engine.codec.Malformed: it is none.
-    """
-    return _read_packet(frame)
+decode_message: Callable[[bytes], AnyMessage] = reader_of(cast("type[AnyMessage]", AnyMessage))
+"""The message whose canonical encoding a payload is; raises ``Malformed`` when it is none."""
+decode_packet: Callable[[bytes], Packet] = reader_of(cast("type[Packet]", Packet))
+"""The packet whose canonical encoding a frame is; raises ``Malformed`` when it is none."""

@@ -6,7 +6,7 @@ from engine.consensus.clients import Key
 from engine.consensus.committee import Refused
 from engine.consensus.effects import Accepted, Certified
 from engine.consensus.execution import Execution
-from engine.consensus.log import Slot, voters_for
+from engine.consensus.log import Slot, certificate_of
 from engine.consensus.messages import (
     Ballot,
     Batch,
@@ -201,7 +201,8 @@ class Ordering:
             s.broadcast(Proposal(header.frame, batch))
         if not s.is_primary:
             s.cast(Prepare, slot, header.digest)
-        self._advance(slot)
+        self._prepare(slot)
+        self._commit(slot)
 
     def vote_again(self) -> None:
         """After a restart: give the votes that a crash came before, on what this replica had taken.
@@ -239,9 +240,10 @@ class Ordering:
         slot = s.slot(vote.sequence_number)
         if slot is None:
             raise Refused("outside the window")
-        if isinstance(vote, Prepare) and vote.replica == s.committee.primary_of(vote.view):
+        word = vote.kind
+        if word == "prepare" and vote.replica == s.committee.primary_of(vote.view):
             raise Refused("prepare of the primary")
-        word, votes = vote.kind, slot.prepares if isinstance(vote, Prepare) else slot.commits
+        votes = slot.prepares if word == "prepare" else slot.commits
         kept = votes.get(vote.replica)
         if kept is not None and kept.digest == vote.digest:
             return
@@ -264,7 +266,10 @@ class Ordering:
         first = slot.first_header
         if first is not None and first.digest != vote.digest:
             self._show_header(slot, first, vote, frame)
-        self._advance(slot)
+        if word == "prepare":
+            self._prepare(slot)
+        else:
+            self._commit(slot)
 
     def _show_header(self, slot: Slot, first: Ballot, vote: Prepare | Commit, frame: bytes) -> None:
         # Whoever votes for another batch has another header: two of them prove who lied.
@@ -292,35 +297,31 @@ class Ordering:
         if kept is not None and kept.digest != vote.digest:
             self._state.accuse(kept.frame, frame)
 
-    def _advance(self, slot: Slot) -> None:
+    def _prepare(self, slot: Slot) -> None:
+        """Once a quorum took the batch: keep the proof, and vote to commit."""
         s = self._state
         header = slot.header
-        if (
-            header is not None
-            and len(slot.prepares) >= s.committee.quorum - 1
-            and "commit" not in slot.own
-            and header.digest in s.log.batches
-        ):
-            voters = voters_for(slot.prepares, header.digest)[: s.committee.quorum - 1]
-            if len(voters) == s.committee.quorum - 1:
-                frames = tuple(slot.prepares[replica].frame for replica in voters)
-                slot.proof = Prepared(header.frame, frames)
-                slot.proof_view, slot.proof_digest = s.view, header.digest
-                s.persist(Certified(slot.proof))
-                s.cast(Commit, slot, header.digest)
-        if slot.entry is None:
+        wanted = s.committee.quorum - 1  # The header is the primary's own vote.
+        if len(slot.prepares) < wanted or header is None or "commit" in slot.own:
+            return
+        prepares = certificate_of(slot.prepares, header.digest, wanted)
+        if prepares and header.digest in s.log.batches:
+            slot.proof = Prepared(header.frame, prepares)
+            slot.proof_view, slot.proof_digest = s.view, header.digest
+            s.persist(Certified(slot.proof))
+            s.cast(Commit, slot, header.digest)
             self._commit(slot)
 
     def _commit(self, slot: Slot) -> None:
+        """Once a quorum committed to a batch: it is decided."""
         s = self._state
         quorum = s.committee.quorum
-        if len(slot.commits) < quorum:
+        if len(slot.commits) < quorum or slot.entry is not None:
             return
         for digest in sorted({ballot.digest for ballot in slot.commits.values()}):
-            voters = voters_for(slot.commits, digest)[:quorum]
-            if len(voters) == quorum and digest in s.log.batches:
-                frames = tuple(slot.commits[replica].frame for replica in voters)
-                slot.entry = Entry(slot.number, s.view, s.log.batches[digest], frames)
+            commits = certificate_of(slot.commits, digest, quorum)
+            if commits and digest in s.log.batches:
+                slot.entry = Entry(slot.number, s.view, s.log.batches[digest], commits)
                 self._execution.execute_ready()
                 return
 

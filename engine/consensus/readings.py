@@ -41,12 +41,13 @@ class Readings(Generic[Meaning]):
 
     def keep(self, frame: bytes, meaning: Meaning) -> None:
         """Note that ``frame`` is good and what it means."""
-        if frame in self._known:
+        known = self._known
+        if frame in known:
             return
-        self._known[frame] = meaning
+        known[frame] = meaning
         self._oldest.append(frame)
         self._bytes += len(frame)
-        while len(self._known) > self._most or self._bytes > self._most_bytes:
+        while len(known) > self._most or self._bytes > self._most_bytes:
             oldest = self._oldest.popleft()
-            del self._known[oldest]
+            del known[oldest]
             self._bytes -= len(oldest)

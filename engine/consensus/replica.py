@@ -34,6 +34,7 @@ from engine.consensus.messages import (
     Fetch,
     FetchBatches,
     NewView,
+    OnSlot,
     Ordered,
     Prepare,
     PrePrepare,
@@ -237,7 +238,7 @@ class Replica:
             self._halt()
         elif s.log.last is not None and s.is_over:
             self._begin_epoch()
-        elif (s.pending.waiting or s.log.last is not None) and s.is_primary:
+        elif (s.pending.unproposed or s.log.last is not None) and s.is_primary:
             self._ordering.propose()
         return self._state.take_effects()
 
@@ -332,13 +333,8 @@ class Replica:
                 raise Refused("from no peer")
             packet = s.committee.unpack(event.frame)
             kind = packet.kind
-            # What is settled may be read by anyone; nothing else of a convicted replica counts.
-            if not isinstance(packet, Fetch):
-                if self._takes_no_part():
-                    raise Refused("this replica has halted")
-                if peer in s.quarantine.places:
-                    raise Refused("its sender is convicted")
             if isinstance(packet, (Vote, Proposal)):
+                self._check_counts(peer)
                 message = s.committee.read(packet.frame)
                 kind, place = message.kind, message.place
                 if message.replica != peer:
@@ -348,6 +344,9 @@ class Replica:
                         raise Refused("its signer is convicted")
                 self._hear(peer, packet, message, event.frame)
             else:
+                # What is settled may be read by anyone.
+                if not isinstance(packet, Fetch):
+                    self._check_counts(peer)
                 self._serve(peer, packet)
         except OtherEpoch as error:
             refused = str(error)
@@ -356,6 +355,12 @@ class Replica:
         except (Malformed, Refused) as error:
             refused = str(error)
         s.out.append(Trace(event.peer, kind, *place, refused))
+
+    def _check_counts(self, peer: int) -> None:
+        if self._takes_no_part():
+            raise Refused("this replica has halted")
+        if peer in self._state.quarantine.places:
+            raise Refused("its sender is convicted")
 
     def _serve(self, peer: int, packet: Request) -> None:
         match packet:
@@ -374,40 +379,38 @@ class Replica:
                 self._catch_up.on_stable(peer, stable)
 
     def _hear(self, peer: int, packet: Vote | Proposal, message: AnyMessage, frame: bytes) -> None:
-        s = self._state
         told = message.replica != peer and self._is_told(packet, message)
-        if isinstance(message, (PrePrepare, Prepare, Commit)):
-            if message.view < s.view:
-                raise Refused("of an old view")
-            if message.view > s.view or not s.entered:
-                self._keep_for_later(peer, frame)
-                raise Refused("kept until its view is entered")
-            self._hear_on_slot(packet, message, told=told)
-            return
-        match message:
-            case Ordered():
-                raise Refused("not for replicas")
+        match message:  # What comes most often stands first.
+            case Commit() | Prepare():
+                self._check_view(peer, message, frame)
+                if told:
+                    self._ordering.on_shown_vote(message, packet.frame)
+                else:
+                    self._ordering.on_vote(message, packet.frame)
+            case PrePrepare():
+                self._check_view(peer, message, frame)
+                if isinstance(packet, Proposal):
+                    self._ordering.on_proposal(packet, message)
+                else:
+                    self._ordering.on_header(message, packet.frame)
             case Checkpoint():
                 self._execution.on_checkpoint(message, packet.frame)
             case ViewChange():
                 self._succession.on_view_change(message, packet.frame)
             case NewView():
                 self._succession.on_new_view(message, packet.frame)
+            case Ordered():
+                raise Refused("not for replicas")
             case status:
                 self._catch_up.on_status(status, packet.frame)
 
-    def _hear_on_slot(
-        self, packet: Vote | Proposal, message: PrePrepare | Prepare | Commit, *, told: bool
-    ) -> None:
-        if isinstance(message, PrePrepare):
-            if isinstance(packet, Proposal):
-                self._ordering.on_proposal(packet, message)
-            else:
-                self._ordering.on_header(message, packet.frame)
-        elif told:
-            self._ordering.on_shown_vote(message, packet.frame)
-        else:
-            self._ordering.on_vote(message, packet.frame)
+    def _check_view(self, peer: int, message: OnSlot, frame: bytes) -> None:
+        s = self._state
+        if message.view < s.view:
+            raise Refused("of an old view")
+        if message.view > s.view or not s.entered:
+            self._keep_for_later(peer, frame)
+            raise Refused("kept until its view is entered")
 
     def _is_told(self, packet: Vote | Proposal, message: AnyMessage) -> bool:
         """Whether a peer shows another's vote, which is compared but not counted.

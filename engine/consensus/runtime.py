@@ -296,50 +296,49 @@ class ReplicaRuntime:
     # --- effects -------------------------------------------------------------------------------
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
-        written_to = 0
+        written_to = appended_to = 0
         for position, effect in enumerate(effects):
-            match effect:
+            match effect:  # What comes most often stands first.
                 case Persist():
                     if position >= written_to:
                         written_to = self._write_ahead(effects, position)
+                case Broadcast():
+                    word = "head" if effect.status else "pbft"
+                    await self._say(f"{word}.{self._agent}", effect.frame)
+                case Execute():
+                    if position >= appended_to:
+                        appended_to = self._append(effects, position)
+                    await self._tell(effect)
+                case Acknowledge():
+                    await self._bus.publish(f"ordered.{self._agent}", effect.frame)
+                case Send():
+                    await self._say(f"pbft.{self._agent}.{effect.peer}", effect.frame)
                 case Compact():
                     # Votes are all that a machine without power has of an entry: they are only
                     # forgotten once the ledger holds it for good.
                     self._store.sync()
                     self._votes.replace(effect.records)
-                case Execute():
-                    await self._execute(effect)
-                case ReportEvidence():
-                    self.on_evidence(effect.evidence)
-                case Halted():
-                    log.critical("replica_halted", proven=effect.proven)
-                case Retired():
-                    log.warning("replica_retired", epoch=effect.epoch)
-                    self.on_retired(effect.epoch)
+                case Serve():
+                    frame = self._server.answer(effect.first, effect.limit)
+                    await self._say(f"pbft.{self._agent}.{effect.peer}", frame)
                 case Trace():
                     self._trace(effect, 0, self._clock.monotonic_ns())
-                case Serve() | Broadcast() | Send() | Acknowledge():
-                    await self._send(effect)
+                case rare:
+                    self._raise_alarm(rare)
 
-    async def _send(self, effect: Serve | Broadcast | Send | Acknowledge) -> None:
+    def _raise_alarm(self, effect: ReportEvidence | Halted | Retired) -> None:
         match effect:
-            case Serve():
-                frame = self._server.answer(effect.first, effect.limit)
-                await self._say(f"pbft.{self._agent}.{effect.peer}", frame)
-            case Broadcast():
-                word = "head" if effect.status else "pbft"
-                await self._say(f"{word}.{self._agent}", effect.frame)
-            case Send():
-                await self._say(f"pbft.{self._agent}.{effect.peer}", effect.frame)
-            case Acknowledge():
-                await self._bus.publish(f"ordered.{self._agent}", effect.frame)
+            case ReportEvidence():
+                self.on_evidence(effect.evidence)
+            case Halted():
+                log.critical("replica_halted", proven=effect.proven)
+            case Retired():
+                log.warning("replica_retired", epoch=effect.epoch)
+                self.on_retired(effect.epoch)
 
     def _write_ahead(self, effects: Sequence[Effect], position: int) -> int:
         """Write the votes up to the next compaction with one sync; returns where that is."""
-        end = next(
-            (at for at in range(position, len(effects)) if isinstance(effects[at], Compact)),
-            len(effects),
-        )
+        end = _next_compaction(effects, position)
         records: list[AnyRecord] = []
         for effect in effects[position:end]:
             if isinstance(effect, Persist):
@@ -347,10 +346,16 @@ class ReplicaRuntime:
         self._votes.append(records)
         return end
 
-    async def _execute(self, effect: Execute) -> None:
-        received_ns = self._clock.monotonic_ns()
-        self._store.append(effect.entry, received_ns)
-        self.on_execute(effect.entry, received_ns)
+    def _append(self, effects: Sequence[Effect], position: int) -> int:
+        """Append the entries up to the next compaction at once; returns where that is."""
+        end = _next_compaction(effects, position)
+        entries = [it.entry for it in effects[position:end] if isinstance(it, Execute)]
+        self._store.append(entries, self._clock.monotonic_ns())
+        return end
+
+    async def _tell(self, effect: Execute) -> None:
+        """Tell everyone of an entry that the ledger holds."""
+        self.on_execute(effect.entry, self._clock.monotonic_ns())
         self._more.set()
         self._more = asyncio.Event()
         announced = encode(Announced(effect.entry, effect.chain))
@@ -374,3 +379,9 @@ class ReplicaRuntime:
                 refused=effect.refused[:80],
             )
         )
+
+
+def _next_compaction(effects: Sequence[Effect], position: int) -> int:
+    """Where the next ``Compact`` at or after ``position`` stands; the end where there is none."""
+    following = (at for at in range(position, len(effects)) if isinstance(effects[at], Compact))
+    return next(following, len(effects))

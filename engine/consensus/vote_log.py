@@ -84,9 +84,7 @@ class VoteLog:
         scratch = self._path.with_name(self._path.name + ".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         file = os.open(scratch, flags, 0o600)
-        os.write(file, MAGIC)
-        for record in records:
-            _write_all(file, framed((record,)))
+        _write_all(file, MAGIC + b"".join(framed((record,)) for record in records))
         os.fsync(file)
         scratch.replace(self._path)
         folder = os.open(self._path.parent, os.O_RDONLY)

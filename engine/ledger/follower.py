@@ -163,8 +163,9 @@ class LedgerFollower:
         except Malformed:
             self._core.refused += 1
             return
-        for entry in self._core.offer(announced.entry):
-            self._store.append(entry, received_ns)
+        if entries := self._core.offer(announced.entry):
+            self._store.append(entries, received_ns)
+        for entry in entries:
             self._on_entry(entry, received_ns)
         self._keep_seal()
 

@@ -116,27 +116,29 @@ class SqliteLedger:
 
     # --- EntryStore ----------------------------------------------------------------------------
 
-    def append(self, entry: Entry, received_ns: int) -> None:
-        """Add the next entry.
+    def append(self, entries: Sequence[Entry], received_ns: int) -> None:
+        """Add the next entries, all or none of them.
 
         Raises:
-            ValueError: ``entry`` is not the next one in sequence.
+            ValueError: they are not the next ones in sequence.
         """
-        number, revision = self._epochs.head[0], self._epochs.revision
-        if entry.sequence_number != number + 1:
-            raise ValueError(f"{self._path}: entry {entry.sequence_number} cannot follow {number}")
-        self._epochs.take(entry)
-        row = (*self._epochs.head, encode(entry), received_ns, self._clock.unix_ms())
-        if self._epochs.revision == revision:
-            self._database.execute(_INSERT, row)
-            return
-        # What changes the epochs is remembered with its entry, or not at all.
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.execute(_INSERT, row)
-        self._database.execute(
-            "INSERT OR REPLACE INTO meta VALUES ('epochs', ?)", (encode(self._epochs.kept()),)
-        )
-        self._database.execute("COMMIT")
+        first = self._epochs.head[0] + 1
+        for number, entry in enumerate(entries, first):
+            if entry.sequence_number != number:
+                raise ValueError(
+                    f"{self._path}: entry {entry.sequence_number} cannot follow {number - 1}"
+                )
+        revision, received_ms = self._epochs.revision, self._clock.unix_ms()
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            for entry in entries:
+                self._epochs.take(entry)
+                row = (*self._epochs.head, encode(entry), received_ns, received_ms)
+                self._database.execute(_INSERT, row)
+            if self._epochs.revision != revision:
+                # What changes the epochs is remembered with its entry, or not at all.
+                kept = encode(self._epochs.kept())
+                self._database.execute("INSERT OR REPLACE INTO meta VALUES ('epochs', ?)", (kept,))
 
     def sync(self) -> None:
         """Have everything that was appended on the disk."""

@@ -105,7 +105,7 @@ def _ledger(path: Path) -> list[Entry]:
             signature = bench.signers[bench.ids[place]].sign(Domain.CONSENSUS, payload)
             votes.append(encode(Signed(payload, signature)))
         entries.append(Entry(number, 0, batch, tuple(votes)))
-        ledger.append(entries[-1], 0)
+    ledger.append(entries, 0)
     ledger.close()
     return entries
 

@@ -154,9 +154,9 @@ MUTANTS = (
     ),
     Mutant(
         "no prepare phase",
-        Ordering._advance,
-        "if len(voters) == s.committee.quorum - 1:",
-        "if True:",
+        Ordering._prepare,
+        "certificate_of(slot.prepares, header.digest, wanted)",
+        "certificate_of(slot.prepares, header.digest, 1)",
         partial(storms),
     ),
     Mutant(
@@ -300,7 +300,7 @@ MUTANTS = (
     ),
     Mutant(
         "votes of old views are heard",
-        Replica._hear,
+        Replica._check_view,
         "message.view < s.view:",
         "message.view < 0:",
         clients.test_what_was_said_in_another_view_or_cluster_is_dropped,
@@ -343,8 +343,8 @@ MUTANTS = (
     Mutant(
         "checkpoints of one",
         Checkpoints.count,
-        "if len(voters) == self._committee.quorum:",
-        "if len(voters) >= 1:",
+        "certificate_of(votes, chain, self._committee.quorum)",
+        "certificate_of(votes, chain, 1)",
         checkpoints_and_a_view_change,
     ),
     Mutant(

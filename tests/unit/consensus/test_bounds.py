@@ -1,5 +1,7 @@
 """Nothing that others send makes a replica keep, read or answer more than it may."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from engine.bus.memory import MemoryBus
@@ -175,16 +177,17 @@ class Shelf:
     """A ledger of entries so long that two of them fit one answer."""
 
     def __init__(self, length: int) -> None:
-        self.entries: list[Entry] = []
-        for number in range(1, length + 1):
-            self.append(Entry(number, 0, (bytes(MOST_BYTES // 3 + number),), ()), 0)
+        self.entries = [
+            Entry(number, 0, (bytes(MOST_BYTES // 3 + number),), ())
+            for number in range(1, length + 1)
+        ]
 
     @property
     def head(self) -> tuple[int, bytes]:
         return len(self.entries), A
 
-    def append(self, entry: Entry, received_ns: int) -> None:
-        self.entries.append(entry)
+    def append(self, entries: Sequence[Entry], received_ns: int) -> None:
+        self.entries += entries
 
     def sync(self) -> None:
         """On this shelf everything stays."""

@@ -82,8 +82,7 @@ class Notary:
         """The whole ledger in SQLite, sealed."""
         path = self.folder / "ledger.sqlite"
         ledger = SqliteLedger(path, self.genesis)
-        for entry in self.entries:
-            ledger.append(entry, 0)
+        ledger.append(self.entries, 0)
         ledger.keep_seal(self.seal(self.entries))
         ledger.close()
         return path

@@ -93,8 +93,7 @@ def test_a_ledger_file_goes_on_where_it_was_in_either_epoch(
     path = tmp_path / "ledger.sqlite"
     for first, last in ((0, 1), (1, 150), (150, 192), (192, 193)):
         ledger = SqliteLedger(path, chronicle.genesis)
-        for entry in chronicle.entries[first:last]:
-            ledger.append(entry, 0)
+        ledger.append(chronicle.entries[first:last], 0)
         ledger.close()
 
     ledger = SqliteLedger(path, chronicle.genesis)
@@ -222,8 +221,7 @@ def test_a_policy_epoch_is_played_back_with_its_policy(tmp_path: Path) -> None:
     chronicle = Rehearing(tmp_path).chronicle
     path = chronicle.notary.folder / "ledger.sqlite"
     ledger = SqliteLedger(path, chronicle.genesis)
-    for entry in chronicle.entries:
-        ledger.append(entry, 0)
+    ledger.append(chronicle.entries, 0)
     ledger.close()
 
     swarms = [frame.state.swarm for frame in read_recording(path).frames]

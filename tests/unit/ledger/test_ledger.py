@@ -57,8 +57,8 @@ def written() -> Written:
 
 def test_what_was_appended_is_there_again_with_its_stamps(written: Written, tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "ledger", written.genesis)
-    for entry in written.entries:
-        ledger.append(entry, received_ns=entry.sequence_number)
+    ledger.append(written.entries[:1], received_ns=1)
+    ledger.append(written.entries[1:], received_ns=2)
     ledger.keep_seal(written.seal)
     ledger.close()
 
@@ -77,7 +77,7 @@ def test_only_the_next_entry_can_be_appended(written: Written, tmp_path: Path) -
     assert ledger.head == (0, written.genesis.cluster)
     for entry in (written.entries[1], written.entries[4]):
         with pytest.raises(ValueError, match="cannot follow 0"):
-            ledger.append(entry, 0)
+            ledger.append((entry,), 0)
 
 
 TAMPERING = {
@@ -94,8 +94,7 @@ TAMPERING = {
 def test_a_tampered_file_is_one_clear_error(written: Written, tmp_path: Path, how: str) -> None:
     path = tmp_path / "ledger"
     ledger = SqliteLedger(path, written.genesis)
-    for entry in written.entries:
-        ledger.append(entry, 0)
+    ledger.append(written.entries, 0)
     ledger.close()
     with sqlite3.connect(path) as database:
         database.execute(TAMPERING[how])
