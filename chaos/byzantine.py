@@ -33,6 +33,7 @@ from engine.consensus.messages import (
     Proposal,
     Vote,
     decode_packet,
+    encode_packet,
 )
 from engine.genesis import Genesis
 from engine.paths import RunPaths
@@ -146,7 +147,7 @@ class Treason:
         for place in range(self._committee.n):
             lie = msgspec.structs.replace(message, replica=place, digest=bytes(32))
             frame = encode(Signed(encode(lie), self._chance.randbytes(64)))
-            forged.append(Parcel(subject, payload[:_STAMP] + encode(Vote(frame))))
+            forged.append(Parcel(subject, payload[:_STAMP] + frame))
         return forged
 
     def _vote_in(self, payload: bytes) -> Prepare | Commit | None:
@@ -166,7 +167,7 @@ class Treason:
         lie = self._lie(decode_packet(payload[_STAMP:]))
         if lie is None or subject != f"pbft.{self._me}":
             return (Parcel(subject, payload),)
-        other = payload[:_STAMP] + encode(lie)
+        other = payload[:_STAMP] + encode_packet(lie)
         half = len(self._peers) // 2
         return [
             Parcel(f"{subject}.{peer}", payload if place < half else other)

@@ -5,7 +5,6 @@ beginning of the view, the stable checkpoint, or entries with their commit certi
 keep everything, so entries are the whole state transfer.
 """
 
-from engine.codec import encode
 from engine.consensus.certificate import Unproven, check_entry
 from engine.consensus.committee import Refused
 from engine.consensus.effects import Broadcast, Serve
@@ -113,7 +112,7 @@ class CatchUp:
             s.chain,
             stable,
         )
-        s.out.append(Broadcast(encode(Vote(s.sign(message))), status=True))
+        s.out.append(Broadcast(s.sign(message), status=True))
         for votes in s.checkpoints.votes.values():
             if s.me in votes:
                 s.broadcast(Vote(votes[s.me].frame))

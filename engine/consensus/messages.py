@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, cast, get_args
 
 import msgspec
 
-from engine.codec import reader_of
+from engine.codec import encode, reader_of
 from engine.vocabulary import AuthorId, Entry
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -155,7 +155,7 @@ class Parcel(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unkn
 
 
 class Vote(Parcel, frozen=True, tag="vote"):
-    """One encoded ``Signed`` message."""
+    """One encoded ``Signed`` message, which on the wire stands for itself."""
 
     frame: bytes
 
@@ -220,5 +220,21 @@ for _type in (*get_args(AnyMessage), *get_args(Packet)):
     _type.kind = str(_type.__struct_config__.tag)
 decode_message: Callable[[bytes], AnyMessage] = reader_of(cast("type[AnyMessage]", AnyMessage))
 """The message whose canonical encoding a payload is; raises ``Malformed`` when it is none."""
-decode_packet: Callable[[bytes], Packet] = reader_of(cast("type[Packet]", Packet))
-"""The packet whose canonical encoding a frame is; raises ``Malformed`` when it is none."""
+_BYTES = (b"\xc4", b"\xc5", b"\xc6")
+"""Where MessagePack has bytes (bin 8, 16 and 32): as the first thing in a ``Signed``, and in no other
+packet, which all begin with their kind."""
+_read_packet = reader_of(cast("type[Proposal | Request]", Proposal | Request))
+
+
+def encode_packet(packet: Packet) -> bytes:
+    """The canonical bytes of ``packet``."""
+    return packet.frame if isinstance(packet, Vote) else encode(packet)
+
+
+def decode_packet(frame: bytes) -> Packet:
+    """The packet whose canonical encoding is ``frame``; what a ``Vote`` holds is not read yet.
+
+    Raises:
+        engine.codec.Malformed: it is none.
+    """
+    return Vote(frame) if frame[1:2] in _BYTES else _read_packet(frame)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from engine.codec import encode
 from engine.consensus.checkpoint import Checkpoints
 from engine.consensus.clients import ClientTable, Pending
 from engine.consensus.committee import Committee
@@ -28,6 +27,7 @@ from engine.consensus.messages import (
     Prepare,
     PrePrepare,
     Vote,
+    encode_packet,
 )
 from engine.consensus.pace import Pace
 from engine.consensus.quarantine import Quarantine
@@ -136,11 +136,11 @@ class State:
 
     def broadcast(self, packet: Packet) -> None:
         """Say it to all other replicas."""
-        self.out.append(Broadcast(encode(packet)))
+        self.out.append(Broadcast(encode_packet(packet)))
 
     def send(self, peer: int, packet: Packet) -> None:
         """Say it to one replica."""
-        self.out.append(Send(self.committee.ids[peer], encode(packet)))
+        self.out.append(Send(self.committee.ids[peer], encode_packet(packet)))
 
     def sign(self, message: Message) -> bytes:
         """The encoded ``Signed`` around ``message``."""

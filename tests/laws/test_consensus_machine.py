@@ -28,6 +28,7 @@ from engine.consensus.messages import (
     Proposal,
     Vote,
     decode_packet,
+    encode_packet,
 )
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.checker import Checker
@@ -240,7 +241,7 @@ class FourReplicas(RuleBasedStateMachine):
 
     def _say(self, packet: Packet, whom: set[int]) -> None:
         for place in sorted(whom - {self.traitor}):
-            self.wire.carry(self.ids[self.traitor], self.ids[place], encode(packet))
+            self.wire.carry(self.ids[self.traitor], self.ids[place], encode_packet(packet))
 
 
 SEARCH = settings(max_examples=25, stateful_step_count=40, deadline=None)

@@ -35,6 +35,7 @@ from engine.consensus.messages import (
     Proposal,
     Vote,
     decode_packet,
+    encode_packet,
 )
 from engine.consensus.replica import Replica
 from engine.consensus.resume import Resume
@@ -162,7 +163,7 @@ class Director:
             vote = Prepare if kind == "prepare" else Commit
             packet = Vote(it.sign(vote(*it.head, liar, view, number, digest)))
         for target in map(int, where):
-            self.wire.append(Posted(liar, target, encode(packet)))
+            self.wire.append(Posted(liar, target, encode_packet(packet)))
         self.said.append(f"{by} says {self.wording.packet(packet)} to {' '.join(where)}")
 
     # --- the wire ----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from engine.consensus.messages import (
     ViewChange,
     Vote,
     decode_packet,
+    encode_packet,
 )
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.checker import Checker, Violation
@@ -193,7 +194,7 @@ class Stage(Cluster):
     def say(self, by: int, packet: Packet, *to: int) -> None:
         """A liar says something to these, or to everyone."""
         for place in to or range(len(self.members.ids)):
-            self.post(self.node(by), self.members.ids[place], encode(packet))
+            self.post(self.node(by), self.members.ids[place], encode_packet(packet))
 
     def view_changes_to(self, view: int) -> dict[int, bytes]:
         """The VIEW-CHANGE of each replica to ``view`` that was said so far."""
@@ -208,7 +209,7 @@ class Stage(Cluster):
 
     def encoded(self, packet: Packet) -> bytes:
         """A packet as a frame."""
-        return encode(packet)
+        return encode_packet(packet)
 
     def whisper(self, by: int, frame: bytes) -> None:
         """A liar puts these bytes on the wire to everyone, whatever they are."""

@@ -7,7 +7,7 @@ import pytest
 from engine.codec import encode
 from engine.consensus.effects import Receive, Tick, Voted
 from engine.consensus.evidence import subject_of
-from engine.consensus.messages import Commit, Prepare, PrePrepare, Proposal, Vote
+from engine.consensus.messages import Commit, Prepare, PrePrepare, Proposal, Vote, encode_packet
 from engine.consensus.simulate.checker import Violation
 from engine.consensus.simulate.cluster import Cluster, Node
 from engine.consensus.simulate.members import OPERATOR
@@ -36,7 +36,7 @@ def _split_brain(quorum: int | None) -> tuple[Cluster, Node]:
         )
         for place in group:
             for lie in lies:
-                cluster.post(liar, cluster.members.ids[place], encode(lie))
+                cluster.post(liar, cluster.members.ids[place], encode_packet(lie))
     return cluster, liar
 
 
@@ -121,8 +121,8 @@ def test_a_forged_vote_accuses_nobody() -> None:
     digests = (bytes([1] * 32), bytes([2] * 32))
     for digest in digests:
         genuine = speaker.prepare(2, 0, 1, digest)
-        node.step(Receive(cluster.members.ids[3], encode(Vote(genuine[:-1] + b"?"))))
-        node.step(Receive(cluster.members.ids[2], encode(Vote(genuine[:-1] + b"?"))))
+        node.step(Receive(cluster.members.ids[3], genuine[:-1] + b"?"))
+        node.step(Receive(cluster.members.ids[2], genuine[:-1] + b"?"))
 
     assert not cluster.checker.convicted
 
@@ -174,6 +174,6 @@ def test_a_header_alone_is_enough_to_convict() -> None:
     second = speaker.sign(PrePrepare(*speaker.head, 0, 0, 1, bytes(32)))
 
     node.step(Receive(liar, encode(Proposal(first, (submission,)))))
-    node.step(Receive(cluster.members.ids[2], encode(Vote(second))))
+    node.step(Receive(cluster.members.ids[2], second))
 
     assert cluster.checker.convicted == {liar}

@@ -3,9 +3,8 @@
 import pytest
 
 import main
-from engine.codec import encode
 from engine.consensus.effects import Receive, Tick
-from engine.consensus.messages import Packet, Vote
+from engine.consensus.messages import Packet, Vote, encode_packet
 from engine.consensus.simulate.exhaust import TRAITORS, Explorer
 from engine.consensus.simulate.snapshot import canonical, copied
 from tests.unit.consensus.backup import Backup
@@ -62,7 +61,7 @@ def test_a_copy_goes_its_own_way() -> None:
     assert canonical(copy) == before != canonical(backup.replica)
     for by in (2, 3):
         packet = Vote(backup.speaker.prepare(by, 0, 1, digest))
-        copy.step(Receive(backup.speaker.members.ids[by], encode(packet)))
+        copy.step(Receive(backup.speaker.members.ids[by], encode_packet(packet)))
     assert canonical(copy) == canonical(backup.replica)
     assert copy.phase == "prepared"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.codec import encode
 from engine.consensus.effects import Acknowledge, Receive, Submit, Trace
-from engine.consensus.messages import Ordered, Relay, Vote
+from engine.consensus.messages import Ordered, Relay
 from engine.consensus.simulate.members import OPERATOR
 from engine.signing import Domain
 from engine.vocabulary import CommandId, Frozen, Signed, Submission
@@ -38,7 +38,7 @@ def test_what_was_said_in_another_view_or_cluster_is_dropped() -> None:
             refusals.add(last.refused)
     replica = stranger.node(1).replica
     assert replica is not None
-    *_, last = replica.step(Receive(stranger.members.ids[2], encode(Vote(vote))))
+    *_, last = replica.step(Receive(stranger.members.ids[2], vote))
 
     assert isinstance(last, Trace)
     assert last.refused == "of another cluster"

@@ -119,7 +119,7 @@ def test_the_replaced_key_counts_for_nothing_in_the_new_epoch() -> None:
         (stage.members.signers[stage.members.ids[4]], "signature does not fit"),
         (stage.node(4).signer, ""),
     ):
-        frame = encode(Vote(newest.sign(signer, vote)))
+        frame = newest.sign(signer, vote)
         replica = stage.node(1).replica
         assert replica is not None
         effects = replica.step(Receive(stage.members.ids[4], frame))

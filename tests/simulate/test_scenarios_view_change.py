@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 
-from engine.codec import encode
 from engine.consensus.effects import Receive, Trace
 from engine.consensus.messages import (
     Commit,
@@ -14,6 +13,7 @@ from engine.consensus.messages import (
     PrePrepare,
     ViewChange,
     Vote,
+    encode_packet,
 )
 from engine.consensus.view_change import select
 from tests.simulate.stage import Stage, message_in
@@ -79,7 +79,7 @@ def test_a_forged_or_stale_proof_in_a_view_change_is_refused(why: str) -> None:
     lie = Vote(stage.speaker.sign(_lies_about_what_was_prepared(stage)[why]))
     replica = stage.node(1).replica
     assert replica is not None
-    *_, last = replica.step(Receive(stage.members.ids[4], encode(lie)))
+    *_, last = replica.step(Receive(stage.members.ids[4], encode_packet(lie)))
     assert isinstance(last, Trace)
     assert why in last.refused
 
@@ -173,7 +173,7 @@ def test_one_replica_that_spams_view_changes_moves_nobody() -> None:
     stage = Stage(liars=[4])
     for round_ in range(200):
         message = stage.speaker.view_change(4, 100 + round_)
-        frame = encode(Vote(stage.speaker.sign(message)))
+        frame = stage.speaker.sign(message)
         stage.at(10 * round_, partial(stage.whisper, 4, frame))
     stage.ask(*range(1, 9))
 

@@ -110,7 +110,7 @@ class Liar:
         head = (self.committee.cluster, self.committee.epoch, self.place)
         ahead = view + self.chance.randrange(1, 50) if draw < 0.7 else view
         place = number + self.chance.randrange(200)
-        return encode(Vote(self.sign(Prepare(*head, ahead, place, self.chance.randbytes(32)))))
+        return self.sign(Prepare(*head, ahead, place, self.chance.randbytes(32)))
 
     def _forged(self, view: int, number: int) -> bytes:
         victim = self.chance.randrange(self.committee.n)
@@ -118,7 +118,7 @@ class Liar:
             self.committee.cluster, self.committee.epoch, victim, view, number + 1,
             self.chance.randbytes(32),
         )  # fmt: skip
-        return encode(Vote(self.sign(vote)))
+        return self.sign(vote)
 
     def read(self, frame: bytes) -> tuple[Packet | None, AnyMessage | None]:
         """A frame opened, as far as it can be: an earlier lie may have spoiled it."""
@@ -155,7 +155,7 @@ def _conflicting_votes(liar: Liar, peer: AgentId, frame: bytes) -> Outgoing:
     if peer not in liar.fooled or not isinstance(message, (Prepare, Commit)):
         return [(0, frame)]
     other = msgspec.structs.replace(message, digest=_other(message.digest))
-    return [(0, encode(Vote(liar.sign(other))))]
+    return [(0, liar.sign(other))]
 
 
 def _equivocating_primary(liar: Liar, peer: AgentId, frame: bytes) -> Outgoing:
@@ -184,7 +184,7 @@ def _forged_view_change(liar: Liar, peer: AgentId, frame: bytes) -> Outgoing:
         lie = msgspec.structs.replace(message, stable=genesis, prepared=())
     else:
         lie = msgspec.structs.replace(message, prepared=(_made_up(liar, message),))
-    return [(0, encode(Vote(liar.sign(lie))))]
+    return [(0, liar.sign(lie))]
 
 
 def _made_up(liar: Liar, message: ViewChange) -> Prepared:
@@ -208,7 +208,7 @@ def _bad_new_view(liar: Liar, _peer: AgentId, frame: bytes) -> Outgoing:
         lie = msgspec.structs.replace(message, pre_prepares=message.pre_prepares[:-1])
     else:
         lie = msgspec.structs.replace(message, view_changes=message.view_changes[:-1])
-    return [(0, encode(Vote(liar.sign(lie))))]
+    return [(0, liar.sign(lie))]
 
 
 def _lying_checkpoint(liar: Liar, peer: AgentId, frame: bytes) -> Outgoing:
@@ -216,7 +216,7 @@ def _lying_checkpoint(liar: Liar, peer: AgentId, frame: bytes) -> Outgoing:
     if peer not in liar.fooled or not isinstance(message, (Checkpoint, Status)):
         return [(0, frame)]
     lie = msgspec.structs.replace(message, chain=_other(message.chain))
-    return [(0, encode(Vote(liar.sign(lie))))]
+    return [(0, liar.sign(lie))]
 
 
 def _replay(liar: Liar, _peer: AgentId, frame: bytes) -> Outgoing:

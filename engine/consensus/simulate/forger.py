@@ -8,7 +8,6 @@ refusing it changes nothing is tested elsewhere.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
-from engine.codec import encode
 from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
     Batch,
@@ -24,6 +23,7 @@ from engine.consensus.messages import (
     ViewChange,
     Vote,
     decode_packet,
+    encode_packet,
 )
 from engine.consensus.simulate.futures import EVERYBODY, Message, Wire
 from engine.consensus.view_change import select
@@ -62,7 +62,7 @@ class Forger:
 
     def _numbers(self, packets: Iterable[Packet]) -> Iterator[int]:
         for packet in packets:
-            number = self._wire.number(Message(self._me, EVERYBODY, encode(packet)))
+            number = self._wire.number(Message(self._me, EVERYBODY, encode_packet(packet)))
             assert number is not None, "a traitor speaks about the one place only"
             yield number
 

@@ -39,7 +39,7 @@ class Turned:
 
     def vote(self) -> bytes:
         vote = Commit(*self.head, self.place, 0, 1, A)
-        return STAMP + encode(Vote(self.committee.sign(self.signer, vote)))
+        return STAMP + self.committee.sign(self.signer, vote)
 
     def says(self, word: str, payload: bytes) -> Sequence[Parcel]:
         return self.treason.outgoing(f"{word}.{self.me}", payload)

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from engine.codec import encode
 from engine.consensus.effects import Effect, Receive, Tick, Trace
-from engine.consensus.messages import Packet, Proposal, Vote
+from engine.consensus.messages import Packet, Proposal, Vote, encode_packet
 from engine.consensus.replica import Replica
 from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
@@ -31,7 +30,7 @@ class Backup:
         """What it does first of all."""
 
     def hear(self, by: int, packet: Packet) -> Sequence[Effect]:
-        return self.replica.step(Receive(self.speaker.members.ids[by], encode(packet)))
+        return self.replica.step(Receive(self.speaker.members.ids[by], encode_packet(packet)))
 
     def refusal(self, by: int, packet: Packet) -> str:
         *_, last = self.hear(by, packet)

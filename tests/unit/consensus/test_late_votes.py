@@ -7,7 +7,7 @@ import pytest
 from engine.codec import encode
 from engine.consensus.committee import Committee
 from engine.consensus.effects import Effect, Receive, ReportEvidence, Tick
-from engine.consensus.messages import Commit, Prepare, Proposal, Vote
+from engine.consensus.messages import Commit, Prepare, Proposal
 from engine.consensus.replica import Replica
 from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
@@ -52,7 +52,7 @@ class Backup:
         assert self.replica.phase == "prepared" if kind is Prepare else self.replica.executed == 1
 
     def hear(self, by: int, frame: bytes) -> Sequence[Effect]:
-        return self.replica.step(Receive(self.speaker.members.ids[by], encode(Vote(frame))))
+        return self.replica.step(Receive(self.speaker.members.ids[by], frame))
 
     def vote(self, digest: bytes) -> bytes:
         vote = self.speaker.prepare if self.kind is Prepare else self.speaker.commit

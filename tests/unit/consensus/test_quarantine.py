@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 
-from engine.codec import encode
 from engine.consensus.effects import (
     AnyRecord,
     Broadcast,
@@ -26,6 +25,7 @@ from engine.consensus.messages import (
     ViewChange,
     Vote,
     decode_packet,
+    encode_packet,
 )
 from engine.consensus.replica import Replica
 from engine.consensus.resume import Resume
@@ -74,7 +74,7 @@ class Member:
         return self.hear(4, Entries((self.speaker.entry(number, *batch),)))
 
     def hear(self, by: int, packet: Packet) -> Sequence[Effect]:
-        return self.replica.step(Receive(self.id(by), encode(packet)))
+        return self.replica.step(Receive(self.id(by), encode_packet(packet)))
 
     def refusal(self, by: int, packet: Packet) -> str:
         return next(it.refused for it in self.hear(by, packet) if isinstance(it, Trace))

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.bus.memory import MemoryBus
 from engine.clock import SystemClock
 from engine.codec import encode
-from engine.consensus.messages import Entries, Vote
+from engine.consensus.messages import Entries
 from engine.consensus.runtime import Fold, ReplicaRuntime
 from engine.ledger.sqlite import SqliteLedger
 from engine.vocabulary import AgentId, Entry
@@ -92,7 +92,7 @@ async def test_two_votes_of_one_replica_are_handed_on_as_proof(tmp_path: Path) -
     await one.listening()
     for byte in (1, 2):
         vote = one.speaker.commit(3, 0, 1, bytes([byte]) * 32)
-        await one.hear(3, encode(Vote(vote)))
+        await one.hear(3, vote)
 
     await until(lambda: one.accused == [("agent-3", "double-commit")])
     await one.close()

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from engine.codec import encode
 from engine.consensus.effects import Broadcast, Effect, Receive, ReportEvidence, Tick
-from engine.consensus.messages import Packet, Proposal, Vote, decode_packet
+from engine.consensus.messages import Packet, Proposal, Vote, decode_packet, encode_packet
 from engine.consensus.replica import Replica
 from engine.consensus.resume import Resume
 from engine.consensus.settings import Settings
@@ -25,7 +24,7 @@ class Backup:
         self.digest = it.digest(self.batch)
 
     def hear(self, by: int, packet: Packet) -> Sequence[Effect]:
-        return self.replica.step(Receive(self.speaker.members.ids[by], encode(packet)))
+        return self.replica.step(Receive(self.speaker.members.ids[by], encode_packet(packet)))
 
     def propose(self) -> Sequence[Effect]:
         header = self.speaker.pre_prepare(0, 1, self.digest)
