@@ -10,14 +10,17 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.charter import Change, Changes, Charter
-from engine.codec import Malformed, decode
+from engine.codec import Malformed, decode, encode
 from engine.consensus.committee import Committee
 from engine.consensus.digests import chain_link
 from engine.consensus.settings import Settings, settings_for
 from engine.genesis import Genesis
 from engine.vocabulary import Configured, Entry, Replaced, Signed, Submission
 
-_KEY_TAG, _POLICY_TAG = (str(it.__struct_config__.tag).encode() for it in (Replaced, Configured))
+_KEY_TAG, _POLICY_TAG = (
+    encode(it.__struct_config__.tag_field) + encode(it.__struct_config__.tag)
+    for it in (Replaced, Configured)
+)
 """One stands in every submission that holds a change: whatever lacks both need not be decoded."""
 
 
