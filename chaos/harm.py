@@ -14,7 +14,7 @@ import msgspec
 
 from chaos.watch import Screen
 from engine.paths import RunPaths
-from engine.stream.state import Health
+from engine.stream.state import AgentRow, Health
 from engine.supervisor import ProcessState, read_states
 
 KILL_PRIMARY = "kill-primary"
@@ -29,14 +29,21 @@ POLL_S = 0.05
 class Harmed(msgspec.Struct):
     """Who was killed when, and how long it took to get over it; seconds count from the kill."""
 
-    victims: tuple[str, ...]
+    restarts: Mapping[str, int]
+    """How often each victim had been started again before; the primary first."""
     at_ns: int
     view: int
     """The view in which they were killed."""
     noticed_s: float | None = None
-    """Until f+1 agents were in a later view: the primary is given up."""
+    """Until f+1 agents were in a later view: the primary is given up. None where it was back before
+    anybody waited for it."""
     back_s: float | None = None
-    """Until every victim was well again in that view, as a new process."""
+    """Until every victim was well again, as a new process in the view of the others."""
+
+    @property
+    def victims(self) -> tuple[str, ...]:
+        """Who was killed."""
+        return tuple(self.restarts)
 
 
 class NobodyToHarm(RuntimeError):
@@ -69,30 +76,35 @@ class Killing:
         if swarm is None:
             raise NobodyToHarm("the swarm is not to be seen, so nobody can be killed")
         states = read_states(self._paths.processes)
-        chosen = victims_of(kind, sorted(self._screen.state.agents), swarm.primary, seed)
+        agents = self._screen.state.agents
+        chosen = victims_of(kind, sorted(agents), swarm.primary, seed)
+        restarts = {name: agents[name].restarts for name in chosen}
         pids = [_pid(states, name) for name in chosen]
         at_ns = int(asyncio.get_running_loop().time() * 1e9)
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        return Harmed(chosen, at_ns, swarm.view)
+        return Harmed(restarts, at_ns, swarm.view)
 
     async def follow(self, harmed: Harmed) -> None:
         """Note when it was noticed and when all were back; ends then, or when its time is over."""
         loop = asyncio.get_running_loop()
         while (passed_s := loop.time() - harmed.at_ns / 1e9) < WITHIN_S:
-            swarm = self._screen.state.swarm
-            if swarm is not None and swarm.view > harmed.view:
-                if harmed.noticed_s is None:
-                    harmed.noticed_s = round(passed_s, 3)
-                if all(self._is_back(victim, harmed.view) for victim in harmed.victims):
-                    harmed.back_s = round(passed_s, 3)
-                    return
+            state = self._screen.state
+            view = state.swarm.view if state.swarm is not None else harmed.view
+            if harmed.noticed_s is None and view > harmed.view:
+                harmed.noticed_s = round(passed_s, 3)
+            if all(
+                victim in state.agents and is_back(state.agents[victim], restarts, view)
+                for victim, restarts in harmed.restarts.items()
+            ):
+                harmed.back_s = round(passed_s, 3)
+                return
             await asyncio.sleep(POLL_S)
 
-    def _is_back(self, victim: str, view: int) -> bool:
-        """Whether it says that it is well, in a view that its predecessor never was in."""
-        row = self._screen.state.agents.get(victim)
-        return row is not None and row.health is Health.OK and row.view > view
+
+def is_back(row: AgentRow, restarts: int, view: int) -> bool:
+    """Whether an agent that had been started ``restarts`` times is well as a new process in ``view``."""
+    return row.restarts > restarts and row.health is Health.OK and row.view >= view
 
 
 def _pid(states: Mapping[str, ProcessState], name: str) -> int:

@@ -41,6 +41,8 @@ class ProcessState(msgspec.Struct, frozen=True):
     pid: int
     """0 while it is down."""
     restarts: int
+    started_ms: int = 0
+    """Unix milliseconds of its newest start."""
 
 
 def next_delay_ms(failures: int) -> int:
@@ -116,6 +118,8 @@ class Child:
     restarts: int = 0
     failures: int = 0
     started_ns: int = 0
+    started_ms: int = 0
+    """The same moment as a Unix time, for screens."""
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -133,7 +137,7 @@ class Supervisor:
     def states(self) -> list[ProcessState]:
         """All children as they are now."""
         return [
-            ProcessState(child.name, _pid_of(child), child.restarts)
+            ProcessState(child.name, _pid_of(child), child.restarts, child.started_ms)
             for child in self._children.values()
         ]
 
@@ -202,7 +206,7 @@ class Supervisor:
                 preexec_fn=dying_with(os.getpid()),
                 start_new_session=True,
             )
-        child.started_ns = self._clock.monotonic_ns()
+        child.started_ns, child.started_ms = self._clock.monotonic_ns(), self._clock.unix_ms()
         self._on_change(self.states)
 
 

@@ -43,6 +43,11 @@ class Supervised(Protocol):
         """How often it was started again."""
         ...
 
+    @property
+    def started_ms(self) -> int:
+        """Unix milliseconds of its newest start."""
+        ...
+
 
 class Counting(Protocol):
     """What is asked of the trace."""
@@ -101,7 +106,7 @@ class Projection:
         council, story = self._council, self._story
         incident = incident_to_show(council, story, now_ms)
         proposal = proposal_to_show(incident, council) if incident is not None else None
-        running = {process.name: Process(process.pid, process.restarts) for process in processes}
+        running = {it.name: Process(it.pid, it.restarts, it.started_ms) for it in processes}
         agents = agent_rows(council, self._heard, running, proposal, now_ms)
         swarm = swarm_row(
             council,

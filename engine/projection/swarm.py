@@ -24,6 +24,8 @@ class Process(NamedTuple):
 
     pid: int
     restarts: int
+    started_ms: int
+    """Unix milliseconds of its newest start."""
 
 
 def agent_rows(
@@ -108,6 +110,8 @@ def _health(
         return Health.BROKEN
     if word is None:
         return Health.UNKNOWN
+    if process is not None and word.at_ms < process.started_ms:
+        return Health.UNKNOWN  # What its predecessor said of itself says nothing of this one.
     if now_ms - word.at_ms > SILENT_MS:
         return Health.BROKEN
     return Health.OK if word.vitals.ready else Health.WARN

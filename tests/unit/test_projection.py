@@ -15,6 +15,7 @@ from engine.projection.incident import LINGER_MS
 from engine.stream.fold import apply, diff
 from engine.stream.state import Health, IncidentRow, ScreenState
 from engine.stream.wire import Snapshot, decode_from_server, encode_message
+from engine.supervisor import ProcessState
 from engine.telemetry.window import Window
 from engine.vocabulary import (
     Approved,
@@ -100,6 +101,23 @@ class Watched(Court):
 
 def _story(court: Watched) -> list[tuple[str, str, str]]:
     return [(entry.kind, entry.who, entry.text) for entry in court.state.timeline]
+
+
+def test_what_a_process_said_of_itself_says_nothing_of_its_successor() -> None:
+    court = Watched()
+    court.hear()
+    once = ProcessState(DETECTION, 4711, 0, court.now_ms - 1000)
+    again = ProcessState(DETECTION, 4712, 1, court.now_ms + 200)
+
+    before, after = (
+        court.projection.state(court.now_ms + 300, processes=[it]).agents[DETECTION].health
+        for it in (once, again)
+    )
+    court.now_ms += 1000
+    court.hear()
+    later = court.projection.state(court.now_ms, processes=[again]).agents[DETECTION].health
+
+    assert (before, after, later) == (Health.OK, Health.UNKNOWN, Health.OK)
 
 
 def test_an_order_for_another_policy_is_told_in_words_and_shown_from_its_epoch_on() -> None:
