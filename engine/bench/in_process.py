@@ -93,8 +93,10 @@ class Ring:
         for agent in backups:
             for submission in batch:
                 self._take(agent, Submit(submission))
-        # All in one packet: one step of the leader makes one batch of them.
-        self._take(leader, Receive(backups[0], encode(Relay(batch))))
+        if len(batch) == 1:
+            self._take(leader, Submit(*batch))
+        else:  # All in one packet: one step of the leader makes one batch of them.
+            self._take(leader, Receive(backups[0], encode(Relay(batch))))
         while self._waiting:
             self._take(*self._waiting.popleft())
 
