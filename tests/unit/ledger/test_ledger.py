@@ -78,6 +78,11 @@ def test_only_the_next_entry_can_be_appended(written: Written, tmp_path: Path) -
     for entry in (written.entries[1], written.entries[4]):
         with pytest.raises(ValueError, match="cannot follow 0"):
             ledger.append((entry,), 0)
+    with pytest.raises(ValueError, match="entry 3 cannot follow 1"):
+        ledger.append((written.entries[0], written.entries[2]), 0)
+
+    assert ledger.head == (0, written.genesis.cluster)
+    assert list(ledger.read_all()) == []
 
 
 TAMPERING = {
