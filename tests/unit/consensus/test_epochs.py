@@ -84,7 +84,10 @@ def test_what_only_looks_like_an_order_changes_nothing() -> None:
     signature = log.speaker.members.operator.sign(Domain.SUBMISSION, payload)
 
     log.write(
-        b"garbage with the word configured", b"or replaced", encode(Signed(payload, signature))
+        b"words alone: configured, replaced",
+        b"cut off behind its tag: " + encode("type") + encode("configured"),
+        encode("type") + encode("replaced"),
+        encode(Signed(payload, signature)),
     )
 
     assert log.epochs.boundary is None
