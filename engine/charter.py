@@ -8,7 +8,6 @@ chain digest that went before, so one history has one succession of charters (``
 """
 
 from collections.abc import Iterable
-from functools import cached_property
 
 import msgspec
 
@@ -60,7 +59,7 @@ class Charter(Genesis, frozen=True, forbid_unknown_fields=True):
         """The policy in force, which so everybody holds who holds the charter; None for the genesis's."""
         return self.begins.rules if isinstance(self.begins, Amended) else None
 
-    @cached_property
+    @property
     def cluster(self) -> Digest:
         """The id of the cluster, the same in all epochs."""
         return self.founded

@@ -1,7 +1,6 @@
 """Genesis: who belongs to the cluster and by which rules. The first entry of every ledger."""
 
 import json
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     public_key: bytes
 
 
-class Genesis(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
+class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The constitution of a cluster; its digest is the cluster id."""
 
     name: str
@@ -37,7 +36,7 @@ class Genesis(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True
     catalogue: Digest
     manifest: Digest
 
-    @cached_property
+    @property
     def cluster(self) -> Digest:
         """The cluster id: a digest of everything above."""
         return digest_of("genesis", encode(self))

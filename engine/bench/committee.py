@@ -36,6 +36,7 @@ class Bench:
             actuator=Ed25519Signer.generate().public_key, probe=b"",
             policy=NO_DIGEST, catalogue=NO_DIGEST, manifest=NO_DIGEST,
         )  # fmt: skip
+        self._cluster = self.genesis.cluster
         self._counter = 0
 
     def operations(self, count: int) -> tuple[Operation, ...]:
@@ -45,8 +46,6 @@ class Bench:
     def submission(self, operations: tuple[Operation, ...]) -> bytes:
         """The next submission, one signature over all its operations."""
         self._counter += 1
-        genesis = self.genesis
-        payload = encode(
-            Submission(genesis.cluster, genesis.epoch, OPERATOR, self._counter, operations)
-        )
+        epoch = self.genesis.epoch
+        payload = encode(Submission(self._cluster, epoch, OPERATOR, self._counter, operations))
         return encode(Signed(payload, self.operator.sign(Domain.SUBMISSION, payload)))
