@@ -1,8 +1,8 @@
 """The shell around one replica: bus and clock in, disk and bus out, effects strictly in order.
 
 What was read from the bus is stepped through the core in rounds; the votes of a round are written
-ahead with one sync, then everything else of it happens in order. The other way round, a message
-before its vote, never happens. The ledger is not synced with each entry: whatever was committed is
+ahead with one sync and its entries in one transaction, then everything else of it happens in order.
+The other way round, a message or an entry before its vote, never happens. The ledger is not synced with each entry: whatever was committed is
 certified in the vote logs of a quorum, and is committed again from them. It is synced before votes
 are forgotten, at each checkpoint.
 """
@@ -64,7 +64,7 @@ _STAMP = 8
 
 log = structlog.get_logger()
 
-OnExecute = Callable[[Entry, int], None]
+OnExecute = Callable[[Entry], None]
 OnTrace = Callable[[TraceEvent], None]
 OnEvidence = Callable[[Evidence], None]
 
@@ -112,7 +112,7 @@ class ReplicaRuntime:
         self._awake = asyncio.Event()
         self._more = asyncio.Event()
         self._server = EntryServer(agent, bus, store)
-        self.on_execute: OnExecute = lambda _entry, _received_ns: None
+        self.on_execute: OnExecute = lambda _entry: None
         self.on_trace: OnTrace = lambda _event: None
         self.on_evidence: OnEvidence = lambda _evidence: None
         self.on_retired: Callable[[int], None] = lambda _epoch: None
@@ -296,18 +296,17 @@ class ReplicaRuntime:
     # --- effects -------------------------------------------------------------------------------
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
-        written_to = appended_to = 0
+        kept_to = 0
         for position, effect in enumerate(effects):
+            if position >= kept_to and isinstance(effect, (Persist, Execute)):
+                kept_to = self._keep(effects, position)
             match effect:  # What comes most often stands first.
                 case Persist():
-                    if position >= written_to:
-                        written_to = self._write_ahead(effects, position)
+                    pass  # Kept already.
                 case Broadcast():
                     word = "head" if effect.status else "pbft"
                     await self._say(f"{word}.{self._agent}", effect.frame)
                 case Execute():
-                    if position >= appended_to:
-                        appended_to = self._append(effects, position)
                     await self._tell(effect)
                 case Acknowledge():
                     await self._bus.publish(f"ordered.{self._agent}", effect.frame)
@@ -336,26 +335,30 @@ class ReplicaRuntime:
                 log.warning("replica_retired", epoch=effect.epoch)
                 self.on_retired(effect.epoch)
 
-    def _write_ahead(self, effects: Sequence[Effect], position: int) -> int:
-        """Write the votes up to the next compaction with one sync; returns where that is."""
-        end = _next_compaction(effects, position)
+    def _keep(self, effects: Sequence[Effect], position: int) -> int:
+        """Keep all votes and entries up to the next compaction; returns where that is.
+
+        The votes with one sync, and first: an entry's certificate may hold one of them, and a vote
+        that an entry rests on must not be forgotten in a crash while the entry is not.
+        """
+        following = (at for at in range(position, len(effects)) if isinstance(effects[at], Compact))
+        end = next(following, len(effects))
         records: list[AnyRecord] = []
+        entries: list[Entry] = []
         for effect in effects[position:end]:
             if isinstance(effect, Persist):
                 records += effect.records
-        self._votes.append(records)
-        return end
-
-    def _append(self, effects: Sequence[Effect], position: int) -> int:
-        """Append the entries up to the next compaction at once; returns where that is."""
-        end = _next_compaction(effects, position)
-        entries = [it.entry for it in effects[position:end] if isinstance(it, Execute)]
-        self._store.append(entries, self._clock.monotonic_ns())
+            elif isinstance(effect, Execute):
+                entries.append(effect.entry)
+        if records:
+            self._votes.append(records)
+        if entries:
+            self._store.append(entries, self._clock.monotonic_ns())
         return end
 
     async def _tell(self, effect: Execute) -> None:
         """Tell everyone of an entry that the ledger holds."""
-        self.on_execute(effect.entry, self._clock.monotonic_ns())
+        self.on_execute(effect.entry)
         self._more.set()
         self._more = asyncio.Event()
         announced = encode(Announced(effect.entry, effect.chain))
@@ -379,9 +382,3 @@ class ReplicaRuntime:
                 refused=effect.refused[:80],
             )
         )
-
-
-def _next_compaction(effects: Sequence[Effect], position: int) -> int:
-    """Where the next ``Compact`` at or after ``position`` stands; the end where there is none."""
-    following = (at for at in range(position, len(effects)) if isinstance(effects[at], Compact))
-    return next(following, len(effects))

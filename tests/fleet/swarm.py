@@ -79,7 +79,7 @@ class Swarm:
             store=store,
             votes=folder / "votes",
             clock=self.clock,
-            on_execute=lambda entry, _ns: self.executed[agent].append(entry),
+            on_execute=lambda entry: self.executed[agent].append(entry),
             on_trace=self.trace.append,
         )
         self._buses[agent] = bus

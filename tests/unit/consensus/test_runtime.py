@@ -1,7 +1,7 @@
 """Replicas, submitter and follower at work over the bus in memory, with real keys and files."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from engine.codec import decode, encode
 from engine.consensus.announce import Announced, LedgerFetch
 from engine.consensus.client import MOST_WAITING, Overloaded, Submitter
 from engine.consensus.effects import Began
-from engine.consensus.messages import Checkpoint, Ordered
+from engine.consensus.messages import Checkpoint, Ordered, Proposal
 from engine.consensus.runtime import ReplicaRuntime
 from engine.consensus.settings import Settings
 from engine.consensus.simulate.members import OPERATOR, Members
@@ -32,6 +32,7 @@ from engine.vocabulary import (
     Submission,
     TraceEvent,
 )
+from tests.unit.consensus.one import One
 from tests.unit.consensus.speaking import Speaker
 from tests.until import until
 
@@ -58,7 +59,7 @@ class Four:
             agent=agent, genesis=genesis, signer=self.members.signers[agent],
             verifier=self.members.verifier, bus=self.bus, store=store,
             votes=self.folder / f"{agent}.votes", clock=self.clock,
-            on_execute=lambda entry, _ns: self.executed.append(entry.sequence_number),
+            on_execute=lambda entry: self.executed.append(entry.sequence_number),
             on_trace=self.trace.append,
         )  # fmt: skip
         self.tasks[agent] = asyncio.create_task(self.runtimes[agent].run())
@@ -311,6 +312,49 @@ async def test_votes_are_forgotten_only_once_the_ledger_holds_what_they_were_for
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_vote_is_on_disk_before_an_entry_that_rests_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one round an older entry is decided, then a vote is cast, then a younger one is decided."""
+    one = One(tmp_path)
+    it, append = one.speaker, one.store.append
+    batches = [(it.members.submission(number),) for number in (1, 2)]
+    first, second = (it.digest(batch) for batch in batches)
+    appended: list[int] = []
+
+    def checked(entries: Sequence[Entry], received_ns: int) -> None:
+        written = one.votes.read_bytes()
+        for entry in entries:
+            own = it.commit(1, 0, entry.sequence_number, it.digest(entry.batch))
+            assert own in entry.commits, "the others alone are no quorum"
+            assert own in written, (
+                f"entry {entry.sequence_number} holds a vote that can be forgotten"
+            )
+        appended.append(len(entries))
+        append(entries, received_ns)
+
+    monkeypatch.setattr(one.store, "append", checked)
+    await one.listening()
+    for number, batch in enumerate(batches, 1):
+        header = it.pre_prepare(0, number, it.digest(batch))
+        await one.hear(0, encode(Proposal(header, batch)))
+    for by in (2, 3):
+        await one.hear(by, it.prepare(by, 0, 1, first))
+    await until(lambda: one.runtime.phase == "prepared")
+
+    for by in (0, 2, 3):
+        await one.hear(by, it.commit(by, 0, 1, first))
+        if by:
+            await one.hear(by, it.prepare(by, 0, 2, second))
+        await one.hear(by, it.commit(by, 0, 2, second))
+
+    await until(lambda: one.task.done() or one.store.head[0] == 2)
+    if one.task.done():
+        one.task.result()
+    assert appended == [2], "both in one round, or nothing is shown"
+    await one.close()
 
 
 class Counting:
