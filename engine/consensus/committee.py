@@ -17,7 +17,6 @@ MOST_DIGESTS = 32
 
 _read_signed = reader_of(Signed)
 _read_submission = reader_of(Submission)
-_NOTHING = (b"", Signed(b"", b""))
 
 
 class Refused(ValueError):
@@ -68,7 +67,7 @@ class Committee:
         """Frames whose signature was found good."""
         self.known_submission = self._submissions.get
         """The submission in a frame that was found good; None for any other frame."""
-        self._opened = _NOTHING
+        self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
         """The frame read last: whoever reads one mostly wants its signature checked next."""
         self._read: Submission | None = None
         """The submission in it, if it holds one."""
@@ -120,17 +119,16 @@ class Committee:
 
     def signed(self, frame: bytes, message: AnyMessage) -> bool:
         """Whether the replica that ``message`` names signed ``frame``, from which it was read."""
+        if frame in self._messages:
+            return True
         last, envelope = self._opened
         if last is not frame:
-            if frame in self._messages:
-                return True
             envelope = _read_signed(frame)
         good = self.verifier.verify(
             self._keys[message.replica], Domain.CONSENSUS, envelope.payload, envelope.signature
         )
         if good:
             self._messages.keep(frame, message)
-            self._opened = _NOTHING
         return good
 
     def open(self, frame: bytes) -> AnyMessage:

@@ -44,8 +44,6 @@ class Quarantine:
 
     def convict(self, agents: Collection[AgentId]) -> None:
         """Note whom the log convicts; those who are no members are nobody's business here."""
-        if not agents and not self._convicted:
-            return
         places = {agent: self._committee.place_of(agent) for agent in agents}
         members = {agent: place for agent, place in places.items() if place is not None}
         if members.keys() == self._convicted:

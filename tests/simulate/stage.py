@@ -207,10 +207,6 @@ class Stage(Cluster):
                     found[source] = packet.frame
         return found
 
-    def encoded(self, packet: Packet) -> bytes:
-        """A packet as a frame."""
-        return encode_packet(packet)
-
     def whisper(self, by: int, frame: bytes) -> None:
         """A liar puts these bytes on the wire to everyone, whatever they are."""
         for peer in self.members.ids:

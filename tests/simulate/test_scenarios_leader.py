@@ -26,7 +26,7 @@ def test_conflicting_votes_neither_split_nor_stop_the_others() -> None:
         message = message_in(frame, stage.speaker)
         if source == 4 and target in (2, 3) and isinstance(message, (Prepare, Commit)):
             place = (*stage.speaker.head, 4, message.view, message.sequence_number, LIE)
-            return stage.encoded(Vote(stage.speaker.sign(type(message)(*place))))
+            return stage.speaker.sign(type(message)(*place))
         return frame
 
     stage.rules.append(two_faced)
@@ -98,8 +98,8 @@ def test_forged_signatures_cost_the_victim_nothing() -> None:
     """Scenario 4: replica 4 forges votes of replica 2, over its own channel, ten a millisecond."""
     calm_ms = _time_to_decide(Stage())
     stage = Stage(liars=[4])
-    forged = stage.encoded(Vote(stage.speaker.prepare(2, 0, 1, LIE)[:-1] + b"?"))
-    own = stage.encoded(Vote(stage.speaker.prepare(4, 0, 1, LIE)[:-1] + b"?"))
+    forged = stage.speaker.prepare(2, 0, 1, LIE)[:-1] + b"?"
+    own = stage.speaker.prepare(4, 0, 1, LIE)[:-1] + b"?"
     for after_ms in range(200):
         for frame in (forged, own) * 5:
             stage.at(after_ms, partial(stage.whisper, 4, frame))
@@ -155,7 +155,7 @@ def test_a_flood_of_forged_signatures_is_throttled_and_hardly_felt() -> None:
     """Scenario 4: ten a millisecond for as long as a hundred decisions take; their 99th percentile."""
     calm = Busy().latencies_ms(100)
     stage = Busy(liars=[4])
-    forged = stage.encoded(Vote(stage.speaker.prepare(2, 0, 1, LIE)[:-1] + b"?"))
+    forged = stage.speaker.prepare(2, 0, 1, LIE)[:-1] + b"?"
 
     def flood() -> None:
         for _ in range(10):

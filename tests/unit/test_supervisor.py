@@ -69,12 +69,13 @@ def test_delays_only_grow_and_never_beyond_the_limit(failures: int) -> None:
 async def test_a_child_that_is_killed_comes_back_as_another_process(tmp_path: Path) -> None:
     async with supervised(tmp_path, SLEEPS) as children:
         await until(lambda: children.states[0].pid)
-        first = children.states[0].pid
+        first = children.states[0]
 
-        os.kill(first, signal.SIGKILL)
+        os.kill(first.pid, signal.SIGKILL)
 
-        await until(lambda: children.states[0].pid not in {0, first})
+        await until(lambda: children.states[0].pid not in {0, first.pid})
         assert children.states[0].restarts == 1
+        assert 0 < first.started_ms < children.states[0].started_ms
 
 
 async def test_a_child_that_fails_at_once_is_tried_again_ever_more_rarely(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """A submission counts once, however often it is ordered."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine.consensus.clients import REMEMBERED_PER_AUTHOR, ClientTable, Pending
 from engine.consensus.simulate.members import OPERATOR
 from engine.vocabulary import AuthorId
@@ -73,6 +76,22 @@ def test_a_batch_keeps_the_order_and_both_limits() -> None:
     assert pending.cut(count=9, size=1000)[0] == ((ANN, 3),)
     pending.enter_view()
     assert len(pending.cut(count=9, size=1000)[0]) == 4
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "mark", "discard", "view"]), st.integers(0, 5))))
+def test_how_many_are_in_no_batch_is_known_without_counting(steps: list[tuple[str, int]]) -> None:
+    pending = Pending(most=4, most_per_author=9, most_bytes_per_author=100)
+    for step, counter in steps:
+        if step == "add" and (ANN, counter) not in pending.waiting:
+            pending.add((ANN, counter), b"a", 0)
+        elif step == "mark":
+            pending.mark([(ANN, counter)])
+        elif step == "discard":
+            pending.discard((ANN, counter))
+        elif step == "view":
+            pending.enter_view()
+
+        assert pending.unproposed == sum(not it.proposed for it in pending.waiting.values())
 
 
 def test_what_an_author_overtook_himself_is_forgotten() -> None:
