@@ -22,7 +22,8 @@ from engine.agents.process import run_agent
 from engine.cli import CommandError
 from engine.cli.agent import agent_id
 from engine.cli.part import run_part
-from engine.codec import Malformed, decode, encode
+from engine.codec import Malformed, encode
+from engine.consensus.clients import submission_in
 from engine.consensus.committee import Committee, Refused
 from engine.consensus.digests import batch_digest
 from engine.consensus.messages import (
@@ -204,7 +205,7 @@ class Treason:
 
     def _other_assessments(self, payload: bytes) -> Sequence[Parcel]:
         """The opposite of each assessment, signed as well."""
-        said = decode(decode(payload, Signed).payload, Submission)
+        said = submission_in(payload)
         lies = tuple(
             msgspec.structs.replace(it, verdict=_opposite(it.verdict))
             for it in said.operations
@@ -227,7 +228,7 @@ class Treason:
             self._committee.sign(self._signer, Commit(*head, bytes([byte]) * 32)) for byte in (1, 2)
         ]
         charge = Convicted(victim, "double-commit", *sorted(frames))
-        said = decode(decode(payload, Signed).payload, Submission)
+        said = submission_in(payload)
         return (Parcel(f"submit.{self._me}", self._submission((charge,), said.counter)),)
 
 

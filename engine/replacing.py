@@ -18,6 +18,7 @@ from engine.clock import Clock
 from engine.codec import Malformed, decode
 from engine.configuring import Configuring
 from engine.consensus.charter_proof import succeeding
+from engine.consensus.clients import submission_in
 from engine.consensus.committee import Committee, Refused
 from engine.consensus.effects import Began
 from engine.council import Happening
@@ -28,7 +29,7 @@ from engine.paths import RunPaths
 from engine.signing import Verifier
 from engine.standing import MOST_GENERATIONS, generations, in_office
 from engine.supervisor import Child, Supervisor
-from engine.vocabulary import AgentId, Replaced, Signed, Submission
+from engine.vocabulary import AgentId, Replaced, Submission
 from engine.wish import (
     OrderGiven,
     PolicyWanted,
@@ -177,7 +178,7 @@ class Replacements:
     def _granted(self, wish: Wish) -> str:
         match wish:
             case OrderGiven():
-                submission = decode(decode(wish.submission, Signed).payload, Submission)
+                submission = submission_in(wish.submission)
                 if submission.author != wish.operator:
                     return "refused: not the operator's own submission"
                 why = self._relay(submission, wish.submission)

@@ -1,11 +1,14 @@
 """Whose submissions are ordered already, and which still wait."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
+import msgspec
+
 from engine.codec import Malformed, reader_of
-from engine.vocabulary import AuthorId, Entry, Signed, Submission
+from engine.vocabulary import AuthorId, Digest, Entry, Signed, Submission
 
 Key = tuple[AuthorId, int]
 """(author, counter): names a submission for ever."""
@@ -14,11 +17,31 @@ REMEMBERED_PER_AUTHOR = 1024
 """Counters kept by author. Older ones count as ordered; nobody has that many under way."""
 
 
-Known = Callable[[bytes], Submission | None]
-"""What a frame is known to hold, where somebody has read it already."""
+class Heading(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """A ``Submission`` as consensus reads it: what it asks for is ordered as it came, unread."""
 
-_read_signed = reader_of(Signed)
+    cluster: Digest
+    epoch: int
+    author: AuthorId
+    counter: int
+    operations: msgspec.Raw
+
+
+Known = Callable[[bytes], Key | None]
+"""Which submission a frame is known to hold, where somebody has read it already."""
+
+read_signed = reader_of(Signed)
+read_heading = reader_of(Heading)
 _read_submission = reader_of(Submission)
+
+
+def submission_in(frame: bytes) -> Submission:
+    """The whole submission inside ``frame``, its signature not checked.
+
+    Raises:
+        Malformed: there is none.
+    """
+    return _read_submission(read_signed(frame).payload)
 
 
 def _unread(_frame: bytes) -> None:
@@ -59,31 +82,43 @@ class ClientTable:
         """The highest counter of ``author`` that was ordered; 0 when there is none."""
         return max(self._ordered.get(author, {}), default=0)
 
-    def fresh(self, entry: Entry, known: Known = _unread) -> tuple[Submission, ...]:
-        """The submissions of the next ``entry`` that had not been ordered before; notes them.
+    def note(self, entry: Entry, known: Known = _unread) -> tuple[Key, ...]:
+        """Note the next ``entry``; which of its submissions had not been ordered before.
 
         ``known`` may save reading some of them again.
         """
-        return tuple(submission for submission, _ in self.fresh_frames(entry, known))
+        return tuple([key for key, _ in self._fresh(entry, known)])
+
+    def fresh(self, entry: Entry) -> tuple[Submission, ...]:
+        """Like ``note``, the submissions themselves, without what nobody can make sense of."""
+        return tuple(submission for submission, _ in self.fresh_frames(entry))
 
     def fresh_frames(
         self, entry: Entry, known: Known = _unread
     ) -> tuple[tuple[Submission, bytes], ...]:
         """Like ``fresh``, each with its encoded ``Signed`` form."""
         found = []
-        for frame in entry.batch:
-            try:
-                submission = known(frame) or _read_submission(_read_signed(frame).payload)
-            except Malformed:
-                continue  # A quorum ordered it all the same: no replica can make sense of it.
-            key = (submission.author, submission.counter)
-            if self.knows(key):
-                continue
-            self._note(key, entry.sequence_number)
-            found.append((submission, frame))
+        for _, frame in self._fresh(entry, known):
+            with suppress(Malformed):
+                found.append((submission_in(frame), frame))
         return tuple(found)
 
-    def _note(self, key: Key, sequence_number: int) -> None:
+    def _fresh(self, entry: Entry, known: Known) -> list[tuple[Key, bytes]]:
+        found = []
+        for frame in entry.batch:
+            key = known(frame)
+            if key is None:
+                try:
+                    heading = read_heading(read_signed(frame).payload)
+                except Malformed:
+                    continue  # A quorum ordered it all the same: it names nobody.
+                key = heading.author, heading.counter
+            if not self.knows(key):
+                self._keep(key, entry.sequence_number)
+                found.append((key, frame))
+        return found
+
+    def _keep(self, key: Key, sequence_number: int) -> None:
         author, counter = key
         counters = self._ordered.setdefault(author, {})
         lowest = self._lowest.setdefault(author, [])

@@ -3,20 +3,18 @@
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from engine.codec import Malformed, encode, reader_of
+from engine.codec import Malformed, encode
+from engine.consensus.clients import Key, read_heading, read_signed
 from engine.consensus.digests import batch_digest
 from engine.consensus.messages import AnyMessage, Message, Packet, decode_message, decode_packet
 from engine.consensus.readings import Readings
 from engine.genesis import Genesis
 from engine.quorum import weak_quorum_of
 from engine.signing import Domain, Signer, Verifier
-from engine.vocabulary import AgentId, Signed, Submission
+from engine.vocabulary import AgentId, Signed
 
 MOST_DIGESTS = 32
 """Batches whose digest is remembered: as many as are under way, several times over."""
-
-_read_signed = reader_of(Signed)
-_read_submission = reader_of(Submission)
 
 
 class Refused(ValueError):
@@ -63,14 +61,14 @@ class Committee:
         """What replicas vote on, by batch."""
         self._following: Committee | None = None
         self._messages: Readings[AnyMessage] = Readings()
-        self._submissions: Readings[Submission] = Readings()
+        self._submissions: Readings[Key] = Readings()
         """Frames whose signature was found good."""
         self.known_submission = self._submissions.get
-        """The submission in a frame that was found good; None for any other frame."""
+        """Which submission a frame holds that was found good; None for any other frame."""
         self._opened: tuple[bytes, Signed] = (b"", Signed(b"", b""))
         """The frame read last: whoever reads one mostly wants its signature checked next."""
-        self._read: Submission | None = None
-        """The submission in it, if it holds one."""
+        self._read: Key | None = None
+        """Which submission it holds, if it holds one."""
 
     def amended(self, charter: Genesis) -> "Committee":
         """Whoever counts from ``charter`` on: other keys; n, f and the quorum stay as they are."""
@@ -104,7 +102,7 @@ class Committee:
         if good is not None:
             return good
         try:
-            envelope = _read_signed(frame)
+            envelope = read_signed(frame)
             message = decode_message(envelope.payload)
         except Malformed as error:
             raise Refused(f"malformed: {error}") from None
@@ -123,7 +121,7 @@ class Committee:
             return True
         last, envelope = self._opened
         if last is not frame:
-            envelope = _read_signed(frame)
+            envelope = read_signed(frame)
         good = self.verifier.verify(
             self._keys[message.replica], Domain.CONSENSUS, envelope.payload, envelope.signature
         )
@@ -142,8 +140,8 @@ class Committee:
             raise Refused("signature does not fit")
         return message
 
-    def read_submission(self, frame: bytes) -> Submission:
-        """The submission inside ``frame``, its signature not yet checked.
+    def read_submission(self, frame: bytes) -> Key:
+        """Which submission ``frame`` holds, its signature not yet checked.
 
         Raises:
             Refused: malformed, of another cluster or epoch, or of an unknown author.
@@ -154,34 +152,35 @@ class Committee:
         if self._opened[0] is frame and self._read is not None:
             return self._read
         try:
-            envelope = _read_signed(frame)
-            submission = _read_submission(envelope.payload)
+            envelope = read_signed(frame)
+            heading = read_heading(envelope.payload)
         except Malformed as error:
             raise Refused(f"malformed submission: {error}") from None
-        if submission.cluster != self.cluster or submission.epoch != self.epoch:
+        if heading.cluster != self.cluster or heading.epoch != self.epoch:
             raise Refused("submission for another cluster or epoch")
-        if submission.author not in self._author_keys:
+        if heading.author not in self._author_keys:
             raise Refused("submission of an unknown author")
-        if not 0 <= submission.counter < 2**62:
+        if not 0 <= heading.counter < 2**62:
             raise Refused("submission with an impossible counter")
-        self._opened, self._read = (frame, envelope), submission
-        return submission
+        key = heading.author, heading.counter
+        self._opened, self._read = (frame, envelope), key
+        return key
 
-    def open_submission(self, frame: bytes) -> Submission:
-        """The submission inside ``frame``, signed by its author.
+    def open_submission(self, frame: bytes) -> Key:
+        """Which submission ``frame`` holds, signed by its author.
 
         Raises:
             Refused: it cannot be read or its signature is wrong.
         """
-        submission = self.read_submission(frame)
+        key = self.read_submission(frame)
         if self.known_submission(frame) is not None:
-            return submission
+            return key
         last, envelope = self._opened
         assert last is frame, "read just now"
-        public_key = self._author_keys[submission.author]
+        public_key = self._author_keys[key[0]]
         if not self.verifier.verify(
             public_key, Domain.SUBMISSION, envelope.payload, envelope.signature
         ):
             raise Refused("signature of the submission does not fit")
-        self._submissions.keep(frame, submission)
-        return submission
+        self._submissions.keep(frame, key)
+        return key

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.charter import Change, Changes, Charter
-from engine.codec import Malformed, decode, encode
+from engine.codec import Malformed, encode
+from engine.consensus.clients import submission_in
 from engine.consensus.committee import Committee
 from engine.consensus.digests import chain_link
 from engine.consensus.settings import Settings, settings_for
 from engine.genesis import Genesis
-from engine.vocabulary import Configured, Entry, Replaced, Signed, Submission
+from engine.vocabulary import Configured, Entry, Replaced
 
 _KEY_TAG, _POLICY_TAG = (
     encode(it.__struct_config__.tag_field) + encode(it.__struct_config__.tag)
@@ -132,7 +133,7 @@ class Epochs:
 
     def _hear(self, number: int, frame: bytes) -> None:
         try:
-            submission = decode(decode(frame, Signed).payload, Submission)
+            submission = submission_in(frame)
         except Malformed:
             return  # A quorum ordered it all the same: nobody can make sense of it.
         if submission.cluster != self.committee.cluster:

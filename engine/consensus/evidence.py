@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import msgspec
 
-from engine.codec import encode
+from engine.codec import Malformed, encode
+from engine.consensus.clients import submission_in
 from engine.consensus.committee import Committee, Refused
 from engine.consensus.messages import (
     AnyMessage,
@@ -218,7 +219,8 @@ def is_evidence(
 def _opened(frame: bytes, committees: Sequence[Committee]) -> Submission | None:
     for committee in committees:
         try:
-            return committee.open_submission(frame)
-        except Refused:
+            committee.open_submission(frame)
+            return submission_in(frame)
+        except (Refused, Malformed):
             continue
     return None

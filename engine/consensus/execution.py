@@ -40,9 +40,7 @@ class Execution:
             s.pace.executed()
         s.out.append(Execute(entry, s.chain))
         s.quarantine.convict(self._application(entry))
-        keys = tuple(
-            (it.author, it.counter) for it in s.clients.fresh(entry, s.committee.known_submission)
-        )
+        keys = s.clients.note(entry, s.committee.known_submission)
         for key in keys:
             s.pending.discard(key)
         for author in {author for author, _ in keys}:

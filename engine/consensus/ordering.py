@@ -2,7 +2,6 @@
 
 from itertools import islice
 
-from engine.consensus.clients import Key
 from engine.consensus.committee import Refused
 from engine.consensus.effects import Accepted, Certified
 from engine.consensus.execution import Execution
@@ -48,8 +47,7 @@ class Ordering:
         s = self._state
         if len(frame) > s.settings.submission_bytes:
             raise Refused(f"submission of {len(frame)} bytes is too long")
-        read = s.committee.read_submission(frame)
-        key = (read.author, read.counter)
+        key = s.committee.read_submission(frame)
         number = s.clients.number_of(key)
         if number is not None:
             self._execution.acknowledge(number, (key,))
@@ -165,8 +163,7 @@ class Ordering:
             raise Refused("batch is too long")
         seen = s.log.keys_in_flight(s.executed, number)
         for frame in batch:
-            submission = s.committee.open_submission(frame)
-            key = (submission.author, submission.counter)
+            key = s.committee.open_submission(frame)
             if key in seen or s.clients.knows(key):
                 raise Refused("batch repeats a submission")
             seen.add(key)
@@ -187,7 +184,7 @@ class Ordering:
     def _vote_to_prepare(self, slot: Slot, header: Ballot, *, announce: bool = False) -> None:
         s = self._state
         batch = s.log.batches[header.digest]
-        slot.keys = self._keys_in(batch)
+        slot.keys = tuple(map(s.committee.read_submission, batch))
         s.pending.mark(slot.keys)
         slot.accept(header.digest, header.frame)
         for word, votes in (("prepare", slot.prepares), ("commit", slot.commits)):
@@ -222,13 +219,6 @@ class Ordering:
             proved = (slot.proof_view, slot.proof_digest) == (s.view, header.digest)
             if proved and "commit" not in slot.own:
                 s.cast(Commit, slot, header.digest)
-
-    def _keys_in(self, batch: Batch) -> tuple[Key, ...]:
-        keys = []
-        for frame in batch:
-            submission = self._state.committee.read_submission(frame)
-            keys.append((submission.author, submission.counter))
-        return tuple(keys)
 
     def on_vote(self, vote: Prepare | Commit, frame: bytes) -> None:
         """Count a PREPARE or COMMIT.

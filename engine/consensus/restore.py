@@ -119,8 +119,7 @@ def _restore_header(state: State, frame: bytes) -> None:
         slot.own["pre-prepare"] = slot.header
     batch = state.log.batches.get(header.digest)
     if batch is not None:
-        opened = [state.committee.read_submission(item) for item in batch]
-        slot.keys = tuple((it.author, it.counter) for it in opened)
+        slot.keys = tuple(map(state.committee.read_submission, batch))
 
 
 def _restore_vote(state: State, frame: bytes) -> None:

@@ -155,7 +155,7 @@ class ReplicaRuntime:
         following = 1
         while entries := store.read(following, 256):
             for entry in entries:
-                clients.fresh(entry)
+                clients.note(entry)
                 epochs.take(entry)
             following += len(entries)
         kept = VoteLog(votes, may_begin=store.head[0] == 0 if may_begin is None else may_begin)

@@ -17,8 +17,9 @@ from engine.aws.circuit import Circuit
 from engine.aws.clients import AWS_ERRORS, Client, code_of
 from engine.clock import Clock
 from engine.codec import Malformed, decode
+from engine.consensus.clients import submission_in
 from engine.ledger.sqlite import SqliteLedger
-from engine.vocabulary import Entry, Signed, Submission
+from engine.vocabulary import Entry
 
 SOURCE = "incident-commander"
 LOOK_EVERY_S = 0.5
@@ -48,7 +49,7 @@ def happened_in(entry: Entry, received_ms: int, cluster: str) -> Iterator[Happen
     place = 0
     for frame in entry.batch:
         try:
-            submission = decode(decode(frame, Signed).payload, Submission)
+            submission = submission_in(frame)
         except Malformed:
             continue
         for operation in submission.operations:

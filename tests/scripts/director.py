@@ -111,7 +111,7 @@ class Director:
         committee.quorum = self.quorum
         clients, chain = ClientTable(), committee.cluster
         for entry in machine.entries:
-            clients.fresh(entry)
+            clients.note(entry)
             chain = chain_after(chain, entry, committee.cluster, committee.epoch)
         agent = members.ids[place]
         resume = Resume((len(machine.entries), chain), clients, machine.records)

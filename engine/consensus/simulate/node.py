@@ -108,7 +108,7 @@ class Node:
         self.council = members.council(cluster.settings)
         self._came_to: dict[int, tuple[list[Happening], Digest | None, tuple[int, bytes]]] = {}
         for entry in self.entries:
-            clients.fresh(entry)
+            clients.note(entry)
             epochs.take(entry)
             self._fold(entry)
         if not self.in_office and not self.records:
